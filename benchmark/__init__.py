@@ -1,0 +1,1 @@
+"""Runs packages over datasets, scores them, and writes one page."""

@@ -1,0 +1,1 @@
+"""The models, and all that makes, checks and runs a package."""

@@ -1,0 +1,86 @@
+"""What the three command lines share: how they fail."""
+
+import errno
+import os
+import signal
+import sys
+from typing import NoReturn
+
+from cyclopts import App
+from rich.console import Console
+from rich.text import Text
+
+STATUS_FAILED_CHECK = 1
+STATUS_ERROR = 2
+STATUS_INTERRUPTED = 128 + signal.SIGINT
+
+console = Console()
+_stderr = Console(stderr=True)
+
+
+class UserError(Exception):
+    """A sentence for the user: what was wrong, in which file, what to do."""
+
+
+def run(app: App) -> NoReturn:
+    """Run a command line; end with one sentence instead of a traceback.
+
+    Set ``RESTORATION_DEBUG=1`` to see the traceback of an unexpected error.
+
+    Parameters
+    ----------
+    app
+        The verbs. A verb returns nothing, or the exit status as an integer.
+    """
+    try:
+        status = app(exit_on_error=True, result_action="return_value")
+    except UserError as error:
+        _exit_with(str(error), STATUS_ERROR)
+    except KeyboardInterrupt:
+        _exit_with(
+            "Interrupted. Nothing half-written was kept; the same command goes on from here.",
+            STATUS_INTERRUPTED,
+        )
+    except OSError as error:
+        _exit_with(sentence(error), STATUS_ERROR)
+    except Exception as error:
+        if os.environ.get("RESTORATION_DEBUG"):
+            raise
+        _exit_with(
+            f"Unexpected {type(error).__name__}: {error}. "
+            "This is a fault of the program; set RESTORATION_DEBUG=1 for the traceback.",
+            STATUS_ERROR,
+        )
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def sentence(error: OSError) -> str:
+    """Say in one sentence what the operating system refused.
+
+    Parameters
+    ----------
+    error
+        What was raised by a file operation.
+
+    Returns
+    -------
+    str
+        The reason, the file and what to do.
+    """
+    where = f"{error.filename}" if error.filename else "a file"
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return (
+                f"No space left while writing {where}: free some space and run the command again."
+            )
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return f"Not allowed to open or write {where}: choose another place or its permissions."
+        case errno.ENOENT:
+            return f"{where} does not exist: check the path."
+        case _:
+            return f"{where}: {error.strerror or error}."
+
+
+def _exit_with(message: str, status: int) -> NoReturn:
+    _stderr.print(Text(message, style="red"), soft_wrap=True)
+    sys.exit(status)

@@ -1,0 +1,204 @@
+"""A folder with input/ and perhaps target/ is a dataset; so is an image, or a folder of images.
+
+Training and benchmark both read datasets and do not know each other, so the contract lives here.
+
+::
+
+    DATASET/
+      input/NAME.tif     what the network sees, on the target's grid
+      target/NAME.tif    the truth, where it is known
+      native/NAME.tif    the microscope's own pixels, where they were kept
+      dataset.toml       optional: see `Facts`
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from packages.cli import UserError
+from packages.files import read_toml
+from packages.images import SUFFIXES, suffix_of
+
+Split = Literal["train", "calibration", "validation"]
+SPLITS: tuple[Split, ...] = ("train", "calibration", "validation")
+_STRICT = ConfigDict(extra="forbid")
+
+
+@checked_dataclass(frozen=True, config=_STRICT)
+class ImageFacts:
+    """What dataset.toml says of one image.
+
+    Attributes
+    ----------
+    source
+        The specimen or file the image was cut from: the unit of splits and of statistics.
+    split
+        Its part, or none when the dataset is not split.
+    microscope
+        Every parameter drawn for this image by the simulation, with units in the names.
+    """
+
+    source: str | None = None
+    split: Split | None = None
+    microscope: dict[str, float | int | str] = field(default_factory=dict[str, float | int | str])
+
+
+@checked_dataclass(frozen=True, config=_STRICT)
+class Facts:
+    """What dataset.toml says of the whole.
+
+    Attributes
+    ----------
+    pixel_size_um
+        Side of a pixel of input/ and target/, µm before expansion.
+    native_pixel_size_um
+        Side of a pixel of native/, µm.
+    interpolation
+        How native/ was brought to the grid of input/.
+    registration
+        "exact" when input and target show the same field by construction.
+    provenance
+        Command, seed and versions that made the dataset.
+    images
+        By file name without suffix.
+    """
+
+    name: str | None = None
+    description: str | None = None
+    licence: str | None = None
+    pixel_size_um: float | None = None
+    native_pixel_size_um: float | None = None
+    interpolation: Literal["linear"] | None = None
+    registration: Literal["exact", "approximate"] | None = None
+    provenance: dict[str, str | int | float] = field(default_factory=dict[str, str | int | float])
+    images: dict[str, ImageFacts] = field(default_factory=dict[str, ImageFacts])
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a dataset: its files and what is known of it."""
+
+    name: str
+    input: Path
+    target: Path | None
+    native: Path | None
+    source: str
+    split: Split | None
+    microscope: dict[str, float | int | str]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A named list of images with what is known of them."""
+
+    name: str
+    path: Path
+    facts: Facts
+    items: tuple[Item, ...]
+
+    def split(self, part: Split) -> tuple[Item, ...]:
+        """Return the items of one part; empty when the dataset is not split."""
+        return tuple(item for item in self.items if item.split == part)
+
+    @property
+    def evaluation_items(self) -> tuple[Item, ...]:
+        """Return what a benchmark may look at: the validation part, or all when not split."""
+        return self.split("validation") if any(i.split for i in self.items) else self.items
+
+
+def open_dataset(path: Path) -> Dataset:
+    """Find the images of a dataset and pair them by file name.
+
+    Parameters
+    ----------
+    path
+        A dataset folder, a folder of images, or one image.
+
+    Returns
+    -------
+    Dataset
+        Items in the order of their names. No image is read.
+
+    Raises
+    ------
+    UserError
+        Nothing there, no images, or files of input/ and target/ that do not pair.
+    """
+    if not path.exists():
+        raise UserError(f"{path} does not exist: give a dataset folder or an image.")
+    facts = Facts()
+    targets: dict[str, Path] = {}
+    natives: dict[str, Path] = {}
+    if path.is_dir() and suffix_of(path) is None and (path / "input").is_dir():
+        inputs = _images_in(path / "input")
+        targets = _images_in(path / "target") if (path / "target").is_dir() else {}
+        natives = _images_in(path / "native") if (path / "native").is_dir() else {}
+        if (path / "dataset.toml").exists():
+            facts = read_toml(path / "dataset.toml", Facts)
+        if targets:
+            _refuse_unpaired(path, inputs, targets)
+        _refuse_unknown(path, facts.images, inputs)
+    elif path.is_dir() and suffix_of(path) is None:
+        inputs = _images_in(path)
+    elif suffix_of(path) is None:
+        raise UserError(f"{path} is not an image of a known kind ({', '.join(SUFFIXES)}).")
+    else:
+        inputs = {_stem(path): path}
+    if not inputs:
+        raise UserError(f"{path} holds no image: expected files ending in {', '.join(SUFFIXES)}.")
+    items: list[Item] = []
+    for name, file in sorted(inputs.items()):
+        of_image = facts.images.get(name, ImageFacts())
+        items.append(
+            Item(
+                name=name,
+                input=file,
+                target=targets.get(name),
+                native=natives.get(name),
+                source=of_image.source or name,
+                split=of_image.split,
+                microscope=of_image.microscope,
+            )
+        )
+    return Dataset(facts.name or _stem(path.resolve()), path, facts, tuple(items))
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(suffix_of(path) or "")
+
+
+def _images_in(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for file in sorted(folder.iterdir()):
+        if file.name.startswith(".") or suffix_of(file) is None:
+            continue
+        if _stem(file) in found:
+            raise UserError(
+                f"{folder} holds {found[_stem(file)].name} and {file.name}: "
+                "two images of one name cannot be told apart, rename one."
+            )
+        found[_stem(file)] = file
+    return found
+
+
+def _refuse_unpaired(path: Path, inputs: Iterable[str], targets: Iterable[str]) -> None:
+    alone = sorted(set(inputs) ^ set(targets))
+    if alone:
+        side = "target" if alone[0] in set(inputs) else "input"
+        raise UserError(
+            f"{path}: '{alone[0]}' has no partner in {side}/ ({len(alone)} without partner): "
+            "input/ and target/ must hold the same file names."
+        )
+
+
+def _refuse_unknown(path: Path, named: Iterable[str], inputs: Iterable[str]) -> None:
+    unknown = sorted(set(named) - set(inputs))
+    if unknown:
+        raise UserError(
+            f"{path / 'dataset.toml'} describes '{unknown[0]}', which is not in input/: "
+            "restore the image or remove its entry."
+        )

@@ -1,0 +1,115 @@
+"""Files that are whole or absent, hashes, and TOML that is checked when read."""
+
+import hashlib
+import os
+import shutil
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli_w
+from pydantic import TypeAdapter, ValidationError
+
+from packages.cli import UserError
+
+T = TypeVar("T")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file or folder under a temporary name; rename it when all went well.
+
+    Parameters
+    ----------
+    path
+        Where the result is to appear. Its parent folder is made. What was there is replaced.
+
+    Yields
+    ------
+    Path
+        A name beside `path`, with the same suffixes, to write to. It is removed when the block
+        raises, interrupts included.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield temporary
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """Hash a file, or a folder's files with their names.
+
+    Parameters
+    ----------
+    path
+        A file or a folder.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    if path.is_file():
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        digest.update(f"{file.relative_to(path).as_posix()}\0{sha256(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def read_toml(path: Path, schema: type[T]) -> T:
+    """Read a TOML file into a dataclass, refusing what the dataclass does not name.
+
+    Parameters
+    ----------
+    path
+        The file.
+    schema
+        A (pydantic) dataclass whose configuration forbids extra entries.
+
+    Returns
+    -------
+    T
+        The validated content.
+
+    Raises
+    ------
+    UserError
+        The file is missing, is not TOML, or holds an unknown or impossible entry.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return TypeAdapter(schema).validate_python(content)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist: check the path.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a TOML file: {error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        entry = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{path}: entry '{entry}': {first['msg']}.") from error
+
+
+def write_toml(path: Path, content: dict[str, Any]) -> None:
+    """Write a dictionary as TOML, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    content
+        Tables, lists, strings, numbers and booleans; no None.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(tomli_w.dumps(content).encode())

@@ -1,0 +1,1 @@
+"""Simulation of training pairs, the training loop, and one recipe per model."""
