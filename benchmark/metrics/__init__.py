@@ -1,0 +1,19 @@
+"""Metrics: one function each, found in `METRICS` by its name.
+
+A new one is a function of (truth, prediction) under ``@metric(...)`` in the file of its family.
+"""
+
+from benchmark.metrics import fidelity, perception, structure
+from benchmark.metrics.intensity import normalise
+from benchmark.metrics.metric import METRICS, Metric, NotApplicable, metric
+
+__all__ = [
+    "METRICS",
+    "Metric",
+    "NotApplicable",
+    "fidelity",
+    "metric",
+    "normalise",
+    "perception",
+    "structure",
+]

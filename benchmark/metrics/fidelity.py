@@ -1,0 +1,160 @@
+"""How far intensities are from the truth, pixel by pixel.
+
+Notation: g is the truth, p the prediction, ⟨·⟩ a mean over pixels, P_k a percentile of g.
+"""
+
+import math
+
+import numpy as np
+
+from benchmark.metrics.intensity import affine_fit, normalise, value_range
+from benchmark.metrics.metric import Image, metric
+
+# The percentiles at which Weigert et al. 2018 map the truth to 0 and 1.
+_LOW, _HIGH = 0.1, 99.9
+# Relative to the range; smaller errors are those of float64 arithmetic itself.
+_ROUNDING = 1e-12
+
+
+@metric(label="SI-PSNR A", direction="higher", unit="dB")
+def si_psnr_a(truth: Image, prediction: Image) -> float:
+    """Scale-invariant PSNR on the full range of the truth.
+
+    10·log₁₀((max g − min g)² / ⟨(g − p̂)²⟩), p̂ = a·p + b the least-squares fit of p to g. Source:
+    the evaluation code of the Jug lab (HDN, CAREamics).
+
+    Two traps. Inverted contrast scores the same, because a may be negative. A prediction that has
+    nothing to do with the truth scores about 20·log₁₀((max g − min g)/σ(g)), 20 dB and more on
+    sparse images: read a value against that floor, not against zero.
+
+    Parameters
+    ----------
+    truth, prediction
+        Images of one shape (y, x).
+
+    Returns
+    -------
+    float
+        dB; infinite when the fit is perfect.
+
+    Raises
+    ------
+    NotApplicable
+        Truth or prediction is constant.
+
+    Examples
+    --------
+    >>> truth = np.array([[0.0, 1.0], [2.0, 3.0]])
+    >>> round(si_psnr_a(truth, [[0.0, 1.0], [3.0, 2.0]]), 2)
+    13.01
+    >>> si_psnr_a(truth, 5 - 2 * truth)
+    inf
+    """
+    extent = value_range(truth)
+    return _decibel(truth - affine_fit(truth, prediction), extent)
+
+
+@metric(label="SI-PSNR B", direction="higher", unit="dB")
+def si_psnr_b(truth: Image, prediction: Image) -> float:
+    """Scale-invariant PSNR on the range between two percentiles of the truth.
+
+    10·log₁₀(1 / ⟨(g' − p̂)²⟩), g' = (g − P₀.₁)/(P₉₉.₉ − P₀.₁), p̂ the least-squares fit of p to
+    g'. Source: Weigert et al. 2018 (doi:10.1038/s41592-018-0216-7) and its code. It lies
+    20·log₁₀((max g − min g)/(P₉₉.₉ − P₀.₁)) below variant A, 5 dB on sparse images; the traps are
+    those of variant A.
+
+    Parameters
+    ----------
+    truth, prediction
+        Images of one shape (y, x).
+
+    Returns
+    -------
+    float
+        dB; infinite when the fit is perfect.
+
+    Raises
+    ------
+    NotApplicable
+        The prediction is constant, or the truth at its percentiles.
+
+    Examples
+    --------
+    >>> truth = np.array([[0.0, 1.0], [2.0, 3.0]])
+    >>> round(si_psnr_b(truth, [[0.0, 1.0], [3.0, 2.0]]), 2)
+    12.99
+    """
+    g = normalise(truth, _LOW, _HIGH)
+    return _decibel(g - affine_fit(g, prediction), 1.0)
+
+
+@metric(label="PSNR", direction="higher", unit="dB")
+def psnr(truth: Image, prediction: Image) -> float:
+    """Peak signal-to-noise ratio of the intensities as they were delivered.
+
+    10·log₁₀((max g − min g)² / ⟨(g − p)²⟩). A wrong offset or scale costs as much as wrong
+    structure, so compare it with SI-PSNR.
+
+    Parameters
+    ----------
+    truth, prediction
+        Images of one shape (y, x).
+
+    Returns
+    -------
+    float
+        dB; infinite when both are equal.
+
+    Raises
+    ------
+    NotApplicable
+        The truth is constant.
+
+    Examples
+    --------
+    >>> round(psnr([[0.0, 1.0], [0.0, 1.0]], [[0.1, 0.9], [0.1, 0.9]]), 2)
+    20.0
+    """
+    return _decibel(truth - prediction, value_range(truth))
+
+
+@metric(label="NRMSE (CARE)", direction="lower")
+def nrmse_care(truth: Image, prediction: Image) -> float:
+    """Root mean square error after the best affine intensity fit, truth normalised as in CARE.
+
+    √⟨(g' − p̂)²⟩, g' = (g − P₀.₁)/(P₉₉.₉ − P₀.₁), p̂ the least-squares fit of p to g'. Source:
+    Weigert et al. 2018 (doi:10.1038/s41592-018-0216-7). It is 10^(−SI-PSNR B / 20). Other papers
+    divide by other norms under the same name (DFCAN: 1.014 for a pair that reads 0.040 here).
+
+    Parameters
+    ----------
+    truth, prediction
+        Images of one shape (y, x).
+
+    Returns
+    -------
+    float
+        As a fraction of the truth's range, 0 for a perfect fit.
+
+    Raises
+    ------
+    NotApplicable
+        The prediction is constant, or the truth at its percentiles.
+
+    Examples
+    --------
+    >>> truth = np.array([[0.0, 1.0], [2.0, 3.0]])
+    >>> round(nrmse_care(truth, [[0.0, 1.0], [3.0, 2.0]]), 4)
+    0.2241
+    """
+    g = normalise(truth, _LOW, _HIGH)
+    return _root_mean_square(g - affine_fit(g, prediction))
+
+
+def _decibel(error: Image, extent: float) -> float:
+    relative = _root_mean_square(error / extent)
+    return math.inf if relative < _ROUNDING else -20 * math.log10(relative)
+
+
+def _root_mean_square(error: Image) -> float:
+    return math.sqrt(np.vdot(error, error) / error.size)

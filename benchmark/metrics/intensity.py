@@ -1,0 +1,89 @@
+"""Bringing two images to one intensity scale."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from benchmark.metrics.metric import Image, NotApplicable
+
+
+def normalise(image: ArrayLike, low: float = 2.0, high: float = 99.8) -> Image:
+    """Map two percentiles of an image to 0 and 1.
+
+    This is the scale on which packages deliver, and the default percentiles are those of CARE's
+    inference (Weigert et al. 2018, doi:10.1038/s41592-018-0216-7).
+
+    Parameters
+    ----------
+    image
+        Any shape; the percentiles are taken over all of it.
+    low, high
+        Percentiles, 0 to 100.
+
+    Returns
+    -------
+    ndarray
+        float64, not clipped.
+
+    Raises
+    ------
+    NotApplicable
+        Both percentiles have the same value, as in a constant or almost empty image.
+
+    Examples
+    --------
+    >>> normalise([[10.0, 20.0, 30.0]], low=0, high=100)
+    array([[0. , 0.5, 1. ]])
+    """
+    values = np.asarray(image, dtype=np.float64)
+    bottom, top = np.percentile(values, [low, high])
+    if top <= bottom:
+        raise NotApplicable(
+            f"The image has the same value at its percentiles {low} and {high}, "
+            "so it cannot be mapped to 0 and 1."
+        )
+    return (values - bottom) / (top - bottom)
+
+
+def value_range(truth: Image) -> float:
+    """Return max − min of the truth.
+
+    Raises
+    ------
+    NotApplicable
+        The truth is constant.
+    """
+    extent = float(truth.max() - truth.min())
+    if extent == 0:
+        raise NotApplicable("The truth is constant, so there is no range to compare with.")
+    return extent
+
+
+def affine_fit(truth: Image, prediction: Image) -> Image:
+    """Fit a·prediction + b to the truth by least squares.
+
+    With the means removed, a = ⟨g, p⟩ / ⟨p, p⟩. The slope may come out negative: a prediction of
+    inverted contrast fits as well as the right one.
+
+    Parameters
+    ----------
+    truth, prediction
+        Images of one shape (y, x).
+
+    Returns
+    -------
+    ndarray
+        The fitted prediction.
+
+    Raises
+    ------
+    NotApplicable
+        The prediction is constant: every slope fits.
+    """
+    if prediction.max() == prediction.min():
+        raise NotApplicable("The prediction is constant, so its intensities cannot be fitted.")
+    # A common factor leaves the fit as it is, and keeps the squares of extreme values finite.
+    p = prediction / np.abs(prediction).max()
+    p = p - p.mean()
+    centre = truth.mean()
+    slope = np.vdot(truth - centre, p) / np.vdot(p, p)
+    return centre + slope * p
