@@ -1,0 +1,138 @@
+"""Where windows of one shape lie on an image so that their kept parts equal the whole.
+
+A pixel of the output depends on input no further away than the halo. A window keeps only what is
+further than that from its edges, except where its edge is the image's. Windows start at multiples
+of the network's size step, for a network that pools sees a shift by less than that differently.
+"""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class AxisGeometry:
+    """How a network treats one spatial axis; lengths in input pixels.
+
+    Attributes
+    ----------
+    minimum, step
+        Windows have length `minimum` + n × `step`.
+    fixed
+        Whether only `minimum` itself is allowed; `step` still aligns the windows.
+    scale
+        Output pixels per input pixel.
+    halo
+        Distance from a window's edge within which the output depends on what lies outside.
+    margin
+        What the network cuts off at either side itself (convolutions without padding).
+    """
+
+    minimum: int
+    step: int
+    fixed: bool = False
+    scale: Fraction = Fraction(1)
+    halo: int = 0
+    margin: int = 0
+
+    def output_length(self, length: int) -> int:
+        """Return how many output pixels an image of `length` input pixels gives."""
+        return math.ceil(length * self.scale)
+
+
+@dataclass(frozen=True)
+class Window:
+    """One window along one axis.
+
+    Attributes
+    ----------
+    start, stop
+        Input pixels; those outside the image are reflected ones.
+    keep
+        The part of the network's output to keep.
+    place
+        Where that part lies in the output image.
+    """
+
+    start: int
+    stop: int
+    keep: slice
+    place: slice
+
+
+class CannotTileError(ValueError):
+    """The only window length allowed leaves nothing to keep."""
+
+
+def windows(length: int, axis: AxisGeometry, tile: int) -> list[Window]:
+    """Cover an axis with windows of one length, all inside the padded image.
+
+    Parameters
+    ----------
+    length
+        Input pixels of the image.
+    axis
+        What the network allows and needs.
+    tile
+        Longest window wanted; exceeded where the network's minimum or its halo demands it.
+
+    Returns
+    -------
+    list of Window
+        From first to last; their places partition the output.
+
+    Raises
+    ------
+    CannotTileError
+        A fixed length that is all halo, on an image that is longer.
+    """
+    alignment = math.lcm(axis.step, axis.scale.denominator)
+    lost = 2 * (axis.margin + axis.halo)
+    needed = length + 2 * axis.margin
+    window = axis.minimum
+    if not axis.fixed:
+        longest = max(_round_up(lost + alignment, axis), _round_down(tile, axis))
+        window = min(_round_up(needed, axis), longest)
+    last = max(0, math.ceil((needed - window) / alignment) * alignment)
+    stride = (window - lost) // alignment * alignment
+    if last and stride < 1:
+        raise CannotTileError(f"windows of {window} pixels with a halo of {axis.halo} keep nothing")
+
+    found: list[Window] = []
+    done = 0
+    for start in [*range(0, last, stride or 1), last]:
+        end = axis.output_length(length)
+        if start < last:
+            end = int((start + window - 2 * axis.margin - axis.halo) * axis.scale)
+        offset = int(start * axis.scale)
+        keep, place = slice(done - offset, end - offset), slice(done, end)
+        found.append(Window(start - axis.margin, start - axis.margin + window, keep, place))
+        done = end
+    return found
+
+
+def reflect(start: int, stop: int, length: int) -> NDArray[np.intp]:
+    """Return indices into an axis for positions that may lie outside it.
+
+    Parameters
+    ----------
+    start, stop
+        Positions wanted.
+    length
+        Pixels of the axis. Beyond it the image is mirrored at its outermost pixels, as often as
+        needed; a single pixel is repeated.
+    """
+    period = max(2 * (length - 1), 1)
+    positions = np.arange(start, stop) % period
+    return np.minimum(positions, period - positions) if length > 1 else np.zeros_like(positions)
+
+
+def _round_up(length: int, axis: AxisGeometry) -> int:
+    return axis.minimum + max(0, math.ceil((length - axis.minimum) / axis.step)) * axis.step
+
+
+def _round_down(length: int, axis: AxisGeometry) -> int:
+    return axis.minimum + max(0, (length - axis.minimum) // axis.step) * axis.step
