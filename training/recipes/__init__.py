@@ -1,0 +1,1 @@
+"""One module per model; each holds a `RECIPE`."""

@@ -1,0 +1,1 @@
+"""The CARE room: a U-Net that restores by regression."""

@@ -1,0 +1,46 @@
+"""CARE: mean absolute error on percentile-normalised pairs (Weigert et al. 2018)."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from packages.care.model import UNet
+from training.recipe import Recipe, Settings
+
+
+def loss(network: nn.Module, image: Tensor, target: Tensor) -> Tensor:
+    """Return the mean absolute error of the restored image."""
+    return F.l1_loss(network(image), target)
+
+
+def restore(network: nn.Module, image: Tensor) -> Tensor:
+    """Return the restored image; CARE's only output."""
+    return network(image)
+
+
+RECIPE = Recipe(
+    room="care",
+    summary="Train CARE, a U-Net that restores by regression.",
+    architecture=UNet,
+    loss=loss,
+    loss_name="mean absolute error",
+    restore=restore,
+    presets={
+        # The simulated microscope's pixels are 4 times coarser than the target's: working on
+        # their grid costs a sixteenth of the operations.
+        "small": Settings(
+            network={"depth": 2, "filters": 32, "kernel_size": 3, "coarsen": 4},
+            patch_px=128,
+            batch_size=16,
+            learning_rate=1e-3,
+            steps=3000,
+        ),
+        # The published network and schedule length, on the fine grid.
+        "full": Settings(
+            network={"depth": 2, "filters": 32, "kernel_size": 5},
+            patch_px=128,
+            batch_size=16,
+            learning_rate=4e-4,
+            steps=40_000,
+        ),
+    },
+)
