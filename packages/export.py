@@ -1,0 +1,204 @@
+"""One network in the zoo's three weights formats, and the halo measured on it."""
+
+import copy
+import importlib.util
+import multiprocessing
+import warnings
+import zipfile
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+ONNX_OPSET = 17  # the newest that deepImageJ's ONNX Runtime (1.13) reads
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def load_network(
+    model_file: Path, architecture: str, arguments: Mapping[str, Any], weights: Mapping[str, Tensor]
+) -> nn.Module:
+    """Build a network from its self-contained file, as a user of the package will.
+
+    Parameters
+    ----------
+    model_file
+        Python file that imports torch and the standard library only.
+    architecture
+        Name of the class in it.
+    arguments
+        Of the class.
+    weights
+        Its state dict.
+
+    Returns
+    -------
+    Module
+        In evaluation mode, on the CPU.
+
+    Raises
+    ------
+    RuntimeError
+        The weights do not fit the architecture.
+    """
+    spec = importlib.util.spec_from_file_location(f"{model_file.parent.name}_model", model_file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{model_file} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    network: nn.Module = getattr(module, architecture)(**arguments)
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def save_state_dict(network: nn.Module, path: Path) -> None:
+    """Write the weights, without code."""
+    torch.save({k: v.contiguous() for k, v in network.state_dict().items()}, path)
+    _drop_circumstances(path)
+
+
+def save_torchscript(
+    model_file: Path,
+    architecture: str,
+    arguments: Mapping[str, Any],
+    state_dict: Path,
+    example: Tensor,
+    path: Path,
+) -> None:
+    """Write network and weights as TorchScript.
+
+    It is traced in a process of its own, because the names that torch invents for traced classes
+    count on through a process, and the same inputs must give the same bytes.
+
+    Parameters
+    ----------
+    model_file, architecture, arguments
+        As for `load_network`.
+    state_dict
+        File written by `save_state_dict`.
+    example
+        Input of any allowed size, shape (batch, channel, y, x).
+    path
+        File to write.
+    """
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=fresh) as pool:
+        pool.submit(
+            _trace, model_file, architecture, dict(arguments), state_dict, example.numpy(), path
+        ).result()
+
+
+def save_onnx(network: nn.Module, example: Tensor, path: Path, *, axes: Mapping[int, str]) -> None:
+    """Write network and weights as one ONNX file of opset 17.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode.
+    example
+        Input of any allowed size.
+    path
+        File to write.
+    axes
+        Names of the dimensions that vary, by position.
+    """
+    with warnings.catch_warnings(), torch.no_grad():
+        # The newer exporter cannot write IR 8, which deepImageJ needs.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (example,),
+            path,
+            dynamo=False,
+            opset_version=ONNX_OPSET,
+            input_names=["input"],
+            output_names=["output"],
+            dynamic_axes={"input": dict(axes), "output": dict(axes)},
+        )
+    model = onnx.load(path)
+    for node in model.graph.node:
+        node.doc_string = ""
+    onnx.save(model, path)
+
+
+@torch.no_grad()
+def measure_halo(network: nn.Module, divisor: int) -> int:
+    """Measure how far an output pixel can depend on the input.
+
+    A twin of the network whose weights are all positive lets every influence through: what a lit
+    cell of the input can reach in the dark is what any image can reach.
+
+    Parameters
+    ----------
+    network
+        Shape (batch, 1, y, x) in and out, on one grid.
+    divisor
+        Sides are multiples of it; a cell of this side is lit.
+
+    Returns
+    -------
+    int
+        Pixels from the cell's edge to the farthest change, rounded up to a multiple of `divisor`.
+
+    Raises
+    ------
+    ValueError
+        The influence has no end: the network is not local.
+    """
+    twin = copy.deepcopy(network).double().eval()
+    for parameter in twin.parameters():
+        if parameter.ndim > 1:
+            parameter.fill_(1.0 / parameter[0].numel())
+        else:
+            parameter.zero_()
+    for module in twin.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.weight.fill_(1.0)
+    cells = 3
+    while cells <= 129:
+        image = torch.zeros(1, 1, cells * divisor, cells * divisor, dtype=torch.float64)
+        start = cells // 2 * divisor
+        image[..., start : start + divisor, start : start + divisor] = 1.0
+        changed = twin(image)[0].abs().amax(dim=(0, 1)).nonzero().flatten()
+        first, last = int(changed.min()), int(changed.max())
+        if first > 0 and last < cells * divisor - 1:
+            reach = max(start - first, last - (start + divisor - 1))
+            return -(-reach // divisor) * divisor
+        cells = 2 * cells - 1
+    raise ValueError("every output pixel depends on the whole image: the network has no halo")
+
+
+def _trace(
+    model_file: Path,
+    architecture: str,
+    arguments: dict[str, Any],
+    state_dict: Path,
+    example: NDArray[np.float32],
+    path: Path,
+) -> None:
+    weights = torch.load(state_dict, weights_only=True)
+    network = load_network(model_file, architecture, arguments, weights)
+    with warnings.catch_warnings(), torch.no_grad():
+        # torch deprecates TorchScript; Fiji and ilastik read nothing newer.
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.trace(network, torch.from_numpy(example)), path)
+    _drop_circumstances(path)
+
+
+def _drop_circumstances(path: Path) -> None:
+    """Rewrite a torch archive without times, debug paths and the name of the file."""
+    with zipfile.ZipFile(path) as archive:
+        entries = [
+            (name.split("/", 1)[1], archive.read(name))
+            for name in archive.namelist()
+            if not name.endswith(".debug_pkl")
+        ]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in entries:
+            archive.writestr(zipfile.ZipInfo(f"archive/{name}", _ZIP_TIME), content)
