@@ -1,0 +1,114 @@
+"""OME-Zarr: versions 0.4 and 0.5 are read, 0.5 is written (https://ngff.openmicroscopy.org)."""
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from packages.cli import UserError
+from packages.formats.header import Header, Readable, Writable, known, micrometres
+
+_CHUNK = 512
+_DIM_OF_AXIS = {"t": "b", "c": "c", "z": "z", "y": "y", "x": "x"}
+_AXIS_OF_DIM = {dim: axis for axis, dim in _DIM_OF_AXIS.items()}
+
+
+def read(path: Path) -> tuple[Header, Readable]:
+    """Open the full resolution of an OME-Zarr image (see `packages.formats.header.Format`)."""
+    try:
+        group = zarr.open_group(path, mode="r")
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{path} has no Zarr group metadata (zarr.json or .zgroup): copy it again as a whole."
+        ) from error
+    attributes: Mapping[str, Any] = dict(group.attrs)
+    attributes = attributes.get("ome", attributes)
+    if "multiscales" not in attributes:
+        raise UserError(
+            f"{path} has no OME-Zarr image metadata ('multiscales'): "
+            "give the folder of one image, or export it again as OME-Zarr 0.4 or 0.5."
+        )
+    image = attributes["multiscales"][0]
+    axes = image.get("axes", [])
+    names = [axis["name"] if isinstance(axis, dict) else axis for axis in axes]
+    if unknown := [name for name in names if name not in _DIM_OF_AXIS]:
+        raise UserError(f"{path} has the unknown axis '{unknown[0]}': keep only t, c, z, y and x.")
+    level = image["datasets"][0]
+    array = group[level["path"]]
+    if not isinstance(array, zarr.Array) or array.ndim != len(names):
+        raise UserError(f"{path}: its axes do not fit its pixels; export it again as OME-Zarr 0.5.")
+
+    scale = np.ones(array.ndim)
+    for transformation in (
+        *level.get("coordinateTransformations", []),
+        *image.get("coordinateTransformations", []),
+    ):
+        scale = scale * np.asarray(transformation.get("scale", 1.0))
+    units = {axis["name"]: axis.get("unit") for axis in axes if isinstance(axis, dict)}
+    dims = tuple(_DIM_OF_AXIS[name] for name in names)
+    sizes = known(
+        (dim, micrometres(float(value), units.get(dim)))
+        for dim, value in zip(dims, scale, strict=True)
+        if dim in "zyx"
+    )
+    labels = [channel.get("label") for channel in attributes.get("omero", {}).get("channels", [])]
+    channels = [str(label) for label in labels] if labels and all(labels) else None
+    return Header(dims, array.shape, np.dtype(array.dtype), sizes, channels), array
+
+
+def refusal(path: Path, header: Header) -> str | None:
+    """Zarr holds all arrays of numbers."""
+    return None
+
+
+@contextmanager
+def create(path: Path, header: Header) -> Generator[Writable]:
+    """Make an OME-Zarr 0.5 image of one resolution, written chunk by chunk."""
+    axes = [_AXIS_OF_DIM[dim] for dim in header.dims]
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    group.attrs["ome"] = _metadata(header)
+    yield group.create_array(
+        "0",
+        shape=header.shape,
+        dtype=header.dtype,
+        chunks=tuple(
+            min(_CHUNK, length) if dim in "yx" else 1
+            for dim, length in zip(header.dims, header.shape, strict=True)
+        ),
+        dimension_names=axes,
+    )
+
+
+def _metadata(header: Header) -> dict[str, Any]:
+    axes: list[dict[str, str]] = []
+    for dim in header.dims:
+        kind = {"b": "time", "c": "channel"}.get(dim, "space")
+        unit = {"unit": "micrometer"} if dim in header.pixel_size_um else {}
+        axes.append({"name": _AXIS_OF_DIM[dim], "type": kind, **unit})
+    scale = [header.pixel_size_um.get(dim, 1.0) for dim in header.dims]
+    transformations = [{"type": "scale", "scale": scale}]
+    metadata: dict[str, Any] = {
+        "version": "0.5",
+        "multiscales": [
+            {
+                "axes": axes,
+                "datasets": [{"path": "0", "coordinateTransformations": transformations}],
+            }
+        ],
+    }
+    if header.channels is not None:
+        whole = header.dtype.kind in "iu"
+        low, high = (
+            (int(np.iinfo(header.dtype).min), int(np.iinfo(header.dtype).max)) if whole else (0, 1)
+        )
+        window = {"min": low, "start": low, "end": high, "max": high}
+        metadata["omero"] = {
+            "channels": [
+                {"label": name, "color": "FFFFFF", "active": True, "window": window}
+                for name in header.channels
+            ]
+        }
+    return metadata
