@@ -1,0 +1,293 @@
+"""A package of the BioImage Model Zoo on disk: opened safely, described, and nothing fetched."""
+
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, Literal, get_args
+
+from bioimageio.spec import InvalidDescr, ValidationContext, build_description
+from bioimageio.spec.common import RelativeFilePath
+from bioimageio.spec.model import v0_5
+from bioimageio.spec.utils import read_yaml
+from loguru import logger
+
+from packages.cli import UserError
+from packages.files import sha256
+
+Weights = Literal["pytorch_state_dict", "torchscript", "onnx"]
+WEIGHTS: tuple[Weights, ...] = get_args(Weights)
+
+_DESCRIPTIONS = ("rdf.yaml", "bioimageio.yaml")
+_MICROMETRES = {
+    "meter": 1e6,
+    "centimeter": 1e4,
+    "millimeter": 1e3,
+    "micrometer": 1.0,
+    "nanometer": 1e-3,
+    "angstrom": 1e-4,
+    "picometer": 1e-6,
+}
+
+# The spec logs every warning of a description to stderr; what matters is raised here.
+logger.disable("bioimageio")
+
+
+@dataclass(frozen=True)
+class Package:
+    """An opened package.
+
+    Attributes
+    ----------
+    path
+        What was opened: a zip or a folder.
+    folder
+        Its files; of a zip a copy that lives while the package is open.
+    sha256
+        Of the zip, or of the folder's files and names.
+    description
+        What rdf.yaml says, older formats converted to 0.5.
+    weights
+        The weights that may run here, the preferred first.
+    """
+
+    path: Path
+    folder: Path
+    sha256: str
+    description: v0_5.ModelDescr
+    weights: tuple[Weights, ...]
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.description.name
+
+    @property
+    def input(self) -> v0_5.InputTensorDescr:
+        """The image that goes in."""
+        return next(i for i in self.description.inputs if not i.optional)
+
+    @property
+    def output(self) -> v0_5.OutputTensorDescr:
+        """The image that comes out: the first output."""
+        return self.description.outputs[0]
+
+    @property
+    def pixel_size_um(self) -> dict[str, float]:
+        """Input pixel along z, y, x in µm, as far as the package says it."""
+        return pixel_size_um(self.input)
+
+    @property
+    def channels(self) -> list[str]:
+        """Names of the output's channels; the output's own name where it has no channel axis."""
+        for axis in self.output.axes:
+            if isinstance(axis, v0_5.ChannelAxis):
+                return [str(name) for name in axis.channel_names]
+        return [str(self.output.id)]
+
+
+@contextmanager
+def open_package(path: Path, *, trust: bool = False) -> Generator[Package, None, None]:
+    """Open a package, offline, reading its description afresh.
+
+    Parameters
+    ----------
+    path
+        A zip, or a folder with rdf.yaml.
+    trust
+        Whether Python code of the package may run. Without it TorchScript and ONNX run, and state
+        dicts whose architecture file is that of one of our rooms.
+
+    Yields
+    ------
+    Package
+        Its files are gone when the block ends if they came from a zip.
+
+    Raises
+    ------
+    UserError
+        Not a package, not a model, damaged, with files outside itself, with several images as
+        input, or with nothing that may run here.
+    """
+    if not path.exists():
+        raise UserError(f"{path} does not exist: give a package, a zip with an rdf.yaml.")
+    with tempfile.TemporaryDirectory(prefix="package-", ignore_cleanup_errors=True) as temporary:
+        folder = path if path.is_dir() else Path(temporary)
+        if not path.is_dir():
+            _extract(path, folder)
+        description = _describe(path, folder)
+        required = [i for i in description.inputs if not i.optional]
+        if len(required) != 1:
+            raise UserError(
+                f"{path} needs {len(required)} inputs: only models that take one image can be run."
+            )
+        yield Package(
+            path=path,
+            folder=folder,
+            sha256=sha256(path),
+            description=description,
+            weights=_runnable(path, folder, description, trust),
+        )
+
+
+def pixel_size_um(
+    tensor: v0_5.InputTensorDescr | v0_5.OutputTensorDescr,
+) -> dict[str, float]:
+    """Return the pixel size of a tensor's spatial axes in µm.
+
+    Parameters
+    ----------
+    tensor
+        An input or output of a description.
+
+    Returns
+    -------
+    dict
+        By z, y, x; axes without a unit are left out.
+    """
+    return {
+        dimension: axis.scale * _MICROMETRES[axis.unit]
+        for dimension, axis in spatial_axes(tensor).items()
+        if axis.unit in _MICROMETRES
+    }
+
+
+def spatial_axes(
+    tensor: v0_5.InputTensorDescr | v0_5.OutputTensorDescr,
+) -> dict[str, v0_5.SpaceInputAxis | v0_5.SpaceOutputAxis | v0_5.SpaceOutputAxisWithHalo]:
+    """Return the spatial axes of a tensor by z, y, x.
+
+    Parameters
+    ----------
+    tensor
+        An input or output of a description.
+
+    Returns
+    -------
+    dict
+        By their ids where these are among z, y, x; otherwise the last axis is x, the one before
+        y, then z.
+    """
+    axes = [a for a in tensor.axes if isinstance(a, v0_5.SpaceAxisBase)]
+    named = {str(axis.id): axis for axis in axes}
+    if not set(named) <= set("zyx"):
+        named = dict(zip("xyz", reversed(axes), strict=False))
+    return {dimension: named[dimension] for dimension in "zyx" if dimension in named}
+
+
+def _extract(path: Path, folder: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            # Weights are often zips themselves: of a package cut short, theirs is what is found.
+            if min((file.header_offset for file in archive.infolist()), default=0) > 0:
+                raise zipfile.BadZipFile("its end is missing")
+            for name in archive.namelist():
+                if _leaves(name):
+                    raise UserError(
+                        f"{path} holds '{name}', a path outside itself: do not use this file."
+                    )
+            archive.extractall(folder)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise UserError(
+            f"{path} is not a whole zip ({error}): download or build it again."
+        ) from error
+
+
+def _leaves(name: str) -> bool:
+    """Tell whether a path inside a zip would leave the folder it is unpacked to, on any system."""
+    windows = PureWindowsPath(name)
+    return bool(windows.anchor) or PurePosixPath(name).is_absolute() or ".." in windows.parts
+
+
+def _describe(path: Path, folder: Path) -> v0_5.ModelDescr:
+    file = next((folder / n for n in _DESCRIPTIONS if (folder / n).is_file()), None)
+    if file is None:
+        raise UserError(f"{path} has no rdf.yaml at its top: it is not a model package.")
+    # Input and output checks would ask the network about authors and links.
+    context = ValidationContext(
+        root=folder, file_name=file.name, perform_io_checks=False, log_warnings=False
+    )
+    try:
+        content: Any = read_yaml(file.read_text(encoding="utf-8"))
+        description = build_description(content, context=context, format_version="latest")
+    except Exception as error:
+        # The YAML parser and the spec raise whatever they stumble on.
+        first = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(f"{path}: {file.name} cannot be read: {first[0]}.") from error
+    if description.type != "model":
+        raise UserError(f"{path} describes a {description.type}, not a model.")
+    if isinstance(description, InvalidDescr) or not isinstance(description, v0_5.ModelDescr):
+        raise UserError(f"{path}: {file.name} is not valid: {_first_error(description)}.")
+    return description
+
+
+def _first_error(description: object) -> str:
+    summary = getattr(description, "validation_summary", None)
+    for detail in summary.details if summary else ():
+        for error in detail.errors:
+            where = ".".join(str(part) for part in error.loc)
+            return f"'{where}': {error.msg.splitlines()[0].rstrip('.')}"
+    return "it does not follow the model format"
+
+
+def _runnable(
+    path: Path, folder: Path, description: v0_5.ModelDescr, trust: bool
+) -> tuple[Weights, ...]:
+    """Return the weights that may run, or say why there are none."""
+    for tensor in (*description.inputs, *description.outputs):
+        processing = (
+            tensor.preprocessing
+            if isinstance(tensor, v0_5.InputTensorDescr)
+            else tensor.postprocessing
+        )
+        if not trust and any(isinstance(p, v0_5.CustomProcessingDescr) for p in processing):
+            raise UserError(
+                f"{path} brings Python code that processes '{tensor.id}': "
+                "run it with --trust if you trust its authors."
+            )
+    present: list[Weights] = [w for w in WEIGHTS if getattr(description.weights, w) is not None]
+    for format_ in present:
+        _refuse_outside(path, folder, getattr(description.weights, format_).source)
+    state = description.weights.pytorch_state_dict
+    if state and isinstance(state.architecture, v0_5.ArchitectureFromFileDescr):
+        _refuse_outside(path, folder, state.architecture.source)
+    if state and not trust and not _is_ours(folder, state.architecture):
+        present.remove("pytorch_state_dict")
+        if not present:
+            raise UserError(
+                f"{path} brings its network as Python code: "
+                "run it with --trust if you trust its authors."
+            )
+    if not present:
+        raise UserError(f"{path} has no weights that run here ({', '.join(WEIGHTS)}).")
+    return tuple(present)
+
+
+def _refuse_outside(path: Path, folder: Path, source: object) -> None:
+    """Refuse a file that would have to be fetched, or that lies elsewhere on this machine."""
+    file = (folder / source.path).resolve() if isinstance(source, RelativeFilePath) else None
+    if file is None or not file.is_relative_to(folder.resolve()):
+        raise UserError(
+            f"{path} refers to '{source}', which is not inside it: get the complete package."
+        )
+    if not file.is_file():
+        raise UserError(f"{path} lacks its file '{source}': download or build it again.")
+
+
+def _is_ours(
+    folder: Path,
+    architecture: v0_5.ArchitectureFromFileDescr | v0_5.ArchitectureFromLibraryDescr,
+) -> bool:
+    # A library's callable is no safer than a file: with arguments of the package's choosing it
+    # could be anything that is installed.
+    if not isinstance(architecture, v0_5.ArchitectureFromFileDescr):
+        return False
+    source = architecture.source
+    if not isinstance(source, RelativeFilePath):
+        return False
+    code = (folder / source.path).read_bytes()
+    rooms = Path(__file__).parent.glob("*/model.py")
+    return any(code == room.read_bytes() for room in rooms)
