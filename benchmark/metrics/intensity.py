@@ -4,13 +4,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from benchmark.metrics.metric import Image, NotApplicable
+from packages.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
 
 
-def normalise(image: ArrayLike, low: float = 2.0, high: float = 99.8) -> Image:
+def normalise(
+    image: ArrayLike, low: float = LOW_PERCENTILE, high: float = HIGH_PERCENTILE
+) -> Image:
     """Map two percentiles of an image to 0 and 1.
 
-    This is the scale on which packages deliver, and the default percentiles are those of CARE's
-    inference (Weigert et al. 2018, doi:10.1038/s41592-018-0216-7).
+    The scale on which packages deliver, as `packages.normalise`; here in float64 and without its
+    epsilon, so that scores do not depend on the unit of the truth, and an image without contrast is
+    refused instead of delivered as zeros.
 
     Parameters
     ----------

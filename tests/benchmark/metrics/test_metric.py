@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+from numpy.typing import DTypeLike
+
+from benchmark.metrics import METRICS, Metric, NotApplicable
+
+# LPIPS needs weights that are not part of the repository: see test_perception.py.
+WITHOUT_WEIGHTS = [m for m in METRICS.values() if m.name != "lpips_alex"]
+RNG = np.random.default_rng(7)
+TRUTH = RNG.integers(0, 200, (176, 180)).astype(np.uint8)
+PREDICTION = np.clip(TRUTH + RNG.normal(0, 20, TRUTH.shape), 0, 255).astype(np.uint8)
+
+
+def names(metric: object) -> str:
+    return getattr(metric, "name", str(metric))
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=names)
+def test_every_metric_says_what_a_table_needs(metric: Metric):
+    assert metric.label
+    assert metric.direction in ("higher", "lower")
+    assert metric.unit in ("dB", "")
+    assert metric.needs_truth
+    assert metric.summary.endswith(".")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, ">f4", np.float64])
+@pytest.mark.parametrize("metric", WITHOUT_WEIGHTS, ids=names)
+def test_type_of_numbers_does_not_matter(metric: Metric, dtype: DTypeLike):
+    assert metric(TRUTH.astype(dtype), PREDICTION.astype(dtype)) == metric(
+        TRUTH.astype(float), PREDICTION.astype(float)
+    )
+
+
+@pytest.mark.parametrize("metric", WITHOUT_WEIGHTS, ids=names)
+def test_order_in_memory_does_not_matter(metric: Metric):
+    strided = np.repeat(PREDICTION, 2, axis=1)[:, ::2]
+    assert metric(np.asfortranarray(TRUTH), strided) == metric(TRUTH, PREDICTION)
+
+
+@pytest.mark.parametrize("metric", WITHOUT_WEIGHTS, ids=names)
+def test_worse_under_more_noise(metric: Metric):
+    noise = np.random.default_rng(1).normal(0, 1, TRUTH.shape)
+    values = [metric(TRUTH, TRUTH + sigma * noise) for sigma in (2, 8, 32, 128)]
+    assert values == sorted(values, reverse=metric.direction == "higher")
+    assert len(set(values)) == len(values)
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=names)
+def test_inputs_are_left_as_they_were(metric: Metric):
+    truth, prediction = TRUTH.astype(float), PREDICTION.astype(float)
+    try:
+        metric(truth, prediction)
+    except NotApplicable:
+        assert metric.name == "lpips_alex"
+    np.testing.assert_array_equal(truth, TRUTH)
+    np.testing.assert_array_equal(prediction, PREDICTION)
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=names)
+def test_constant_truth_is_not_applicable(metric: Metric):
+    with pytest.raises(NotApplicable, match=r"(constant|same value).*\.$"):
+        metric(np.full(TRUTH.shape, 3), PREDICTION)
+
+
+@pytest.mark.parametrize(
+    "name", ["si_psnr_a", "si_psnr_b", "nrmse_care", "ssim_affine", "lpips_alex"]
+)
+def test_constant_prediction_has_no_affine_fit(name: str):
+    with pytest.raises(NotApplicable, match=r"prediction is constant.*\.$"):
+        METRICS[name](TRUTH, np.full(TRUTH.shape, 0.1))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("metric", METRICS.values(), ids=names)
+def test_a_prediction_with_nan_or_inf_is_not_applicable(metric: Metric, value: float):
+    broken = PREDICTION.astype(float)
+    broken[3, 4] = value
+    with pytest.raises(NotApplicable, match="prediction holds NaN or infinite"):
+        metric(TRUTH, broken)
+
+
+def test_images_of_different_size_are_a_mistake_of_the_caller():
+    with pytest.raises(ValueError, match="one shape"):
+        METRICS["psnr"](TRUTH, PREDICTION[1:])
+
+
+@pytest.mark.parametrize(("name", "side"), [("ssim", 11), ("ms_ssim", 161)])
+def test_smallest_image(name: str, side: int):
+    truth = np.random.default_rng(0).random((side, side + 3))
+    assert METRICS[name](truth, truth) == pytest.approx(1)
+    with pytest.raises(NotApplicable, match=str(side - 1)):
+        METRICS[name](truth[1:], truth[1:])
