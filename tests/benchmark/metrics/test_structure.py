@@ -8,8 +8,6 @@ from scipy import ndimage
 
 from benchmark.metrics.structure import ms_ssim, ssim, ssim_affine
 
-pytorch_msssim = pytest.importorskip("pytorch_msssim")
-
 
 def _smooth(image: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(ndimage.gaussian_filter(image, 4), dtype=np.float64)
@@ -18,12 +16,11 @@ def _smooth(image: NDArray[np.float64]) -> NDArray[np.float64]:
 def images(side: int, kind: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     rng = np.random.default_rng(side)
     noise = rng.normal(size=(side, side + 16))
-    truth: NDArray[np.float64]
     match kind:
         case "random":
             truth = rng.random(noise.shape)
         case "structured":
-            truth = np.exp(-4000 * _smooth(noise) ** 2)
+            truth = np.exp(-4000 * _smooth(noise) ** 2).astype(np.float64)
         case _:  # sparse, dark, above zero
             truth = 20 + 500.0 * (rng.random(noise.shape) > 0.999)
     return truth, truth + 0.1 * np.ptp(truth) * noise + 0.05 * np.ptp(truth)
@@ -35,6 +32,7 @@ def tensors(*pair: NDArray[np.float64]) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("kind", ["random", "structured", "sparse"])
 def test_ssim_is_that_of_pytorch_msssim(kind: str):
+    pytorch_msssim = pytest.importorskip("pytorch_msssim")
     truth, prediction = images(96, kind)
     expected = pytorch_msssim.ssim(*tensors(truth, prediction), data_range=np.ptp(truth))
     # It keeps its window in float32.
@@ -43,6 +41,7 @@ def test_ssim_is_that_of_pytorch_msssim(kind: str):
 
 @pytest.mark.parametrize("kind", ["random", "structured", "sparse"])
 def test_ms_ssim_is_that_of_pytorch_msssim(kind: str):
+    pytorch_msssim = pytest.importorskip("pytorch_msssim")
     truth, prediction = images(256, kind)
     expected = pytorch_msssim.ms_ssim(*tensors(truth, prediction), data_range=np.ptp(truth))
     assert ms_ssim(truth, prediction) == pytest.approx(expected.item(), abs=5e-6)
