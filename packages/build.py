@@ -112,7 +112,9 @@ def _furnish(folder: Path, chosen: Room, trained: dict[str, Any]) -> None:
             "trained, train again."
         ) from error
     step = int(getattr(network, "divisor", 1))
-    example = _fitted(trained["example"]["input"].numpy(), step)
+    halo = measure_halo(network, step)
+    smallest = 2 * halo + step  # the format wants something left when the halo is cropped
+    example = _fitted(trained["example"]["input"].numpy(), smallest, step)
     prepared = torch.from_numpy(normalise(example))[None, None]
     with torch.no_grad():
         restored = network(prepared)
@@ -148,7 +150,8 @@ def _furnish(folder: Path, chosen: Room, trained: dict[str, Any]) -> None:
         architecture=architecture,
         arguments=arguments,
         step=step,
-        halo=measure_halo(network, step),
+        halo=halo,
+        smallest=smallest,
         parameters=_count(network),
     )
     (folder / "rdf.yaml").write_text(
@@ -165,6 +168,7 @@ def _complete(
     arguments: dict[str, Any],
     step: int,
     halo: int,
+    smallest: int,
     parameters: int,
 ) -> None:
     """Add to the room's description what is measured or hashed."""
@@ -178,7 +182,7 @@ def _complete(
         tensor["sample_tensor"] = _file(folder, f"sample-{side}.tif")
         for axis in tensor["axes"]:
             if axis["type"] == "space" and side == "input":
-                axis |= {"size": {"min": step, "step": step}} | physical
+                axis |= {"size": {"min": smallest, "step": step}} | physical
             elif axis["type"] == "space":
                 reference = {"tensor_id": description["inputs"][0]["id"], "axis_id": axis["id"]}
                 axis |= {"size": reference, "halo": halo} | physical
@@ -282,9 +286,10 @@ def _count(network: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _fitted(image: NDArray[np.float32], step: int) -> NDArray[np.float32]:
-    """Reflect an image up to the next multiple of the network's step."""
-    missing = [(0, math.ceil(side / step) * step - side) for side in image.shape]
+def _fitted(image: NDArray[np.float32], smallest: int, step: int) -> NDArray[np.float32]:
+    """Reflect an image up to the next size that the package allows."""
+    sides = [max(smallest, math.ceil(side / step) * step) for side in image.shape]
+    missing = [(0, wanted - side) for wanted, side in zip(sides, image.shape, strict=True)]
     return np.pad(image, missing, mode="symmetric")
 
 

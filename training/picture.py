@@ -43,9 +43,11 @@ def draw(
     inputs, targets = fixed.input[:_CROPS], fixed.target[:_CROPS]
     restored = recipe.restore(network, inputs.to(device)).float().cpu()
 
-    figure = Figure(figsize=(12, 6.4), layout="constrained")
+    height_in, chart_in = 6.6, 5.0
+    crops_in = height_in * len(inputs) / 3  # three rows of squares
+    figure = Figure(figsize=(chart_in + crops_in, height_in), layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subfigures(1, 2, width_ratios=(5, 4 * len(inputs) / 3))
+    left, right = figure.subfigures(1, 2, width_ratios=(chart_in, crops_in))
     axes = left.subplots()
     steps = [entry["step"] for entry in entries]
     axes.plot(steps, [e["loss"] for e in entries], color="#888888", label="training, mean")
