@@ -83,11 +83,12 @@ def affine_fit(truth: Image, prediction: Image) -> Image:
     NotApplicable
         The prediction is constant: every slope fits.
     """
-    if prediction.max() == prediction.min():
+    low, high = prediction.min(), prediction.max()
+    if low == high:
         raise NotApplicable("The prediction is constant, so its intensities cannot be fitted.")
     # A common factor leaves the fit as it is, and keeps the squares of extreme values finite.
-    p = prediction / np.abs(prediction).max()
-    p = p - p.mean()
+    p = prediction / max(-low, high)
+    p -= p.mean()
     centre = truth.mean()
     slope = np.vdot(truth - centre, p) / np.vdot(p, p)
     return centre + slope * p

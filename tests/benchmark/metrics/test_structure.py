@@ -22,7 +22,7 @@ def images(side: int, kind: str) -> tuple[NDArray[np.float64], NDArray[np.float6
         case "structured":
             truth = np.exp(-4000 * _smooth(noise) ** 2).astype(np.float64)
         case _:  # sparse, dark, above zero
-            truth = 20 + 500.0 * (rng.random(noise.shape) > 0.999)
+            truth = np.where(rng.random(noise.shape) > 0.999, 520.0, 20.0)
     return truth, truth + 0.1 * np.ptp(truth) * noise + 0.05 * np.ptp(truth)
 
 
