@@ -1,0 +1,52 @@
+import itertools
+
+import pytest
+import torch
+
+from packages.care.model import UNet
+
+
+@pytest.mark.parametrize(
+    ("depth", "coarsen", "kernel_size", "batch_norm"),
+    list(itertools.product([0, 1, 3], [1, 2, 4], [3, 5], [False, True])),
+)
+def test_output_is_on_the_grid_of_the_input(
+    depth: int, coarsen: int, kernel_size: int, batch_norm: bool
+) -> None:
+    network = UNet(
+        depth=depth, coarsen=coarsen, kernel_size=kernel_size, batch_norm=batch_norm, filters=4
+    )
+    image = torch.rand(2, 1, network.divisor * 2, network.divisor * 3)
+    assert network(image).shape == image.shape
+
+
+def test_residual_network_starts_from_its_input() -> None:
+    network = UNet(filters=4, coarsen=4)
+    for parameter in network.head.parameters():
+        torch.nn.init.zeros_(parameter)
+    image = torch.rand(1, 1, 32, 32)
+    assert torch.equal(network(image), image)
+
+
+def test_residual_needs_equal_channels() -> None:
+    with pytest.raises(ValueError, match="as many channels"):
+        UNet(channels_in=1, channels_out=2)
+
+
+def test_even_kernels_are_refused() -> None:
+    with pytest.raises(ValueError, match="odd"):
+        UNet(kernel_size=4)
+
+
+def test_moving_the_image_moves_the_result() -> None:
+    torch.manual_seed(0)
+    network = UNet(filters=8, coarsen=2).eval()
+    image = torch.zeros(1, 1, 128, 128)
+    image[..., 60:70, 60:70] = torch.rand(10, 10)
+    moved = torch.roll(image, (network.divisor, -network.divisor), (2, 3))
+    with torch.no_grad():
+        expected = torch.roll(network(image), (network.divisor, -network.divisor), (2, 3))
+        inside = slice(40, 88)
+        torch.testing.assert_close(
+            network(moved)[..., inside, inside], expected[..., inside, inside]
+        )
