@@ -206,14 +206,15 @@ def create(
     _refuse_dtype_and_shape(path, header.dtype, header.shape)
     if reason := format.refusal(path, header):
         raise UserError(f"{path}: {reason}.")
-    try:
-        with replacing(path) as temporary, format.create(temporary, header) as out:
-            yield out
-    except OSError as error:
-        # The user knows the file by its final name.
-        if error.errno is not None and Path(error.filename or path).name.endswith(path.name):
-            error.filename = os.fspath(path)
-        raise
+    with replacing(path) as temporary:
+        try:
+            with format.create(temporary, header) as out:
+                yield out
+        except OSError as error:
+            # The user knows the file by its final name.
+            if error.filename is None or str(error.filename).startswith(str(temporary)):
+                error.filename = os.fspath(path)
+            raise
 
 
 class _Pixels(BackendArray):

@@ -37,9 +37,11 @@ def read(path: Path) -> tuple[Header, Readable]:
     if unknown := [name for name in names if name not in _DIM_OF_AXIS]:
         raise UserError(f"{path} has the unknown axis '{unknown[0]}': keep only t, c, z, y and x.")
     level = image["datasets"][0]
-    array = group[level["path"]]
+    array = group.get(level["path"])
     if not isinstance(array, zarr.Array) or array.ndim != len(names):
-        raise UserError(f"{path}: its axes do not fit its pixels; export it again as OME-Zarr 0.5.")
+        raise UserError(
+            f"{path} has no array '{level['path']}' that fits its axes: copy it again as a whole."
+        )
 
     scale = np.ones(array.ndim)
     for transformation in (

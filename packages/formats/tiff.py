@@ -5,9 +5,11 @@ floating-point pixels is written as an ImageJ hyperstack, which Fiji opens with 
 its channel names (slice labels); of other pixels, or beyond 4 GB, as OME-TIFF under that name.
 """
 
+import itertools
 import logging
 import math
 import os
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,21 +88,22 @@ def _mapped(path: Path, tiff: tifffile.TiffFile, series: Any) -> Readable:
 
 def _dims(path: Path, series: Any) -> tuple[str, ...]:
     """Name the axes; those of length 1 keep tifffile's letter, which is no name of ours."""
-    lengths = dict(zip(series.axes, series.shape, strict=True))
+    axes = str(series.axes)
+    lengths: dict[str, int] = dict(zip(axes, series.shape, strict=True))
     if lengths.get("S", 1) > 1:
         raise UserError(
             f"{path} is a colour picture ({lengths['S']} samples per pixel): "
             "save each channel as a greyscale image."
         )
     names = dict(_DIM_OF_AXIS)
-    long = [axis for axis in series.axes if lengths[axis] > 1]
+    long = [axis for axis in axes if lengths[axis] > 1]
     unknown = [axis for axis in long if axis not in names]
     if len(unknown) == 1 and unknown[0] in _UNNAMED and "Z" not in long:
         names[unknown[0]] = "z"
         unknown = []
-    if unknown or len(set(long)) < len(long) or not {"Y", "X"} <= set(series.axes):
+    if unknown or len(set(long)) < len(long) or not {"Y", "X"} <= set(axes):
         raise UserError(
-            f"{path} has axes of unknown meaning ({series.axes}, {series.shape}): "
+            f"{path} has axes of unknown meaning ({axes}, {series.shape}): "
             "save it as OME-TIFF or ImageJ hyperstack with axes out of t, c, z, y and x."
         )
     return tuple(
@@ -226,69 +229,86 @@ def refusal(path: Path, header: Header) -> str | None:
     return None
 
 
-def create(path: Path, header: Header) -> Any:
+@contextmanager
+def create(path: Path, header: Header) -> Generator[Writable]:
     """Make an uncompressed file of its full size and map its pixels into memory."""
-    imagej = (
+    imagej = _fits_imagej(path, header)
+    dims = [dim for dim in _IMAGEJ_DIMS if dim in header.dims] if imagej else list(header.dims)
+    mapped = tifffile.memmap(
+        path,
+        shape=[header.size(dim) for dim in dims],
+        dtype=header.dtype,
+        photometric="minisblack",
+        **(_imagej_options(header, dims) if imagej else _ome_options(header, dims)),
+    )
+    _reserve(path)
+    out = _Mapped(mapped.transpose([dims.index(dim) for dim in header.dims]))
+    del mapped
+    try:
+        yield out
+    finally:
+        out.close()
+
+
+class _Mapped:
+    """Pixels in a file; the file is let go at the end, as not every system renames open files."""
+
+    def __init__(self, pixels: Any) -> None:
+        self._pixels = pixels
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._pixels[key] = value
+
+    def close(self) -> None:
+        self._pixels.flush()
+        del self._pixels
+
+
+def _fits_imagej(path: Path, header: Header) -> bool:
+    return (
         ".ome." not in path.name.lower()
         and header.dtype.name in _IMAGEJ_DTYPES
         and header.nbytes < _CLASSIC_BYTES
+        # A hyperstack has one unit for all axes, so either x and y are known or nothing is.
+        and (not header.pixel_size_um or {"x", "y"} <= set(header.pixel_size_um))
         and header.size("x") > 1  # tifffile would take it for an axis of samples
     )
-    return _create_imagej(path, header) if imagej else _create_ome(path, header)
 
 
-@contextmanager
-def _create_imagej(path: Path, header: Header) -> Generator[Writable]:
-    dims = [dim for dim in _IMAGEJ_DIMS if dim in header.dims]
-    shape = [header.size(dim) for dim in dims]
+def _imagej_options(header: Header, dims: list[str]) -> dict[str, Any]:
     metadata: dict[str, Any] = {"axes": "".join(_AXIS_OF_DIM[dim] for dim in dims)}
     if header.pixel_size_um:
         metadata["unit"] = "um"
     if "z" in header.pixel_size_um:
         metadata["spacing"] = header.pixel_size_um["z"]
     if header.channels is not None:
-        planes = [length for length, dim in zip(shape, dims, strict=True) if dim not in "yx"]
-        place = dims.index("c") if "c" in dims else 0
-        names = np.array(header.channels, object)
-        names = names.reshape([-1 if i == place else 1 for i in range(len(planes) or 1)])
-        metadata["Labels"] = np.broadcast_to(names, planes or (1,)).ravel().tolist()
-    mapped = tifffile.memmap(
-        path,
-        shape=shape,
-        dtype=header.dtype,
-        imagej=True,
-        photometric="minisblack",
-        metadata=metadata,
-        resolutionunit="NONE",
-        resolution=_pixels_per(1.0, header),
-    )
-    _reserve(path)
-    yield mapped.transpose([dims.index(dim) for dim in header.dims])
-    mapped.flush()
+        planes = itertools.product(*(range(header.size(dim)) for dim in dims if dim not in "yx"))
+        place = dims.index("c") if "c" in dims else None
+        metadata["Labels"] = [
+            header.channels[0 if place is None else plane[place]] for plane in planes
+        ]
+    return {
+        "imagej": True,
+        "metadata": metadata,
+        "resolutionunit": "NONE",
+        "resolution": _pixels_per(1.0, header),
+    }
 
 
-@contextmanager
-def _create_ome(path: Path, header: Header) -> Generator[Writable]:
-    metadata: dict[str, Any] = {"axes": "".join(_AXIS_OF_DIM[dim] for dim in header.dims)}
+def _ome_options(header: Header, dims: list[str]) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"axes": "".join(_AXIS_OF_DIM[dim] for dim in dims)}
     for dim, size in header.pixel_size_um.items():
         metadata[f"PhysicalSize{dim.upper()}"] = size
         metadata[f"PhysicalSize{dim.upper()}Unit"] = "µm"
     if header.channels is not None:
         metadata["Channel"] = {"Name": header.channels}
-    mapped = tifffile.memmap(
-        path,
-        shape=header.shape,
-        dtype=header.dtype,
-        ome=True,
-        photometric="minisblack",
-        bigtiff=header.nbytes >= _CLASSIC_BYTES,
-        metadata=metadata,
-        resolutionunit="CENTIMETER" if header.pixel_size_um else "NONE",
-        resolution=_pixels_per(1e4, header),
-    )
-    _reserve(path)
-    yield mapped
-    mapped.flush()
+    return {
+        "ome": True,
+        "bigtiff": header.nbytes >= _CLASSIC_BYTES,
+        "metadata": metadata,
+        "resolutionunit": "CENTIMETER" if header.pixel_size_um else "NONE",
+        "resolution": _pixels_per(1e4, header),
+    }
 
 
 def _pixels_per(length_um: float, header: Header) -> tuple[float, float]:
@@ -304,7 +324,6 @@ def _reserve(path: Path) -> None:
     A full disk is an error that can be caught here; met while writing into mapped memory, it
     would kill the program.
     """
-    size = path.stat().st_size
-    with path.open("r+b") as stream:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(stream.fileno(), 0, size)
+    if sys.platform == "linux":  # elsewhere the size alone claims the space, or nothing does
+        with path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
