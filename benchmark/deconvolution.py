@@ -82,9 +82,9 @@ def deconvolve(
     x ← x · Aᵀ[(d + r/F) / (A·x + background + r/F)] from a flat start (Richardson 1972, Lucy 1974)
     until the model explains the data as well as the noise allows, ⟨(d − λ)² / (F·λ + r)⟩ ≤ 1
     (Morozov), but at least once. Further iterations would fit noise, and choosing their number by
-    the truth would not be a control. The rule errs on the smooth side: on simulated lines at 15 to 500
-    photons, the iteration best for the truth (2 to 23) was 0.1 to 0.7 dB better in SI-PSNR and 0.04
-    to 0.14 in SSIM.
+    the truth would not be a control. The rule errs on the smooth side: on simulated lines at 15 to
+    500 photons, the iteration best for the truth (2 to 23) was 0.1 to 0.7 dB better in SI-PSNR and
+    0.04 to 0.14 in SSIM.
 
     Parameters
     ----------
