@@ -237,7 +237,7 @@ class Patches:
             window = np.s_[i : i + self.size_px, j : j + self.size_px]
             low = np.interp(rng.random(), [0, 1], pair.lows)
             high = np.interp(rng.random(), [0, 1], pair.highs)
-            degraded = (pair.input[window] - low) / (high - low + EPSILON)
+            degraded = (pair.input[window] - np.float32(low)) / np.float32(high - low + EPSILON)
             turns, flip = int(rng.integers(4)), bool(rng.integers(2))
             inputs[k, 0] = _turned(degraded, turns, flip)
             targets[k, 0] = _turned(pair.target[window], turns, flip)

@@ -131,7 +131,7 @@ def start(recipe: Recipe, settings: Settings, *, seed: int, fabric: Fabric) -> S
     """
     torch.manual_seed(seed)
     network = recipe.architecture(**settings.network)
-    network = network.to(fabric.device, memory_format=torch.channels_last)
+    network = network.to(fabric.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # the stubs miss it
     average = copy.deepcopy(network).requires_grad_(False).eval()
     # Fused Adam updates all weights in one pass over memory.
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)

@@ -47,7 +47,7 @@ def draw(
     crops_in = height_in * len(inputs) / 3  # three rows of squares
     figure = Figure(figsize=(chart_in + crops_in, height_in), layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subfigures(1, 2, width_ratios=(chart_in, crops_in))
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(chart_in, crops_in))[0]
     axes = left.subplots()
     steps = [entry["step"] for entry in entries]
     axes.plot(steps, [e["loss"] for e in entries], color="#888888", label="training, mean")

@@ -16,7 +16,7 @@ import platform
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -352,7 +352,7 @@ def _example(pair: Pair) -> Pair:
 
 
 @contextmanager
-def _progress(request: Request) -> Iterator[Callable[[State, float], None]]:
+def _progress(request: Request) -> Generator[Callable[[State, float], None]]:
     with Progress(
         TextColumn("[bold]{task.description}"),
         BarColumn(),
@@ -365,7 +365,7 @@ def _progress(request: Request) -> Iterator[Callable[[State, float], None]]:
 
 
 @contextmanager
-def _interrupt_between_steps() -> Iterator[Callable[[], bool]]:
+def _interrupt_between_steps() -> Generator[Callable[[], bool]]:
     """Let Ctrl-C wait for the end of a step, so that what is saved is consistent.
 
     A second Ctrl-C interrupts at once.
