@@ -61,8 +61,8 @@ def simulate(
         Folder to make: input/, target/, native/ (the microscope's own, four times coarser pixels)
         and dataset.toml, which records every parameter drawn.
     expanded
-        Image, or folder of at least three images, of expanded specimens, to be used as truth. Each
-        is cut in squares; planes of a stack are images of one source.
+        Folder of at least three images of expanded specimens, to be used as truth. Each is cut in
+        squares; planes of a stack are images of one source.
     images
         How many images to make; default 60 generated, or all squares of the expanded images that
         are not nearly empty. A limit takes evenly from all files.
