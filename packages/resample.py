@@ -45,8 +45,11 @@ def linear(
     source = source.astype(dtype, copy=False)
     y_weights = y_weights.astype(dtype)[..., None]
     x_weights = x_weights.astype(dtype)
-    source = _weighted_sum(source, y_taps, y_weights, axis=-2)
-    return _weighted_sum(source, x_taps, x_weights, axis=-1)
+    if image.shape[-2] != shape[0]:
+        source = _weighted_sum(source, y_taps, y_weights, axis=-2)
+    if image.shape[-1] != shape[1]:
+        source = _weighted_sum(source, x_taps, x_weights, axis=-1)
+    return source
 
 
 def _weighted_sum(source: Floats, taps: NDArray[np.intp], weights: Floats, axis: int) -> Floats:
