@@ -112,8 +112,7 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
         image = image.assign_coords(c=("c", names) if "c" in image.dims else names[0])
     if not lazy:
         image = image.load()
-        if image.dtype.kind == "f" and not np.isfinite(image.values).all():
-            raise UserError(f"{path} holds NaN or infinite values: replace them and save it again.")
+        _refuse_nan(path, image.values)
     return image
 
 
@@ -130,7 +129,8 @@ def write(path: Path, image: xr.DataArray) -> None:
     Raises
     ------
     UserError
-        The format cannot hold the pixel type or the axes, or there is nothing to write.
+        The format cannot hold the pixel type or the axes, or there is nothing to write,
+        or it holds NaN or infinity.
     """
     dims = tuple(str(dim) for dim in image.dims)
     if unknown := [dim for dim in dims if dim not in DIMS]:
@@ -145,6 +145,7 @@ def write(path: Path, image: xr.DataArray) -> None:
         pixel_size_um=image.attrs.get("pixel_size_um", {}),
         channels=channels,
     ) as out:
+        _refuse_nan(path, ordered.values)
         out[...] = ordered.values
 
 
@@ -264,6 +265,11 @@ def _refuse_dtype_and_shape(path: Path, dtype: np.dtype[Any], shape: tuple[int, 
         raise UserError(f"{path}: pixels of type {dtype} cannot be handled; save them as uint8.")
     if 0 in shape:
         raise UserError(f"{path}: there are no pixels (shape {shape}); choose another image.")
+
+
+def _refuse_nan(path: Path, pixels: np.ndarray) -> None:
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        raise UserError(f"{path}: NaN or infinite values cannot be handled; replace them first.")
 
 
 @contextmanager

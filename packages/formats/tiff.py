@@ -89,25 +89,28 @@ def _mapped(path: Path, tiff: tifffile.TiffFile, series: Any) -> Readable:
 def _dims(path: Path, series: Any) -> tuple[str, ...]:
     """Name the axes; those of length 1 keep tifffile's letter, which is no name of ours."""
     axes = str(series.axes)
-    lengths: dict[str, int] = dict(zip(axes, series.shape, strict=True))
-    if lengths.get("S", 1) > 1:
+    # "Q" may occur twice, so the axes are told apart by their place.
+    long = [length > 1 for length in series.shape]
+    samples = math.prod(n for axis, n in zip(axes, series.shape, strict=True) if axis == "S")
+    if samples > 1:
         raise UserError(
-            f"{path} is a colour picture ({lengths['S']} samples per pixel): "
+            f"{path} is a colour picture ({samples} samples per pixel): "
             "save each channel as a greyscale image."
         )
     names = dict(_DIM_OF_AXIS)
-    long = [axis for axis in axes if lengths[axis] > 1]
-    unknown = [axis for axis in long if axis not in names]
-    if len(unknown) == 1 and unknown[0] in _UNNAMED and "Z" not in long:
+    unknown = [
+        axis for axis, is_long in zip(axes, long, strict=True) if is_long and axis not in names
+    ]
+    if len(unknown) == 1 and unknown[0] in _UNNAMED and "Z" not in axes:
         names[unknown[0]] = "z"
-        unknown = []
-    if unknown or len(set(long)) < len(long) or not {"Y", "X"} <= set(axes):
+    elif unknown:
         raise UserError(
             f"{path} has axes of unknown meaning ({axes}, {series.shape}): "
             "save it as OME-TIFF or ImageJ hyperstack with axes out of t, c, z, y and x."
         )
     return tuple(
-        names.get(axis, axis) if lengths[axis] > 1 or axis in "YX" else axis for axis in series.axes
+        names[axis] if is_long or axis in "YX" else axis
+        for axis, is_long in zip(axes, long, strict=True)
     )
 
 

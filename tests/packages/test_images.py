@@ -1,6 +1,8 @@
+import contextlib
 import errno
 import math
 import struct
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +33,14 @@ def ramp(shape: tuple[int, ...], dtype: str = "uint16") -> np.ndarray:
     return (np.arange(math.prod(shape)) % 120).reshape(shape).astype(dtype)
 
 
-def image(dims: str, shape: tuple[int, ...], dtype: str = "uint16", **sizes: float) -> xr.DataArray:
-    array = xr.DataArray(ramp(shape, dtype), dims=tuple(dims), attrs={"pixel_size_um": sizes})
+def image(
+    dims: str,
+    shape: tuple[int, ...],
+    dtype: str = "uint16",
+    pixel_size_um: dict[str, float] | None = None,
+) -> xr.DataArray:
+    attributes = {"pixel_size_um": pixel_size_um or {}}
+    array = xr.DataArray(ramp(shape, dtype), dims=tuple(dims), attrs=attributes)
     if "c" in dims:
         array = array.assign_coords(c=[f"channel {i} µ" for i in range(array.sizes["c"])])
     return array
@@ -49,7 +57,7 @@ def drawn(draw: st.DrawFn, dims: tuple[str, ...], dtypes: tuple[str, ...]) -> xr
     sizes = {dim: draw(size) for dim in axes if dim in "zyx"}
     if not draw(st.booleans()):
         sizes = {}
-    return image(axes, shape, draw(st.sampled_from(dtypes)), **sizes)
+    return image(axes, shape, draw(st.sampled_from(dtypes)), sizes)
 
 
 ALL = ("yx", "zyx", "byx", "cyx", "czyx", "bcyx", "bzyx", "bczyx")
@@ -110,13 +118,13 @@ def test_axes_in_another_order_are_brought_into_ours(tmp_path: Path) -> None:
 
 def test_one_known_pixel_size_does_not_become_two(tmp_path: Path) -> None:
     path = tmp_path / "half.tif"
-    images.write(path, image("yx", (4, 5), x=0.1))
+    images.write(path, image("yx", (4, 5), pixel_size_um={"x": 0.1}))
     assert images.read(path).attrs["pixel_size_um"] == {"x": 0.1}
 
 
 def test_the_same_image_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.tif", "b.tif"):
-        images.write(tmp_path / name, image("zyx", (2, 4, 5), "float32", **SIZES))
+        images.write(tmp_path / name, image("zyx", (2, 4, 5), "float32", pixel_size_um=SIZES))
     assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
 
 
@@ -125,7 +133,7 @@ def test_the_same_image_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_imagej_metadata_are_what_fiji_expects(tmp_path: Path) -> None:
     path = tmp_path / "stack.tif"
-    written = image("czyx", (2, 3, 4, 5), **SIZES)
+    written = image("czyx", (2, 3, 4, 5), pixel_size_um=SIZES)
     images.write(path, written)
     with tifffile.TiffFile(path) as tiff:
         metadata: Any = tiff.imagej_metadata
@@ -140,7 +148,7 @@ def test_imagej_metadata_are_what_fiji_expects(tmp_path: Path) -> None:
 
 def test_ome_metadata_are_what_bioformats_expects(tmp_path: Path) -> None:
     path = tmp_path / "stack.ome.tif"
-    written = image("czyx", (2, 3, 4, 5), "float64", **SIZES)
+    written = image("czyx", (2, 3, 4, 5), "float64", pixel_size_um=SIZES)
     images.write(path, written)
     with tifffile.TiffFile(path) as tiff:
         ome: Any = tifffile.xml2dict(tiff.ome_metadata or "")
@@ -152,7 +160,7 @@ def test_ome_metadata_are_what_bioformats_expects(tmp_path: Path) -> None:
 
 def test_mrcfile_reads_what_is_written(tmp_path: Path) -> None:
     path = tmp_path / "volume.mrc"
-    written = image("zyx", (3, 4, 5), "float32", **SIZES)
+    written = image("zyx", (3, 4, 5), "float32", pixel_size_um=SIZES)
     images.write(path, written)
     assert mrcfile.validate(path)
     with mrcfile.open(path) as mrc:
@@ -163,7 +171,7 @@ def test_mrcfile_reads_what_is_written(tmp_path: Path) -> None:
 
 def test_zarr_reads_what_is_written(tmp_path: Path) -> None:
     path = tmp_path / "volume.zarr"
-    written = image("czyx", (2, 3, 4, 5), **SIZES)
+    written = image("czyx", (2, 3, 4, 5), pixel_size_um=SIZES)
     images.write(path, written)
     group = zarr.open_group(path, mode="r")
     ome: Any = group.attrs["ome"]
@@ -179,7 +187,7 @@ def test_zarr_reads_what_is_written(tmp_path: Path) -> None:
 
 def test_pillow_reads_what_is_written(tmp_path: Path) -> None:
     path = tmp_path / "plane.png"
-    written = image("yx", (4, 5), y=0.1, x=0.05)
+    written = image("yx", (4, 5), pixel_size_um={"y": 0.1, "x": 0.05})
     images.write(path, written)
     with Image.open(path) as picture:
         np.testing.assert_array_equal(np.asarray(picture), written.values)
@@ -251,10 +259,9 @@ def test_units_of_imagej(tmp_path: Path, unit: str, expected: float | None) -> N
 
 def test_units_of_ome_tiff(tmp_path: Path) -> None:
     path = tmp_path / "units.ome.tif"
-    metadata = {
-        **{"axes": "YX", "PhysicalSizeX": 80.0, "PhysicalSizeXUnit": "nm"},
-        **{"PhysicalSizeY": 2.0, "PhysicalSizeYUnit": "pixel"},
-    }
+    nm = {"PhysicalSizeX": 80.0, "PhysicalSizeXUnit": "nm"}
+    unknown = {"PhysicalSizeY": 2.0, "PhysicalSizeYUnit": "pixel"}
+    metadata = {"axes": "YX"} | nm | unknown
     tifffile.imwrite(path, ramp((4, 5)), metadata=metadata)
     assert images.read(path).attrs["pixel_size_um"] == pytest.approx({"x": 0.08})
 
@@ -273,18 +280,23 @@ def test_ome_tiff_of_any_order(tmp_path: Path, axes: str) -> None:
 @pytest.mark.parametrize("options", [{"metadata": None}, {}, {"byteorder": ">"}])
 def test_pages_without_a_name_are_planes(tmp_path: Path, options: dict[str, Any]) -> None:
     path = tmp_path / "pages.tif"
-    tifffile.imwrite(path, ramp((3, 4, 5)), **options)
+    tifffile.imwrite(path, ramp((7, 4, 5)), **options)
     found = images.read(path)
     assert found.dims == ("z", "y", "x")
     assert found.dtype == np.uint16
     assert found.dtype.isnative
-    np.testing.assert_array_equal(found.values, ramp((3, 4, 5)))
+    np.testing.assert_array_equal(found.values, ramp((7, 4, 5)))
 
 
-def test_a_last_axis_of_length_one_is_dropped(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("shape", "dims"), [((4, 5, 1), "yx"), ((7, 4, 5, 1), "zyx")])
+def test_a_last_axis_of_length_one_is_dropped(
+    tmp_path: Path, shape: tuple[int, ...], dims: str
+) -> None:
     path = tmp_path / "trailing.tif"
-    tifffile.imwrite(path, ramp((4, 5, 1)))
-    assert images.read(path).dims == ("y", "x")
+    tifffile.imwrite(path, ramp(shape), photometric="minisblack")
+    found = images.read(path)
+    assert found.dims == tuple(dims)
+    np.testing.assert_array_equal(found.values, ramp(shape)[..., 0])
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -364,7 +376,7 @@ def test_files_of_real_microscopes(
     found = images.read(SHARED / name, lazy=True)
     assert found.dims == tuple(dims)
     assert found.shape == shape
-    assert found.attrs["pixel_size_um"].get("x") == pytest.approx(size_um, rel=1e-3)
+    assert found.attrs["pixel_size_um"].get("x") == (size_um and pytest.approx(size_um, rel=1e-3))
 
 
 @pytest.mark.skipif(not SHARED_FILES, reason="no example files here")
@@ -384,7 +396,13 @@ def test_a_lazy_region_is_that_region(tmp_path: Path, suffix: str, data: st.Data
     written = image("zyx", (3, 7, 9))
     if not path.exists():
         images.write(path, written)
-    place = st.one_of(st.integers(0, 2), st.slices(3), st.lists(st.integers(0, 2), min_size=1))
+    # (xarray itself fails on slices that are both empty and reversed.)
+    place = st.one_of(
+        st.integers(-3, 2),
+        st.builds(slice, st.integers(0, 1), st.integers(2, 9), st.integers(1, 3)),
+        st.just(slice(None, None, -1)),
+        st.lists(st.integers(0, 2), min_size=1),
+    )
     key = {dim: data.draw(place) for dim in "zyx"}
     region = images.read(path, lazy=True).isel(key)
     np.testing.assert_array_equal(region.values, written.isel(key).values)
@@ -402,22 +420,19 @@ def test_a_lazy_region_of_compressed_tiles(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".ome.tif", ".mrc", ".ome.zarr"])
-def test_a_lazy_image_reads_no_more_than_asked(
-    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lazy_image_does_not_fill_memory(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"lazy{suffix}"
-    images.write(path, image("zyx", (4, 1100, 1100)))
-    whole = np.array
-    sizes: list[int] = []
-
-    def counted(pixels: Any, *arguments: Any) -> np.ndarray:
-        sizes.append(math.prod(pixels.shape))
-        return whole(pixels, *arguments)
-
-    lazy = images.read(path, lazy=True)
-    monkeypatch.setattr(images.np, "array", counted)
-    lazy.isel(z=2, y=slice(100, 110), x=slice(0, 20)).load()
-    assert sizes == [200]
+    written = image("zyx", (16, 700, 700))
+    images.write(path, written)
+    region = {"z": 2, "y": slice(100, 110), "x": slice(0, 20)}
+    images.read(path, lazy=True).isel(region).load()  # what is imported now is not counted below
+    tracemalloc.start()
+    try:
+        images.read(path, lazy=True).isel(region).load()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < written.nbytes / 5
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".ome.tif", ".ome.zarr", ".mrc"])
@@ -436,6 +451,11 @@ def test_regions_written_in_any_order_make_the_image(tmp_path: Path, suffix: str
     assert found.attrs["pixel_size_um"] == pytest.approx(SIZES)
 
 
+def fail_after_writing(out: Any, failure: type[BaseException]) -> None:
+    out[0, 0] = 7
+    raise failure
+
+
 @pytest.mark.parametrize("suffix", images.SUFFIXES[:-1])
 @pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
 def test_a_failed_write_leaves_what_was_there(
@@ -443,12 +463,9 @@ def test_a_failed_write_leaves_what_was_there(
 ) -> None:
     path = tmp_path / f"image{suffix}"
     images.write(path, image("yx", (4, 5)))
-    with (
-        pytest.raises(failure),
-        images.create(path, dims="yx", shape=(4, 5), dtype="uint16", pixel_size_um={}) as out,
-    ):
-        out[0, 0] = 7
-        raise failure
+    writing = images.create(path, dims="yx", shape=(4, 5), dtype="uint16", pixel_size_um={})
+    with pytest.raises(failure), writing as out:
+        fail_after_writing(out, failure)
     assert list(tmp_path.iterdir()) == [path]
     np.testing.assert_array_equal(images.read(path).values, ramp((4, 5)))
 
@@ -564,13 +581,16 @@ def test_an_ome_zarr_axis_that_is_not_ours(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-@pytest.mark.parametrize("suffix", [".tif", ".mrc", ".zarr"])
+@pytest.mark.parametrize("suffix", [".tif", ".mrc"])
 def test_nan_and_infinity(tmp_path: Path, suffix: str, value: float) -> None:
     path = tmp_path / f"nan{suffix}"
-    bad = image("yx", (4, 5), "float32")
-    bad[2, 3] = value
-    images.write(path, bad)
+    pixels = ramp((4, 5), "float32")
+    images.write(path, xr.DataArray(pixels, dims=("y", "x")))
+    whole = path.read_bytes()
+    place = whole.index(pixels.tobytes()) + 4 * 7
+    path.write_bytes(whole[:place] + struct.pack("<f", value) + whole[place + 4 :])
     refused(path, "NaN or infinite")
+    assert images.read(path, lazy=True).shape == (4, 5)
 
 
 @pytest.mark.parametrize(("dtype", "words"), [("complex64", "complex"), ("bool", "type bool")])
@@ -658,13 +678,9 @@ def test_a_file_cut_off_anywhere_is_never_read_as_something_else(
         tifffile.imwrite(path, pixels, **WRITERS[name])
     whole = path.read_bytes()
     cut.write_bytes(whole[: int(len(whole) * part)])
-    try:
-        found = images.read(cut)
-    except UserError as error:
-        assert str(cut) in str(error)
-    else:
-        # Only what follows the pixels (padding, a closing mark) can be spared.
-        np.testing.assert_array_equal(found.values, pixels)
+    # Only what follows the pixels (padding, a closing mark) can be spared.
+    with contextlib.suppress(UserError):
+        np.testing.assert_array_equal(images.read(cut).values, pixels)
 
 
 # --- What cannot be written ------------------------------------------------------------------
@@ -707,6 +723,15 @@ def test_axes_no_format_has(tmp_path: Path, dims: str) -> None:
 def test_an_image_of_no_pixels_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no pixels"):
         images.write(tmp_path / "image.tif", image("yx", (0, 5)))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_nan_and_infinity_are_not_written(tmp_path: Path, value: float) -> None:
+    bad = image("yx", (4, 5), "float32")
+    bad[2, 3] = value
+    with pytest.raises(UserError, match="NaN or infinite"):
+        images.write(tmp_path / "nan.tif", bad)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "bool"])
