@@ -10,6 +10,7 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,8 @@ def png() -> bytes:
     return buffer.getvalue()
 
 
-def files_of(source: str) -> Files:
+@cache
+def _files_of(source: str) -> Files:
     """Every file of the package except the description."""
     network = load(source)
     image = np.random.default_rng(0).uniform(0, 1, (1, 1, 32, 48)).astype(np.float32)
@@ -238,7 +240,7 @@ def build(
     Path
         `path`.
     """
-    files = files_of(network_source(change))
+    files = dict(_files_of(network_source(change)))
     if spoil_files:
         spoil_files(files)
     description = description_of(files)

@@ -1,0 +1,161 @@
+"""Check packages: what `bioimageio test` looks at, and what it does not.
+
+A check is a function from a `Subject` to a `Result`; `SUITE` lists them all.
+"""
+
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import TypeAdapter
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from packages.checks import files, numbers
+from packages.checks.subject import Result, Subject
+from packages.cli import STATUS_FAILED_CHECK, UserError, console
+from packages.files import replacing
+from packages.package import open_package
+
+SUITE: dict[str, Callable[[Subject], Result]] = {
+    "bioimageio test, each format": numbers.passes_the_zoos_test,
+    "no NaN or Inf": numbers.has_no_nan,
+    "formats agree": numbers.formats_agree,
+    "tiled equals whole": numbers.tiles_equal_whole,
+    "batch of 2 equals 2 of 1": numbers.batch_equals_singles,
+    "same input, same bits": numbers.is_deterministic,
+    "YAML for older readers": files.old_readers_can_open,
+    "ONNX for older engines": files.onnx_is_portable,
+    "TorchScript opens": files.torchscript_loads,
+    "architecture imports": files.architecture_is_self_contained,
+    "architecture is the room's": files.architecture_is_the_rooms,
+    "what the zoo asks for": files.has_what_the_zoo_asks,
+    "covers": files.has_good_covers,
+    "pixel sizes and halo": files.has_physical_sizes,
+    "model card": files.has_model_card,
+    "taken by": files.names_its_consumers,
+}
+COLOURS = {"passed": "green", "failed": "bold red", "missing": "yellow", "n/a": "dim"}
+REPORTED_VERSIONS = ("bioimageio.core", "bioimageio.spec", "torch", "onnx", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the report: a check, its result, and how long it took."""
+
+    check: str
+    result: Result
+    seconds: float
+
+
+@dataclass(frozen=True)
+class PackageReport:
+    """All that was found about one package."""
+
+    path: str
+    name: str | None
+    sha256: str | None
+    holds: bool
+    rows: list[Row]
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that was found, and with which versions."""
+
+    holds: bool
+    packages: list[PackageReport]
+    versions: dict[str, str]
+
+
+def check(paths: list[Path], *, json: Path | None = None, trust: bool = False) -> int:
+    """Check packages and print one table for each.
+
+    Parameters
+    ----------
+    paths
+        Packages, zips or folders with an rdf.yaml.
+    json
+        Where to write the same report as JSON.
+    trust
+        Run Python code that a package brings along and that is not ours.
+
+    Returns
+    -------
+    int
+        0 when every check that applies holds for every package, otherwise 1.
+    """
+    with Progress(console=console, transient=True) as progress:
+        reports = [_check_one(path, trust, progress) for path in paths]
+    for report in reports:
+        console.print(_table(report))
+    holds = all(report.holds for report in reports)
+    if json is not None:
+        versions = {name: version(name) for name in REPORTED_VERSIONS}
+        content = TypeAdapter(Report).dump_json(Report(holds, reports, versions), indent=2)
+        with replacing(json) as temporary:
+            temporary.write_bytes(content)
+    return 0 if holds else STATUS_FAILED_CHECK
+
+
+def apply(function: Callable[[Subject], Result], subject: Subject) -> Result:
+    """Run one check; what it raises is its failure and stops no other check.
+
+    Parameters
+    ----------
+    function
+        The check.
+    subject
+        The package it looks at.
+
+    Returns
+    -------
+    Result
+        What it found.
+    """
+    try:
+        with warnings.catch_warnings():
+            # The libraries' warnings about old formats and their own deprecations say nothing
+            # about the package that the checks do not.
+            warnings.simplefilter("ignore")
+            return function(subject)
+    except Exception as error:
+        lines = str(error).strip().splitlines() or ["no reason given"]
+        return Result("failed", f"{type(error).__name__}: {lines[0].rstrip('.')}.")
+
+
+def _check_one(path: Path, trust: bool, progress: Progress) -> PackageReport:
+    rows: list[Row] = []
+    task = progress.add_task(path.name, total=len(SUITE))
+    try:
+        with open_package(path, trust=trust) as package, closing(Subject(package)) as subject:
+            for name, function in SUITE.items():
+                progress.update(task, description=f"{path.name}: {name}")
+                start = time.perf_counter()
+                result = apply(function, subject)
+                rows.append(Row(name, result, round(time.perf_counter() - start, 2)))
+                progress.advance(task)
+            return PackageReport(str(path), package.name, package.sha256, _hold(rows), rows)
+    except UserError as error:
+        rows.append(Row("opens", Result("failed", str(error)), 0.0))
+        return PackageReport(str(path), None, None, False, rows)
+
+
+def _hold(rows: list[Row]) -> bool:
+    return all(row.result.status != "failed" for row in rows)
+
+
+def _table(report: PackageReport) -> Table:
+    table = Table("check", "result", "detail", "s", title=escape(report.name or report.path))
+    for row in report.rows:
+        status = row.result.status
+        table.add_row(
+            row.check, Text(status, COLOURS[status]), Text(row.result.detail), f"{row.seconds:.1f}"
+        )
+    return table

@@ -1,0 +1,1 @@
+"""The single checks that `packages.check` applies to a package."""

@@ -1,0 +1,229 @@
+"""Checks that run the networks: what a package computes."""
+
+import time
+from itertools import combinations
+from typing import Any, get_args
+
+import numpy as np
+import xarray as xr
+from bioimageio.core import test_description
+from bioimageio.core.common import SupportedWeightsFormat
+from bioimageio.spec.model.v0_5 import (
+    BatchAxis,
+    InputTensorDescr,
+    OutputTensorDescr,
+    ParameterizedSize,
+    ReproducibilityTolerance,
+    SizeReference,
+)
+from bioimageio.spec.utils import load_image
+from numpy.typing import NDArray
+
+from packages.checks.subject import Result, Subject, judge
+from packages.network import Network
+from packages.package import Weights
+from packages.runner import Runner
+
+FORMATS_TOLERANCE = 1e-4
+"""Largest difference between formats that need not be justified, relative to the output's range."""
+SAME_TOLERANCE = 1e-5
+"""Largest difference, relative to the range, of results that differ by rounding alone."""
+SMALL_SIZES = ((1, 1), (7, 13))
+KEPT = 128
+"""Pixels of a tile's side that are not halo."""
+
+
+def passes_the_zoos_test(subject: Subject) -> Result:
+    """Run `bioimageio test` for each format, each on a description that was never tested.
+
+    A second test of the same description object hides the failures of the first, and the summary
+    of a failed test says ``valid-format``: every detail is looked at.
+    """
+    problems: list[str] = []
+    seconds: dict[str, float] = {}
+    for name in get_args(SupportedWeightsFormat):
+        if getattr(subject.description.weights, name, None) is None:
+            continue
+        if name in get_args(Weights) and name not in subject.formats:
+            problems.append(
+                f"{name} was not run, as it is Python code from elsewhere: give --trust"
+            )
+            continue
+        start = time.perf_counter()
+        summary = test_description(subject.package.path, weight_format=name, devices=["cpu"])
+        seconds[name] = round(time.perf_counter() - start, 2)
+        failures = [detail for detail in summary.details if detail.status != "passed"]
+        if summary.status != "passed" or failures:
+            errors = [error.msg.split("\n")[0].strip(" .") for d in failures for error in d.errors]
+            problems.append(f"{name}: {errors[0] if errors else summary.status}")
+    took = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+    return judge(problems, f"{took}.", seconds)
+
+
+def has_no_nan(subject: Subject) -> Result:
+    """Look for NaN and Inf in test tensors, sample tensors and the outputs of each format."""
+    arrays: dict[str, NDArray[Any]] = {
+        **{f"test tensor '{name}'": a for name, a in subject.test_input.items()},
+        **{f"test tensor '{name}'": a for name, a in subject.test_output.items()},
+        **{
+            f"sample tensor '{tensor.id}'": load_image(tensor.sample_tensor)
+            for tensor in subject.tensors
+            if tensor.sample_tensor is not None
+        },
+        **{
+            f"{weights} output '{name}'": array
+            for weights, outputs in subject.outputs.items()
+            for name, array in outputs.items()
+        },
+    }
+    counts = {name: int((~np.isfinite(array)).sum()) for name, array in arrays.items()}
+    problems = [f"{name}: {count} values are NaN or Inf" for name, count in counts.items() if count]
+    return judge(problems, f"All of {len(arrays)} tensors are finite.")
+
+
+def formats_agree(subject: Subject) -> Result:
+    """Compare the outputs of the formats with each other, pair by pair."""
+    if len(subject.formats) < 2:
+        return Result("n/a", "There are not two weights formats to compare.")
+    problems: list[str] = []
+    values: dict[str, float] = {}
+    for first, second in combinations(subject.formats, 2):
+        for name, a in subject.outputs[first].items():
+            b = subject.outputs[second][name]
+            pair = f"{first}/{second} '{name}'"
+            values[pair] = relative_difference(a, b)
+            stated = _stated_tolerance(subject, (first, second), name)
+            if not (values[pair] <= FORMATS_TOLERANCE or (stated and _within(stated, a, b))):
+                problems.append(f"{pair} differ by {values[pair]:.1e} of the range")
+    largest = max(values, key=lambda pair: values[pair])
+    return judge(problems, f"At most {values[largest]:.1e} of the range ({largest}).", values)
+
+
+def tiles_equal_whole(subject: Subject) -> Result:
+    """Restore images of odd and small sizes in small tiles and in one piece."""
+    image = _test_image(subject)
+    if image is None:
+        return Result("n/a", "The input is not an image whose size may vary.")
+    restore = Runner(subject.package, device="cpu")
+    geometry = Network(subject.package, device="cpu").geometry
+    tile = KEPT + 2 * max(axis.halo + axis.margin for axis in geometry.values())
+    values: dict[str, float] = {}
+    for height, width in (*SMALL_SIZES, (max(517, tile + KEPT + 1), max(389, tile + 1))):
+        sized = image.isel(
+            y=np.arange(height) % image.sizes["y"], x=np.arange(width) % image.sizes["x"]
+        )
+        # A plane of one pixel is an image with nothing in it, a stack of two unequal ones is not.
+        stack = xr.concat([sized, sized + 1], "b")
+        whole = restore(stack, tile=tile + 2 * max(height, width))
+        tiled = restore(stack, tile=tile)
+        values[f"{height}x{width}"] = relative_difference(whole.values, tiled.values)
+    problems = [
+        f"at {size} tiles differ from the whole by {value:.1e} of the range"
+        for size, value in values.items()
+        if not value <= SAME_TOLERANCE
+    ]
+    detail = f"At most {max(values.values()):.1e} of the range ({', '.join(values)})."
+    return judge(problems, detail, values)
+
+
+def batch_equals_singles(subject: Subject) -> Result:
+    """Restore two images of different brightness in one batch and one by one."""
+    tensor = subject.package.input
+    position, size = _batch_axis(tensor)
+    if position is None or size == 1:
+        return Result("n/a", "The description allows one image per batch only.")
+    one = subject.test_input[tensor.id].take([0], position)
+    # Another brightness shows statistics that are shared within a batch.
+    other = (np.flip(one, -1) * 0.5).astype(one.dtype)
+    both = np.concatenate([one, other], position)
+    values: dict[str, float] = {}
+    for weights in subject.formats:
+        batch = subject.run(weights, {tensor.id: both})
+        singles = [subject.run(weights, {tensor.id: image}) for image in (one, other)]
+        for output in subject.description.outputs:
+            position_out, _ = _batch_axis(output)
+            if position_out is None:
+                return Result("failed", f"Output '{output.id}' has no batch axis.")
+            expected = np.concatenate([single[output.id] for single in singles], position_out)
+            key = f"{weights} '{output.id}'"
+            values[key] = relative_difference(expected, batch[output.id])
+    problems = [
+        f"{key} differs by {value:.1e} of the range when two images share a batch"
+        for key, value in values.items()
+        if not value <= SAME_TOLERANCE
+    ]
+    return judge(problems, f"At most {max(values.values()):.1e} of the range.", values)
+
+
+def is_deterministic(subject: Subject) -> Result:
+    """Run each format twice on the same input and compare the bits."""
+    changed = [
+        name
+        for name in subject.formats
+        if any(
+            array.tobytes() != subject.outputs[name][tensor].tobytes()
+            for tensor, array in subject.run(name, subject.test_input).items()
+        )
+    ]
+    return judge(
+        [f"{name} gives other values when run again" for name in changed],
+        f"The same bits twice: {', '.join(subject.formats)}.",
+    )
+
+
+def relative_difference(a: NDArray[Any], b: NDArray[Any]) -> float:
+    """Return the largest difference of two arrays as a fraction of the first one's range.
+
+    Parameters
+    ----------
+    a, b
+        Arrays of one shape.
+
+    Returns
+    -------
+    float
+        ``max |a - b| / (max a - min a)``; the plain difference where `a` is constant, infinite
+        where the shapes differ.
+    """
+    if a.shape != b.shape:
+        return float("inf")
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    return float(np.abs(a - b).max() / (np.ptp(a) or 1.0))
+
+
+def _stated_tolerance(
+    subject: Subject, weights: tuple[Weights, ...], output: str
+) -> ReproducibilityTolerance | None:
+    for stated in subject.description.config.bioimageio.reproducibility_tolerance:
+        concerns_format = not stated.weights_formats or set(weights) & set(stated.weights_formats)
+        if concerns_format and (not stated.output_ids or output in stated.output_ids):
+            return stated
+    return None
+
+
+def _within(stated: ReproducibilityTolerance, a: NDArray[Any], b: NDArray[Any]) -> bool:
+    close = np.isclose(b, a, stated.relative_tolerance, stated.absolute_tolerance)
+    return float((~close).mean()) * 1e6 <= stated.mismatched_elements_per_million
+
+
+def _batch_axis(tensor: InputTensorDescr | OutputTensorDescr) -> tuple[int | None, int | None]:
+    """Position and size of the batch axis."""
+    for position, axis in enumerate(tensor.axes):
+        if isinstance(axis, BatchAxis):
+            return position, axis.size
+    return None, None
+
+
+def _test_image(subject: Subject) -> xr.DataArray | None:
+    """Test input as an image, or None where it is none that could be of another size."""
+    tensor = subject.package.input
+    names = {"batch": "b", "channel": "c"}
+    dims = [names.get(axis.type, str(axis.id)) for axis in tensor.axes]
+    varies = {
+        str(axis.id): isinstance(axis.size, ParameterizedSize | SizeReference)
+        for axis in tensor.axes
+    }
+    if not set(dims) <= set("bczyx") or not (varies.get("y") and varies.get("x")):
+        return None
+    image = xr.DataArray(subject.test_input[tensor.id].astype(np.float32), dims=dims)
+    return image.isel({d: 0 for d in dims if d == "b" or (d in "cz" and image.sizes[d] == 1)})

@@ -1,0 +1,319 @@
+import json
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx.external_data_helper import set_external_data
+
+from packages.check import SUITE, apply, check
+from packages.checks import files, numbers
+from packages.checks.subject import Result, Subject
+from packages.cli import console
+from packages.package import open_package
+from packages.rooms import Room
+from tests import tiny_packages as tiny
+
+
+def result_of(name: str, package: Path) -> Result:
+    with open_package(package, trust=True) as opened, closing(Subject(opened)) as subject:
+        return apply(SUITE[name], subject)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.build(tmp_path_factory.mktemp("good") / "tiny.zip")
+
+
+def statuses(report: Path) -> dict[str, str]:
+    [package] = json.loads(report.read_text())["packages"]
+    return {row["check"]: row["result"]["status"] for row in package["rows"]}
+
+
+def test_every_check_holds_for_a_good_package(good: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    assert check([good], json=report, trust=True) == 0
+    found = statuses(report)
+    assert found.pop("architecture is the room's") == "n/a"
+    assert found == dict.fromkeys(SUITE.keys() - {"architecture is the room's"}, "passed")
+
+
+# One planted defect per check -------------------------------------------------------------------
+
+
+def shift_test_output(package: tiny.Files) -> None:
+    package["test_output.npy"] = tiny.npy(np.ones((1, 1, 32, 48), np.float32))
+
+
+def give_torchscript_other_weights(package: tiny.Files) -> None:
+    network = tiny.load(package["model.py"].decode())
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(1.01)
+    package["torchscript.pt"] = tiny.torchscript(network)
+
+
+def put_nan_in_sample(package: tiny.Files) -> None:
+    package["sample_input.tif"] = tiny.tiff(np.full((1, 1, 32, 48), np.nan, np.float32))
+
+
+def export_opset_18(package: tiny.Files) -> None:
+    package["model.onnx"] = tiny.onnx(tiny.load(package["model.py"].decode()), opset=18)
+
+
+def change_onnx(change: Callable[[onnx.ModelProto], None]) -> Callable[[tiny.Files], None]:
+    def spoil(package: tiny.Files) -> None:
+        model = onnx.load_from_string(package["model.onnx"])
+        change(model)
+        package["model.onnx"] = model.SerializeToString()
+
+    return spoil
+
+
+def raise_ir(model: onnx.ModelProto) -> None:
+    model.ir_version = 9
+
+
+def fix_width(model: onnx.ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.shape.dim[3].dim_value = 16
+
+
+def move_weights_out(model: onnx.ModelProto) -> None:
+    for tensor in model.graph.initializer:
+        set_external_data(tensor, "model.onnx.data")
+        tensor.ClearField("raw_data")
+
+
+def import_numpy(package: tiny.Files) -> None:
+    package["model.py"] = b"import numpy\n" + package["model.py"]
+
+
+def drop_validation_heading(package: tiny.Files) -> None:
+    package["documentation.md"] = b"# Tiny\n\nValidation is mentioned, but has no heading.\n"
+
+
+def spoil_torchscript(package: tiny.Files) -> None:
+    package["torchscript.pt"] = b"not TorchScript"
+
+
+FILE_DEFECTS = {
+    "wrong test output": ("bioimageio test, each format", shift_test_output, "disagree"),
+    "NaN in a sample": ("no NaN or Inf", put_nan_in_sample, "sample tensor 'input'"),
+    "other weights": ("formats agree", give_torchscript_other_weights, "torchscript/onnx"),
+    "opset 18": ("ONNX for older engines", export_opset_18, "opset 18 is newer"),
+    "IR 9": ("ONNX for older engines", change_onnx(raise_ir), "IR 9 is newer"),
+    "fixed width": ("ONNX for older engines", change_onnx(fix_width), "fixed size 16"),
+    "external data": ("ONNX for older engines", change_onnx(move_weights_out), "second file"),
+    "broken TorchScript": ("TorchScript opens", spoil_torchscript, "RuntimeError"),
+    "numpy": ("architecture imports", import_numpy, "it imports numpy"),
+    "no Validation heading": ("what the zoo asks for", drop_validation_heading, "'Validation'"),
+}
+
+
+@pytest.mark.parametrize("defect", FILE_DEFECTS)
+def test_catches_a_bad_file(defect: str, tmp_path: Path) -> None:
+    name, spoil, reason = FILE_DEFECTS[defect]
+    package = tiny.build(tmp_path / "tiny.zip", spoil_files=spoil)
+    result = result_of(name, package)
+    assert result.status == "failed"
+    assert reason in result.detail
+
+
+NETWORK_DEFECTS = {
+    "no NaN or Inf": ("(lambda x: x * float('nan'))", "values are NaN or Inf"),
+    "tiled equals whole": ("(lambda x: x - x.mean((2, 3), keepdim=True))", "517x389 tiles differ"),
+    "batch of 2 equals 2 of 1": ("(lambda x: x - x.mean(0, keepdim=True))", "share a batch"),
+    "same input, same bits": ("(lambda x: x + torch.rand_like(x))", "other values when run again"),
+}
+
+
+@pytest.mark.parametrize("name", NETWORK_DEFECTS)
+def test_catches_a_bad_network(name: str, tmp_path: Path) -> None:
+    change, reason = NETWORK_DEFECTS[name]
+    result = result_of(name, tiny.build(tmp_path / "tiny.zip", change=change))
+    assert result.status == "failed"
+    assert reason in result.detail
+
+
+def test_catches_too_small_a_halo(tmp_path: Path) -> None:
+    def spoil(description: tiny.Description) -> None:
+        for axis in description["outputs"][0]["axes"][2:]:
+            axis["halo"] = 1
+
+    result = result_of(
+        "tiled equals whole", tiny.build(tmp_path / "tiny.zip", spoil_description=spoil)
+    )
+    assert result.status == "failed"
+    assert "517x389 tiles differ" in result.detail
+
+
+def write_as_format_0_5_12(description: tiny.Description) -> None:
+    description["format_version"] = "0.5.12"
+    description["covers"] = [{"source": "cover.png"}]
+    description["documentation"] = {"source": "documentation.md"}
+
+
+def write_covers_as_maps(description: tiny.Description) -> None:
+    description["covers"] = [{"source": "cover.png"}]
+
+
+def write_documentation_as_map(description: tiny.Description) -> None:
+    description["documentation"] = {"source": "documentation.md"}
+
+
+def put_space_in_channel_name(description: tiny.Description) -> None:
+    description["outputs"][0]["axes"][1]["channel_names"] = ["the mean"]
+
+
+def drop_axis_id(description: tiny.Description) -> None:
+    del description["inputs"][0]["axes"][0]["id"]
+
+
+def add_output_of(description: tiny.Description) -> None:
+    description["inputs"][0]["output_of"] = None
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (write_as_format_0_5_12, "0.5.12 is newer"),
+        (write_covers_as_maps, "covers[0] is not a plain string"),
+        (write_documentation_as_map, "documentation is not a plain string"),
+        (put_space_in_channel_name, "'the mean' of outputs[0]"),
+        (drop_axis_id, "inputs[0].axes[0] has no id"),
+        (add_output_of, "inputs[0] has output_of"),
+    ],
+)
+def test_catches_what_older_readers_refuse(
+    spoil: Callable[[tiny.Description], None], reason: str, tmp_path: Path
+) -> None:
+    package = tiny.build(tmp_path / "tiny.zip", spoil_description=spoil)
+    result = result_of("YAML for older readers", package)
+    assert result.status == "failed"
+    assert reason in result.detail
+
+
+def test_catches_an_architecture_that_left_its_room(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rdf.yaml").write_text("name: Tiny network\n")
+    (tmp_path / "model.py").write_text("# Another network.\n")
+    monkeypatch.setattr(files, "rooms", lambda: [Room("tiny", tmp_path)])
+    assert result_of("architecture is the room's", good).status == "failed"
+
+
+# What does not fail ------------------------------------------------------------------------------
+
+
+def test_unmet_wishes_are_noted_without_failing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil(description: tiny.Description) -> None:
+        del description["config"]
+
+    package = tiny.build(tmp_path / "tiny.zip", spoil_description=spoil)
+    monkeypatch.setattr("packages.check.SUITE", {"model card": files.has_model_card})
+    report = tmp_path / "report.json"
+    assert check([package], json=report, trust=True) == 0
+    assert statuses(report) == {"model card": "missing"}
+
+
+def test_a_missing_unit_is_noted(tmp_path: Path) -> None:
+    def spoil(description: tiny.Description) -> None:
+        for tensor in (description["inputs"][0], description["outputs"][0]):
+            del tensor["axes"][2]["unit"]
+
+    package = tiny.build(tmp_path / "tiny.zip", spoil_description=spoil)
+    result = result_of("pixel sizes and halo", package)
+    assert result == Result(
+        "missing", "axis y of 'input' has no unit; axis y of 'output' has no unit."
+    )
+
+
+def test_names_why_a_program_cannot_take_a_package(tmp_path: Path) -> None:
+    def spoil(description: tiny.Description) -> None:
+        description["outputs"][0]["postprocessing"] = [{"id": "softmax"}]
+
+    package = tiny.build(tmp_path / "tiny.zip", spoil_description=spoil)
+    assert "deepImageJ does not know softmax" in result_of("taken by", package).detail
+
+
+def test_stated_tolerance_allows_formats_to_differ(tmp_path: Path) -> None:
+    def spoil(description: tiny.Description) -> None:
+        description["config"]["bioimageio"]["reproducibility_tolerance"] = [
+            {"relative_tolerance": 0.009, "absolute_tolerance": 0.09}
+        ]
+
+    package = tiny.build(
+        tmp_path / "tiny.zip",
+        spoil_files=give_torchscript_other_weights,
+        spoil_description=spoil,
+    )
+    assert result_of("formats agree", package).status == "passed"
+
+
+# How it fails ------------------------------------------------------------------------------------
+
+
+def test_untrusted_code_is_not_run_and_not_called_good(good: Path) -> None:
+    with open_package(good) as opened, closing(Subject(opened)) as subject:
+        result = apply(SUITE["bioimageio test, each format"], subject)
+    assert result.status == "failed"
+    assert "--trust" in result.detail
+    assert set(result.values) == {"torchscript", "onnx"}
+
+
+def test_an_unreadable_package_fails_and_others_go_on(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = tmp_path / "bad.zip"
+    bad.write_bytes(b"not a zip")
+    report = tmp_path / "report.json"
+    monkeypatch.setattr("packages.check.SUITE", {"covers": files.has_good_covers})
+    assert check([bad, good], json=report, trust=True) == 1
+    first, second = json.loads(report.read_text())["packages"]
+    assert [row["check"] for row in first["rows"]] == ["opens"]
+    assert second["holds"]
+
+
+def test_an_exception_is_one_failed_row(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(subject: Subject) -> Result:
+        raise ValueError("first line\nsecond line")
+
+    suite = {"explodes": explode, "covers": files.has_good_covers}
+    monkeypatch.setattr("packages.check.SUITE", suite)
+    report = tmp_path / "report.json"
+    assert check([good], json=report, trust=True) == 1
+    assert statuses(report) == {"explodes": "failed", "covers": "passed"}
+
+
+def test_output_is_one_table_without_logs(
+    good: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "bioimageio test, each format"
+    monkeypatch.setattr("packages.check.SUITE", {name: SUITE[name]})
+    with console.capture() as capture:
+        check([good], trust=True)
+    assert "Tiny network" in capture.get()
+    assert capfd.readouterr() == ("", "")
+
+
+# The measure -------------------------------------------------------------------------------------
+
+
+def test_relative_difference_is_a_fraction_of_the_range() -> None:
+    a = np.array([0.0, 5.0, 10.0])
+    assert numbers.relative_difference(a, a + np.array([0, 0, 1])) == pytest.approx(0.1)
+
+
+def test_relative_difference_of_other_shapes_is_infinite() -> None:
+    assert numbers.relative_difference(np.zeros(2), np.zeros(3)) == float("inf")
+
+
+def test_relative_difference_with_nan_is_never_small() -> None:
+    assert not numbers.relative_difference(np.array([0.0, 1.0]), np.array([0.0, np.nan])) <= 1
