@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 from cyclopts import App
@@ -22,7 +23,7 @@ class UserError(Exception):
     """A sentence for the user: what was wrong, in which file, what to do."""
 
 
-def run(app: App) -> NoReturn:
+def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line; end with one sentence instead of a traceback.
 
     Set ``RESTORATION_DEBUG=1`` to see the traceback of an unexpected error.
@@ -31,9 +32,12 @@ def run(app: App) -> NoReturn:
     ----------
     app
         The verbs. A verb returns nothing, or the exit status as an integer.
+    arguments
+        What the user typed; the process's own arguments without it.
     """
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        status = app(exit_on_error=True, result_action="return_value")
+        status = app(words, exit_on_error=True, result_action="return_value")
     except UserError as error:
         _exit_with(str(error), STATUS_ERROR)
     except KeyboardInterrupt:
@@ -74,7 +78,7 @@ def sentence(error: OSError) -> str:
                 f"No space left while writing {where}: free some space and run the command again."
             )
         case errno.EACCES | errno.EPERM | errno.EROFS:
-            return f"Not allowed to open or write {where}: choose another place or its permissions."
+            return f"Not allowed to open or write {where}: choose another place, or permit it."
         case errno.ENOENT:
             return f"{where} does not exist: check the path."
         case _:

@@ -1,0 +1,210 @@
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from packages import images
+from packages.build import build
+from packages.care.model import UNet
+from packages.cli import UserError
+from packages.export import measure_halo
+from packages.rooms import room, rooms
+
+NETWORK = {"depth": 1, "filters": 8, "kernel_size": 3, "coarsen": 4}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights as training writes them, of a network too small to restore anything."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    file = tmp_path_factory.mktemp("run") / "weights.pt"
+    torch.save(trained_content(UNet(**NETWORK), rng), file)
+    return file
+
+
+def trained_content(network: nn.Module, rng: np.random.Generator) -> dict[str, Any]:
+    return {
+        "weights": network.state_dict(),
+        "example": {
+            "input": torch.from_numpy(rng.random((70, 90), dtype=np.float32) * 500),
+            "target": torch.from_numpy(rng.random((70, 90), dtype=np.float32)),
+        },
+        "facts": {
+            "room": "care",
+            "request": {
+                "recipe": "care",
+                "seed": 0,
+                "data_sha256": "0" * 64,
+                "settings": {
+                    "network": NETWORK,
+                    "batch_size": 2,
+                    "patch_px": 32,
+                    "learning_rate": 1e-3,
+                    "warmup": 0.02,
+                    "clip_norm": 1.0,
+                    "ema_decay": 0.999,
+                },
+            },
+            "loss": "mean absolute error",
+            "data": {
+                "name": "noise",
+                "description": "",
+                "pixel_size_um": 0.08,
+                "provenance": {"seed": 3},
+                "training_images": 4,
+                "calibration_images": 1,
+            },
+            "versions": {"torch": "2.13.0+cpu"},
+            "device": "test CPU",
+            "inference": {
+                "seconds_per_megapixel": 0.25,
+                "peak_mib_per_megapixel": 60.0,
+                "device": "test CPU",
+            },
+            "reached": {
+                "steps": 12,
+                "seconds": 3.5,
+                "calibration_loss": 0.1,
+                "error_restored": 0.1234,
+                "error_input": 0.4321,
+            },
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def package(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("care", checkpoint=checkpoint, out=tmp_path_factory.mktemp("dist") / "care.zip")
+
+
+@pytest.fixture(scope="module")
+def unpacked(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unpacked")
+    with zipfile.ZipFile(package) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def test_the_same_inputs_give_the_same_bytes(
+    package: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    again = build("care", checkpoint=checkpoint, out=tmp_path / "again.zip")
+    assert again.read_bytes() == package.read_bytes()
+
+
+def test_documentation_and_covers_are_plain_strings(unpacked: Path) -> None:
+    description = yaml.safe_load((unpacked / "rdf.yaml").read_text("utf-8"))
+    assert description["format_version"] == "0.5.9"
+    assert description["documentation"] == "documentation.md"
+    assert description["covers"] == ["cover.png"]
+
+
+def test_onnx_is_one_file_that_deepimagej_reads(unpacked: Path) -> None:
+    model = onnx.load(unpacked / "model.onnx", load_external_data=False)
+    assert max(entry.version for entry in model.opset_import) <= 17
+    assert model.ir_version <= 8
+    assert not any(t.external_data for t in model.graph.initializer)
+
+
+def test_the_model_card_tells_what_was_measured(unpacked: Path) -> None:
+    card = yaml.safe_load((unpacked / "rdf.yaml").read_text("utf-8"))["config"]["bioimageio"]
+    assert card["training"]["training_steps"] == 12
+    assert card["inference_time"].startswith("0.25 s per megapixel")
+    assert card["memory_requirements_inference"].startswith("60 MiB per megapixel")
+    assert card["bias_risks_limitations"]["limitations"]
+
+
+def test_the_documentation_tells_what_was_measured(unpacked: Path) -> None:
+    text = (unpacked / "documentation.md").read_text("utf-8")
+    assert "## Validation" in text
+    assert "0.1234" in text
+    assert "0.4321" in text
+
+
+def test_small_examples_are_reflected_to_an_allowed_size(unpacked: Path) -> None:
+    axis = yaml.safe_load((unpacked / "rdf.yaml").read_text("utf-8"))["inputs"][0]["axes"][2]
+    side = np.load(unpacked / "test-input.npy").shape[2]
+    assert side == axis["size"]["min"]
+
+
+def test_samples_know_their_pixel_size(unpacked: Path) -> None:
+    sample = images.read(unpacked / "sample-output.tif")
+    assert sample.attrs["pixel_size_um"] == pytest.approx({"y": 0.08, "x": 0.08})
+
+
+def test_the_halo_holds_what_an_output_pixel_can_depend_on() -> None:
+    torch.manual_seed(0)
+    network = UNet(**NETWORK).eval()
+    halo = measure_halo(network, network.divisor)
+    image = torch.rand(1, 1, 16 * 8, 16 * 8)
+    other = image.clone()
+    other[..., 64:, :] = torch.rand_like(other[..., 64:, :])
+    with torch.no_grad():
+        difference = (network(image) - network(other)).abs().amax(dim=(0, 1, 3))
+    reach = 64 - int(difference.nonzero().min())
+    assert 0 < reach <= halo
+    assert halo - reach < 3 * network.divisor
+
+
+def test_a_network_without_end_has_no_halo() -> None:
+    class Global(nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return image + image.mean()
+
+    with pytest.raises(ValueError, match="whole image"):
+        measure_halo(Global(), 16)
+
+
+def test_a_checkpoint_of_another_room_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    content = torch.load(checkpoint, weights_only=True)
+    content["facts"]["room"] = "hdn"
+    torch.save(content, tmp_path / "weights.pt")
+    with pytest.raises(UserError, match="weights of 'hdn', not of 'care'"):
+        build("care", checkpoint=tmp_path / "weights.pt", out=tmp_path / "x.zip")
+    assert not (tmp_path / "x.zip").exists()
+
+
+def test_weights_of_another_network_are_refused(checkpoint: Path, tmp_path: Path) -> None:
+    content = torch.load(checkpoint, weights_only=True)
+    content["facts"]["request"]["settings"]["network"]["filters"] = 16
+    torch.save(content, tmp_path / "weights.pt")
+    with pytest.raises(UserError, match="do not fit"):
+        build("care", checkpoint=tmp_path, out=tmp_path / "x.zip")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut"])
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "weights.pt").write_bytes(content)
+    with pytest.raises(UserError, match="not weights made by a training"):
+        build("care", checkpoint=tmp_path / "weights.pt", out=tmp_path / "x.zip")
+
+
+def test_a_checkpoint_that_runs_code_is_refused(tmp_path: Path) -> None:
+    torch.save({"facts": {"room": "care"}, "weights": UNet(filters=4)}, tmp_path / "weights.pt")
+    with pytest.raises(UserError, match="not weights made by a training"):
+        build("care", checkpoint=tmp_path, out=tmp_path / "x.zip")
+
+
+def test_a_missing_checkpoint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="train first"):
+        build("care", checkpoint=tmp_path / "run", out=tmp_path / "x.zip")
+
+
+def test_an_unknown_room_is_refused() -> None:
+    with pytest.raises(UserError, match=r"no model 'nothing': choose one of .*care"):
+        room("nothing")
+
+
+@pytest.mark.parametrize("name", [r.name for r in rooms()])
+def test_every_room_has_what_a_package_needs(name: str) -> None:
+    folder = room(name).folder
+    assert room(name).model_file.exists()
+    assert "# " in (folder / "documentation.md").read_text("utf-8")
+    assert room(name).description()["format_version"] == "0.5.9"

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import pytest
+
+from packages.cli import UserError
+from packages.datasets import open_dataset
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def test_pairs_by_name_whatever_the_format(tmp_path: Path) -> None:
+    touch(tmp_path, "input/a.ome.tif", "input/b.tif", "target/a.mrc", "target/b.png")
+    items = open_dataset(tmp_path).items
+    assert [(i.name, i.target and i.target.name) for i in items] == [("a", "a.mrc"), ("b", "b.png")]
+
+
+def test_a_folder_of_images_has_no_truth(tmp_path: Path) -> None:
+    touch(tmp_path, "a.tif", "b.tif", "notes.txt", ".hidden.tif")
+    assert [(i.name, i.target) for i in open_dataset(tmp_path).items] == [("a", None), ("b", None)]
+
+
+def test_one_image_is_a_dataset(tmp_path: Path) -> None:
+    touch(tmp_path, "stack.ome.tif")
+    dataset = open_dataset(tmp_path / "stack.ome.tif")
+    assert (dataset.name, dataset.items[0].name) == ("stack", "stack")
+
+
+def test_validation_is_what_a_benchmark_may_see(tmp_path: Path) -> None:
+    touch(tmp_path, "input/a.tif", "input/b.tif", "target/a.tif", "target/b.tif")
+    (tmp_path / "dataset.toml").write_text(
+        '[images.a]\nsplit = "train"\n[images.b]\nsplit = "validation"\nsource = "mouse 2"\n'
+    )
+    items = open_dataset(tmp_path).evaluation_items
+    assert [(i.name, i.source) for i in items] == [("b", "mouse 2")]
+
+
+def test_an_undivided_dataset_is_evaluated_whole(tmp_path: Path) -> None:
+    touch(tmp_path, "input/a.tif", "input/b.tif")
+    assert len(open_dataset(tmp_path).evaluation_items) == 2
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (("input/a.tif", "input/b.tif", "target/a.tif"), "'b' has no partner in target/"),
+        (("input/a.tif", "target/a.tif", "target/b.tif"), "'b' has no partner in input/"),
+        (("input/a.tif", "input/a.png"), "two images of one name"),
+        (("input/notes.txt",), "holds no image"),
+        (("readme.md",), "holds no image"),
+    ],
+)
+def test_what_cannot_be_paired_is_named(
+    tmp_path: Path, files: tuple[str, ...], message: str
+) -> None:
+    touch(tmp_path, *files)
+    with pytest.raises(UserError, match=message):
+        open_dataset(tmp_path)
+
+
+def test_an_entry_without_its_image_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "input/a.tif")
+    (tmp_path / "dataset.toml").write_text('[images.z]\nsource = "x"\n')
+    with pytest.raises(UserError, match="describes 'z'"):
+        open_dataset(tmp_path)
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        open_dataset(tmp_path / "nowhere")
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpeg")
+    with pytest.raises(UserError, match="not an image of a known kind"):
+        open_dataset(tmp_path / "a.jpeg")
