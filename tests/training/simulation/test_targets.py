@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import xarray as xr
 
 from packages.cli import UserError
@@ -161,7 +162,7 @@ def test_constant_file_is_refused(folder: Path) -> None:
 
 
 def test_nan_is_refused(folder: Path) -> None:
-    _save(folder / "holes.tif", np.full((64, 64), np.nan, np.float32))
+    tifffile.imwrite(folder / "holes.tif", np.full((64, 64), np.nan, np.float32))
     with pytest.raises(UserError, match=r"holes\.tif holds NaN"):
         _expanded(folder)
 
