@@ -125,6 +125,8 @@ def apply(function: Callable[[Subject], Result], subject: Subject) -> Result:
             # about the package that the checks do not.
             warnings.simplefilter("ignore")
             return function(subject)
+    except UserError as error:
+        return Result("failed", str(error))
     except Exception as error:
         lines = str(error).strip().splitlines() or ["no reason given"]
         return Result("failed", f"{type(error).__name__}: {lines[0].rstrip('.')}.")
