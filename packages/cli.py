@@ -36,6 +36,7 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
         What the user typed; the process's own arguments without it.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    app.suppress_keyboard_interrupt = False  # or it would end without a word
     try:
         status = app(words, exit_on_error=True, result_action="return_value")
     except UserError as error:

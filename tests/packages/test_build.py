@@ -16,7 +16,7 @@ from packages.cli import UserError
 from packages.export import measure_halo
 from packages.rooms import room, rooms
 
-NETWORK = {"depth": 1, "filters": 8, "kernel_size": 3, "coarsen": 4}
+NETWORK: dict[str, Any] = {"depth": 1, "filters": 8, "kernel_size": 3, "coarsen": 4}
 
 
 @pytest.fixture(scope="module")
