@@ -33,7 +33,8 @@ SomeAxis = v0_5.InputAxis | v0_5.OutputAxis
 # Overlap of windows where a package is silent about its halo, by number of spatial axes: about
 # half the field of view of a U-Net with three levels.
 _UNDECLARED_HALO = {2: 64, 3: 16}
-# Where windows of a fixed size may start: five poolings by 2 are the most that is in use.
+# Windows of a fixed size start at multiples of a power of two: five poolings by 2 are the most in
+# use. A quarter of the size leaves room for a halo.
 _FIXED_SIZE_STEP = 32
 
 
@@ -290,7 +291,8 @@ def _axis_geometry(package: Package, before: SomeAxis, after: SomeAxis, ndim: in
     size = before.size
     scale = Fraction(before.scale / after.scale).limit_denominator(64)
     if isinstance(size, int):
-        minimum, step = size, math.gcd(size, _FIXED_SIZE_STEP)
+        quarter = 2 ** max((size // 4).bit_length() - 1, 0)
+        minimum, step = size, math.gcd(size, quarter, _FIXED_SIZE_STEP)
     elif isinstance(size, v0_5.ParameterizedSize):
         minimum, step = size.min, size.step
     else:

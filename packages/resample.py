@@ -7,6 +7,7 @@ interpolation. Towards coarser pixels the triangle is widened to the new pixel, 
 """
 
 import math
+from typing import Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -38,36 +39,42 @@ def linear(
         (..., rows, columns); float64 for float64 and 32- or 64-bit integer images, else float32.
     """
     rows, columns = region or (slice(0, shape[0]), slice(0, shape[1]))
-    y_taps, y_weights, y_source = _taps(image.shape[-2], shape[0], rows)
-    x_taps, x_weights, x_source = _taps(image.shape[-1], shape[1], columns)
-    source = np.asarray(image[..., y_source, x_source])
-    dtype = np.result_type(source.dtype, np.float32)
-    source = source.astype(dtype, copy=False)
-    y_weights = y_weights.astype(dtype)[..., None]
-    x_weights = x_weights.astype(dtype)
-    if image.shape[-2] != shape[0]:
-        source = _weighted_sum(source, y_taps, y_weights, axis=-2)
-    if image.shape[-1] != shape[1]:
-        source = _weighted_sum(source, x_taps, x_weights, axis=-1)
-    return source
+    along_y = _taps(image.shape[-2], shape[0], rows)
+    along_x = _taps(image.shape[-1], shape[1], columns)
+    source = np.asarray(image[..., along_y.source, along_x.source])
+    source = source.astype(np.result_type(source.dtype, np.float32), copy=False)
+    return _weighted_sum(_weighted_sum(source, along_y, axis=-2), along_x, axis=-1)
 
 
-def _weighted_sum(source: Floats, taps: NDArray[np.intp], weights: Floats, axis: int) -> Floats:
-    """Return the weighted sum of the samples named by each row of `taps` along an axis."""
-    total = source.take(taps[0], axis) * weights[0]
-    for index, weight in zip(taps[1:], weights[1:], strict=True):
+class _Taps(NamedTuple):
+    """Which samples of a part of the source each new sample is made of."""
+
+    source: slice
+    indices: NDArray[np.intp]  # (taps, new samples), into that part
+    weights: NDArray[np.float64]  # (taps, new samples)
+
+
+def _weighted_sum(source: Floats, taps: _Taps, axis: Literal[-2, -1]) -> Floats:
+    if len(taps.indices) == 1:
+        return source
+    weights = taps.weights.astype(source.dtype)
+    if axis == -2:
+        weights = weights[..., None]
+    total = source.take(taps.indices[0], axis) * weights[0]
+    for index, weight in zip(taps.indices[1:], weights[1:], strict=True):
         total += source.take(index, axis) * weight
     return total
 
 
-def _taps(
-    size: int, new_size: int, part: slice
-) -> tuple[NDArray[np.intp], NDArray[np.float64], slice]:
-    """Return (taps, n) indices into the needed part of the source, their weights, and that part.
+def _taps(size: int, new_size: int, part: slice) -> _Taps:
+    """Find the taps of a part of one axis; a single one where the grids are the same.
 
     The triangle has half-width one pixel of the coarser of the two grids; where it reaches beyond
     the image, its weights inside are renormalised, which for interpolation repeats the edge.
     """
+    if size == new_size:
+        indices = np.arange(part.stop - part.start)[None]
+        return _Taps(part, indices, np.ones(indices.shape))
     scale = size / new_size
     reach = max(scale, 1.0)
     centres = (np.arange(part.start, part.stop) + 0.5) * scale - 0.5
@@ -79,4 +86,4 @@ def _taps(
     weights /= weights.sum(axis=0)
     taps = taps.clip(0, size - 1)
     first, last = int(taps.min()), int(taps.max())
-    return taps - first, weights, slice(first, last + 1)
+    return _Taps(slice(first, last + 1), taps - first, weights)

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from packages.resample import linear
 
@@ -30,16 +31,13 @@ def test_finer_grid_agrees_with_torch(height: int, width: int, more_rows: int, m
 
 @settings(max_examples=60, deadline=None)
 @given(SIDES, SIDES, SIDES, SIDES)
-def test_any_grid_agrees_with_antialiased_torch(
-    height: int, width: int, rows: int, columns: int
-) -> None:
-    image = random_image(2, height, width)
+def test_any_grid_agrees_with_pillow(height: int, width: int, rows: int, columns: int) -> None:
+    image = random_image(height, width).astype(np.float32)
 
-    expected = F.interpolate(
-        torch.from_numpy(image)[None], size=(rows, columns), mode="bilinear", antialias=True
-    )[0]
+    # PyTorch's own antialiasing repeats the first row of images that are one pixel wide.
+    expected = Image.fromarray(image).resize((columns, rows), Image.Resampling.BILINEAR)
 
-    np.testing.assert_allclose(linear(image, (rows, columns)), expected.numpy(), atol=1e-12)
+    np.testing.assert_allclose(linear(image, (rows, columns)), np.asarray(expected), atol=1e-5)
 
 
 @settings(max_examples=100, deadline=None)

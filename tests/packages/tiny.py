@@ -53,13 +53,13 @@ class ChannelLast(nn.Module):
 def axis(
     name: str,
     *,
-    reference: bool = False,
+    reference: int | None = None,
     scale: float | None = 0.1,
     size: Any = None,
     halo: int | None = None,
     channels: tuple[str, ...] = ("raw",),
 ) -> dict[str, Any]:
-    """Describe an axis by its name; `reference` makes an output axis follow the input's."""
+    """Describe an axis by its name; a `reference` is the offset to the size of the input's."""
     if name == "batch":
         return {"type": "batch"}
     if name == "channel":
@@ -67,8 +67,8 @@ def axis(
     described: dict[str, Any] = {"type": "space", "id": name, "size": size}
     if size is None:
         described["size"] = {"min": 16, "step": 4}
-    if reference:
-        described["size"] = {"tensor_id": "input", "axis_id": name, "offset": 0}
+    if reference is not None:
+        described["size"] = {"tensor_id": "input", "axis_id": name, "offset": reference}
     if scale is not None:
         described |= {"unit": "micrometer", "scale": scale}
     if halo:
@@ -86,6 +86,10 @@ def write(
     pixel_um: float | None = 0.1,
     output_pixel_um: float | None = None,
     size: Any = None,
+    output_size: Any = None,
+    offset: int = 0,
+    input_channels: tuple[str, ...] = ("raw",),
+    input_dtype: str = "float32",
     preprocessing: list[dict[str, Any]] | None = None,
     weights: tuple[str, ...] = ("torchscript",),
     **changes: Any,
@@ -95,14 +99,16 @@ def write(
     network = network.eval()
     named = [a for a in axes if a not in ("batch", "channel")]
     side = size if isinstance(size, int) else 16
-    example = torch.rand([side if a in named else 1 for a in axes])
+    lengths = {"batch": 1, "channel": len(input_channels)}
+    example = torch.rand([lengths.get(a, side) for a in axes])
     np.save(folder / "input.npy", example.numpy())
     np.save(folder / "output.npy", network(example).detach().numpy())
-    inputs = [axis(a, scale=pixel_um, size=size) for a in axes]
+    inputs = [axis(a, scale=pixel_um, size=size, channels=input_channels) for a in axes]
     outputs = [
         axis(
             a,
-            reference=True,
+            reference=None if output_size else offset,
+            size=output_size,
             scale=output_pixel_um or pixel_um,
             halo=halo,
             channels=channels,
@@ -125,6 +131,7 @@ def write(
             {
                 "id": "input",
                 "axes": inputs,
+                "data": {"type": input_dtype},
                 "test_tensor": {"source": "input.npy"},
                 "preprocessing": [normalise] if preprocessing is None else preprocessing,
             }
