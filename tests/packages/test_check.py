@@ -1,6 +1,8 @@
 import json
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +35,37 @@ def statuses(report: Path) -> dict[str, str]:
     return {row["check"]: row["result"]["status"] for row in package["rows"]}
 
 
-def test_every_check_holds_for_a_good_package(good: Path, tmp_path: Path) -> None:
-    report = tmp_path / "report.json"
-    assert check([good], json=report, trust=True) == 0
-    found = statuses(report)
+@dataclass(frozen=True)
+class Run:
+    status: int
+    report: Path
+    table: str
+    strays: str
+
+
+@pytest.fixture(scope="module")
+def run(good: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One run of the whole suite on the good package."""
+    report = tmp_path_factory.mktemp("run") / "report.json"
+    strays = StringIO()
+    with redirect_stdout(strays), redirect_stderr(strays), console.capture() as capture:
+        status = check([good], json=report, trust=True)
+    return Run(status, report, capture.get(), strays.getvalue())
+
+
+def test_every_check_holds_for_a_good_package(run: Run) -> None:
+    found = statuses(run.report)
     assert found.pop("architecture is the room's") == "n/a"
     assert found == dict.fromkeys(SUITE.keys() - {"architecture is the room's"}, "passed")
+
+
+def test_a_good_package_gives_status_0(run: Run) -> None:
+    assert run.status == 0
+
+
+def test_prints_a_table_and_nothing_else(run: Run) -> None:
+    assert "Tiny network" in run.table
+    assert run.strays == ""
 
 
 # One planted defect per check -------------------------------------------------------------------
@@ -290,17 +317,6 @@ def test_an_exception_is_one_failed_row(
     report = tmp_path / "report.json"
     assert check([good], json=report, trust=True) == 1
     assert statuses(report) == {"explodes": "failed", "covers": "passed"}
-
-
-def test_output_is_one_table_without_logs(
-    good: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    name = "bioimageio test, each format"
-    monkeypatch.setattr("packages.check.SUITE", {name: SUITE[name]})
-    with console.capture() as capture:
-        check([good], trust=True)
-    assert "Tiny network" in capture.get()
-    assert capfd.readouterr() == ("", "")
 
 
 # The measure -------------------------------------------------------------------------------------
