@@ -1,5 +1,6 @@
 """OME-Zarr: versions 0.4 and 0.5 are read, 0.5 is written (https://ngff.openmicroscopy.org)."""
 
+import itertools
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,7 +73,7 @@ def create(path: Path, header: Header) -> Generator[Writable]:
     axes = [_AXIS_OF_DIM[dim] for dim in header.dims]
     group = zarr.open_group(path, mode="w", zarr_format=3)
     group.attrs["ome"] = _metadata(header)
-    yield group.create_array(
+    array = group.create_array(
         "0",
         shape=header.shape,
         dtype=header.dtype,
@@ -82,6 +83,46 @@ def create(path: Path, header: Header) -> Generator[Writable]:
         ),
         dimension_names=axes,
     )
+    yield _Chunkwise(array)
+
+
+class _Chunkwise:
+    """Writes regions (integers, slices of step 1, an ellipsis) one chunk after the other.
+
+    Left to itself, zarr writes chunks side by side, and when one fails (a full disk) it goes on
+    with the others in the background, into a folder that is being removed.
+    """
+
+    def __init__(self, array: zarr.Array[Any]) -> None:
+        self._array = array
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        places: list[Any] = list(key) if isinstance(key, tuple) else [key]
+        if Ellipsis not in places:
+            places.append(Ellipsis)
+        gap = places.index(Ellipsis)
+        places[gap : gap + 1] = [slice(None)] * (self._array.ndim + 1 - len(places))
+        ranges = [
+            range(length)[place if isinstance(place, slice) else slice(place, place + 1 or None)]
+            for place, length in zip(places, self._array.shape, strict=True)
+        ]
+        kept = [len(r) for r, place in zip(ranges, places, strict=True) if isinstance(place, slice)]
+        pixels = np.broadcast_to(value, kept).reshape([len(r) for r in ranges])
+        parts = (
+            [slice(max(r.start, at), min(r.stop, at + n)) for at in _starts(r, n)]
+            for r, n in zip(ranges, self._array.chunks, strict=True)
+        )
+        for target in itertools.product(*parts):
+            source = tuple(
+                slice(part.start - r.start, part.stop - r.start)
+                for part, r in zip(target, ranges, strict=True)
+            )
+            self._array[target] = pixels[source]
+
+
+def _starts(region: range, chunk: int) -> range:
+    """Return where the chunks begin that a region touches."""
+    return range(region.start - region.start % chunk, region.stop, chunk)
 
 
 def _metadata(header: Header) -> dict[str, Any]:

@@ -1,0 +1,48 @@
+"""Small images and checks that several tests of images share."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import HealthCheck, settings
+
+from packages import images
+from packages.cli import UserError
+
+SIZES = {"z": 0.25, "y": 0.0313, "x": 0.0417}
+
+
+REUSE = settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+def ramp(shape: tuple[int, ...], dtype: str = "uint16") -> np.ndarray:
+    return (np.arange(math.prod(shape)) % 120).reshape(shape).astype(dtype)
+
+
+def image(
+    dims: str,
+    shape: tuple[int, ...],
+    dtype: str = "uint16",
+    pixel_size_um: dict[str, float] | None = None,
+) -> xr.DataArray:
+    attributes = {"pixel_size_um": pixel_size_um or {}}
+    array = xr.DataArray(ramp(shape, dtype), dims=tuple(dims), attrs=attributes)
+    if "c" in dims:
+        array = array.assign_coords(c=[f"channel {i} µ" for i in range(array.sizes["c"])])
+    return array
+
+
+def refused(path: Path, words: str) -> None:
+    """Reading fails with one sentence that names the file and says what is wrong."""
+    with pytest.raises(UserError, match=words) as caught:
+        images.read(path)
+    sentence = str(caught.value)
+    assert str(path) in sentence
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
