@@ -14,7 +14,7 @@ from packages import images
 from packages.cli import UserError, console
 from packages.datasets import open_dataset
 from packages.files import read_toml, sha256, write_toml
-from packages.package import Package, open_package
+from packages.package import Package, Weights, open_package
 from packages.runner import Runner, grid, resample
 
 __all__ = ["Runner", "predict_file", "resample"]
@@ -40,7 +40,7 @@ def predict_file(
     *,
     pixel_size: float | None = None,
     tile: int | None = None,
-    weights: str | None = None,
+    weights: Weights | None = None,
     device: str | None = None,
     trust: bool = False,
 ) -> None:
@@ -60,10 +60,12 @@ def predict_file(
         by more than 2 % the image is resampled, where it is unknown the image is used as it is.
     tile
         Side of the windows in pixels, about.
-    weights, device
-        As for `Runner`.
+    weights
+        Which of the package's weights to run; the first that may run when omitted.
+    device
+        For example cpu or cuda:0; a GPU where there is one when omitted.
     trust
-        Whether Python code of the package may run.
+        Let Python code of the package run.
 
     Raises
     ------
@@ -84,7 +86,9 @@ def predict_file(
             skipped = 0
             job.restore(*pairs[0])
     for sentence, count in job.remarks.items():
-        console.print(f"{count} image{'s' if count > 1 else ''}: {sentence}.", highlight=False)
+        console.print(
+            f"{count} image{'s' if count > 1 else ''}: {sentence}.", highlight=False, soft_wrap=True
+        )
     if skipped:
         console.print(f"{skipped} already made from the same image and package: skipped.")
     made = len(pairs) - skipped

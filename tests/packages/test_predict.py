@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -285,6 +286,30 @@ def test_second_run_makes_what_is_missing_or_changed(tmp_path: Path, plain: Path
         "changed",
         "missing",
     }
+
+
+def test_interrupted_folder_goes_on_where_it_stopped(
+    tmp_path: Path, plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        save(tmp_path / "in" / f"{name}.tif", random_image(20, 30))
+    restore = Runner.restore
+
+    def interrupted(self: Runner, image: xr.DataArray, *given: Any, **options: Any) -> None:
+        restore(self, image, *given, **options)
+        if (tmp_path / "out" / "a.tif").exists():
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Runner, "restore", interrupted)
+        predict_file(plain, tmp_path / "in", tmp_path / "out")
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    os.utime(tmp_path / "out" / "a.tif", (0, 0))
+    predict_file(plain, tmp_path / "in", tmp_path / "out")
+
+    assert left == {"a.tif", "predict.toml"}
+    assert (tmp_path / "out" / "a.tif").stat().st_mtime == 0
+    assert (tmp_path / "out" / "b.tif").exists()
 
 
 def test_failure_names_the_file_and_leaves_nothing(tmp_path: Path, plain: Path) -> None:
