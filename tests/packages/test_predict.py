@@ -300,9 +300,10 @@ def test_interrupted_folder_goes_on_where_it_stopped(
         if (tmp_path / "out" / "a.tif").exists():
             raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Runner, "restore", interrupted)
+    monkeypatch.setattr(Runner, "restore", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         predict_file(plain, tmp_path / "in", tmp_path / "out")
+    monkeypatch.undo()
     left = {path.name for path in (tmp_path / "out").iterdir()}
     os.utime(tmp_path / "out" / "a.tif", (0, 0))
     predict_file(plain, tmp_path / "in", tmp_path / "out")
