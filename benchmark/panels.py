@@ -1,0 +1,227 @@
+"""Crops for the eye: input, restored and truth on one display range, with error maps."""
+
+import base64
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmark.metrics import NotApplicable
+from benchmark.metrics.intensity import affine_fit
+from packages import images
+from packages.resample import linear
+
+Plane = NDArray[np.float64]
+
+_LARGEST_SIDE = 256
+_LOW, _HIGH = 1.0, 99.9
+_FULL_COLOUR = 99.0  # percentile of the input's errors that error maps show in full colour
+_INPUT = "input"
+_BYTES_PER_PIXEL = 1.3  # of an 8-bit PNG of a noisy image, in base64
+# Okabe and Ito's sky blue and orange: told apart by every kind of colour vision.
+_MISSING, _ADDED = (86, 180, 233), (230, 159, 0)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One image of a view.
+
+    Attributes
+    ----------
+    name
+        Whose image it is.
+    is_package
+        Packages stand out from controls.
+    image, error
+        PNGs as data URIs; empty where there is none.
+    note
+        What stands below: a score, or why there is no image.
+    """
+
+    name: str
+    is_package: bool
+    image: str
+    error: str
+    note: str
+
+
+@dataclass(frozen=True)
+class View:
+    """One image of a dataset as everyone restored it.
+
+    Attributes
+    ----------
+    image, why
+        Its name, and the rule that chose it.
+    panels
+        Input first, truth (where known) last.
+    width, height
+        Of the crop, pixels.
+    bar_um, bar_percent
+        A scale bar: its length and its share of the crop's width; 0 when the pixel size is unknown.
+    error
+        What the full colours of the error maps stand for, relative to the displayed range; 0
+        without truth.
+    """
+
+    image: str
+    why: str
+    panels: tuple[Panel, ...]
+    width: int
+    height: int
+    bar_um: float
+    bar_percent: float
+    error: float
+
+
+def side_within(panels: int, budget_bytes: float) -> int:
+    """Choose the side of the crops so that a page stays small.
+
+    Parameters
+    ----------
+    panels
+        How many pictures the page will hold, error maps included.
+    budget_bytes
+        For all of them.
+
+    Returns
+    -------
+    int
+        At most 256 pixels, at least 64.
+    """
+    fitting = math.isqrt(int(budget_bytes / (_BYTES_PER_PIXEL * max(panels, 1))))
+    return max(64, min(_LARGEST_SIDE, fitting // 32 * 32))
+
+
+def make_view(
+    facts: Mapping[str, Any],
+    why: str,
+    restored: Sequence[tuple[str, bool, Path]],
+    notes: Mapping[str, str],
+    side: int,
+) -> View:
+    """Cut the same crop out of everything that shows one image.
+
+    The crop is where the truth (or else the input) is brightest on average, so no restoration has a
+    say in it; of stacks it is the middle plane. Restored images are fitted to the truth (or else
+    the input) by least squares and all share its percentiles 1 and 99.9 as display range.
+
+    Parameters
+    ----------
+    facts
+        The image's entry in run.json.
+    why
+        The rule that chose the image.
+    restored
+        Name, whether it is a package, and file of each restoration; absent files are shown as such.
+    notes
+        What stands below each restored image, by name.
+    side
+        Of the crop, pixels, where the image is that large.
+
+    Returns
+    -------
+    View
+        Ready for the page.
+    """
+    measured = images.read(Path(facts["input"]), lazy=True)
+    truth = images.read(Path(facts["target"]), lazy=True) if facts["target"] else None
+    found = {name: images.read(file, lazy=True) for name, _, file in restored if file.exists()}
+    # Without truth the finest grid counts: restorations of native pixels are larger than those.
+    grid = max(measured, *found.values(), key=lambda image: image.size) if truth is None else truth
+    shape = (grid.sizes["y"], grid.sizes["x"])
+    reference = _on_grid(measured if truth is None else truth, shape)
+    window = _brightest(reference, side)
+    reference = reference[window]
+    low, high = (float(level) for level in np.percentile(reference, [_LOW, _HIGH]))
+    high = max(high, low + 1e-12)
+
+    everyone = [(_INPUT, False, measured), *((n, p, found.get(n)) for n, p, _ in restored)]
+    panels: list[Panel] = []
+    full_colour = 0.0
+    for name, is_package, image in everyone:
+        picture = error = ""
+        if image is not None:
+            crop = _fitted(_on_grid(image, shape)[window], reference)
+            picture = _grey(crop, low, high)
+            if truth is not None:
+                wrong = (crop - reference) / (high - low)
+                # The input comes first and sets the colours: its errors are what all begin with.
+                full_colour = full_colour or float(np.percentile(abs(wrong), _FULL_COLOUR))
+                error = _diverging(wrong / (full_colour or 1.0))
+        panels.append(Panel(name, is_package, picture, error, notes.get(name, "")))
+    if truth is not None:
+        panels.append(Panel("truth", False, _grey(reference, low, high), "", ""))
+    pixel_um = float(grid.attrs["pixel_size_um"].get("x", 0))
+    height, width = reference.shape
+    bar_um = _round_length(width * pixel_um / 4)
+    bar_percent = 100 * bar_um / (width * pixel_um) if pixel_um else 0
+    return View(facts["name"], why, tuple(panels), width, height, bar_um, bar_percent, full_colour)
+
+
+def _on_grid(image: xr.DataArray, shape: tuple[int, int]) -> Plane:
+    """Return the middle plane (of several channels the mean or the first) with a given shape."""
+    if "c" in image.dims:
+        names = [str(name) for name in image.coords["c"].values] if "c" in image.coords else []
+        image = image.isel(c=names.index("mean") if "mean" in names else 0)
+    image = image.isel({dim: image.sizes[dim] // 2 for dim in image.dims if dim not in ("y", "x")})
+    values = image.values.astype(np.float64)
+    return values if values.shape == shape else linear(values, shape).astype(np.float64)
+
+
+def _brightest(plane: Plane, side: int) -> tuple[slice, slice]:
+    """Find the window of largest mean, with the brightest points held back."""
+    held = np.clip(plane, *np.percentile(plane, [2, 99]))
+    sums = np.pad(held.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    rows, columns = min(side, plane.shape[0]), min(side, plane.shape[1])
+    y = np.arange(0, plane.shape[0] - rows + 1, 16)[:, None]
+    x = np.arange(0, plane.shape[1] - columns + 1, 16)[None]
+    total = sums[y + rows, x + columns] - sums[y, x + columns] - sums[y + rows, x] + sums[y, x]
+    best_y, best_x = np.unravel_index(total.argmax(), total.shape)
+    top, left = int(best_y) * 16, int(best_x) * 16
+    return slice(top, top + rows), slice(left, left + columns)
+
+
+def _fitted(crop: Plane, reference: Plane) -> Plane:
+    try:
+        return affine_fit(reference, crop)
+    except NotApplicable:  # nothing in it to fit
+        return np.full_like(reference, reference.mean())
+
+
+def _grey(plane: Plane, low: float, high: float) -> str:
+    levels = np.clip((plane - low) / (high - low) * 255, 0, 255).round().astype(np.uint8)
+    return _data_uri(Image.fromarray(levels))
+
+
+def _diverging(plane: Plane) -> str:
+    """Draw −1 to 1 as blue (too dark), black (right), orange (too bright)."""
+    levels = np.clip(plane * 63 + 63, 0, 126).round().astype(np.uint8)
+    picture = Image.fromarray(levels)
+    ramp = [
+        tuple(round(part * abs(level - 63) / 63) for part in (_MISSING if level < 63 else _ADDED))
+        for level in range(127)
+    ]
+    picture.putpalette([part for colour in ramp for part in colour])
+    return _data_uri(picture)
+
+
+def _data_uri(picture: Image.Image) -> str:
+    stream = io.BytesIO()
+    picture.save(stream, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def _round_length(length: float) -> float:
+    """Return the largest of 1, 2, 5, 10 … that is not longer; 0 for nothing."""
+    if length <= 0:
+        return 0.0
+    decade = 10.0 ** math.floor(math.log10(length))
+    return max(step * decade for step in (1, 2, 5) if step * decade <= length * (1 + 1e-9))

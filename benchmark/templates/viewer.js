@@ -1,0 +1,105 @@
+"use strict";
+// Two images of a view under a movable divider, zoomed and moved together. Without JavaScript the
+// panels beside it show everything.
+for (const viewer of document.querySelectorAll(".viewer")) {
+  const compare = viewer.querySelector(".compare");
+  const stage = viewer.querySelector(".stage");
+  const split = viewer.querySelector("input[type=range]");
+  const zoomText = viewer.querySelector("output");
+  const sides = ["left", "right"].map((side) => ({
+    pick: viewer.querySelector(`.pick-${side}`),
+    image: viewer.querySelector(side === "left" ? ".over img" : ".under img"),
+    tag: viewer.querySelector(`.tag.${side}`),
+  }));
+  const pictures = new Map();
+  for (const figure of viewer.querySelectorAll(".panels figure")) {
+    const name = figure.dataset.name;
+    const picture = figure.querySelector(".picture");
+    const error = figure.querySelector(".error");
+    if (picture) pictures.set(name, picture);
+    if (error) pictures.set(`${name} − truth`, error);
+  }
+  if (pictures.size < 2) continue;
+  compare.hidden = false;
+
+  const show = (side, name) => {
+    const picture = pictures.get(name);
+    side.pick.value = name;
+    side.image.src = picture.src;
+    side.image.alt = picture.alt;
+    side.tag.textContent = name;
+  };
+  for (const side of sides) {
+    for (const name of pictures.keys()) side.pick.add(new Option(name));
+    side.pick.addEventListener("change", () => show(side, side.pick.value));
+  }
+  const chosen = viewer.querySelector(".panels .package:has(.picture)");
+  const names = [...pictures.keys()];
+  show(sides[0], names[0]);
+  show(sides[1], chosen ? chosen.dataset.name : names[1]);
+  for (const [name, picture] of pictures) {
+    picture.addEventListener("click", () => show(sides[1], name));
+  }
+
+  let zoom = 1, x = 0, y = 0;
+  const within = (value) => Math.min(0, Math.max(1 - zoom, value));
+  const draw = () => {
+    x = within(x);
+    y = within(y);
+    stage.style.setProperty("--zoom", zoom);
+    stage.style.setProperty("--x", x);
+    stage.style.setProperty("--y", y);
+    stage.style.setProperty("--split", `${split.value}%`);
+    stage.classList.toggle("zoomed", zoom > 1);
+    zoomText.textContent = `${zoom}×`;
+  };
+  const zoomTo = (next, cx = 0.5, cy = 0.5) => {
+    next = Math.min(8, Math.max(1, next));
+    x = cx - ((cx - x) * next) / zoom;
+    y = cy - ((cy - y) * next) / zoom;
+    zoom = next;
+    draw();
+  };
+  split.addEventListener("input", draw);
+  viewer.querySelector("[data-zoom=in]").addEventListener("click", () => zoomTo(zoom * 2));
+  viewer.querySelector("[data-zoom=out]").addEventListener("click", () => zoomTo(zoom / 2));
+
+  let drag = null;
+  const place = (event) => {
+    const box = stage.getBoundingClientRect();
+    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+  };
+  stage.addEventListener("pointerdown", (event) => {
+    const onDivider = event.target.classList.contains("divider");
+    drag = { from: place(event), x, y, divide: onDivider || zoom === 1 };
+    stage.setPointerCapture(event.pointerId);
+    if (drag.divide) split.value = 100 * drag.from[0];
+    draw();
+  });
+  stage.addEventListener("pointermove", (event) => {
+    if (!drag) return;
+    const [px, py] = place(event);
+    if (drag.divide) split.value = 100 * px;
+    else [x, y] = [drag.x + px - drag.from[0], drag.y + py - drag.from[1]];
+    draw();
+  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    stage.addEventListener(end, () => { drag = null; });
+  }
+  stage.addEventListener("dblclick", (event) => zoomTo(zoom === 1 ? 4 : 1, ...place(event)));
+  stage.addEventListener("keydown", (event) => {
+    const moves = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+    if (event.key === "+" || event.key === "=") zoomTo(zoom * 2);
+    else if (event.key === "-") zoomTo(zoom / 2);
+    else if (event.key in moves && zoom > 1) {
+      x += 0.1 * moves[event.key][0];
+      y += 0.1 * moves[event.key][1];
+      draw();
+    } else if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
+      split.value = Number(split.value) - 5 * moves[event.key][0];
+      draw();
+    } else return;
+    event.preventDefault();
+  });
+  draw();
+}
