@@ -34,7 +34,7 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can state: the same byte
 _COVER_PX = 512
 
 
-def build(name: str, *, checkpoint: Path | None = None, out: Path | None = None) -> Path:
+def build(name: str, /, *, checkpoint: Path | None = None, out: Path | None = None) -> Path:
     """Make one zip of a model: weights in three formats, tests, documentation, model card.
 
     The same model and weights give the same bytes.

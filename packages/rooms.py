@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from rich.table import Table
 
-from packages.cli import UserError
+from packages.cli import UserError, console
 
 _HERE = Path(__file__).parent
 
@@ -69,3 +70,13 @@ def room(name: str) -> Room:
             return candidate
     names = ", ".join(r.name for r in rooms())
     raise UserError(f"There is no model '{name}': choose one of {names}.")
+
+
+def show() -> None:
+    """Show the models that can be built."""
+    table = Table("model", "what it is", "reference weights", box=None)
+    for each in rooms():
+        weights = each.weights_file
+        size = f"{weights.stat().st_size / 2**20:.1f} MiB" if weights.exists() else "none yet"
+        table.add_row(each.name, each.description()["name"], size)
+    console.print(table)

@@ -9,15 +9,13 @@ from cyclopts import App
 
 from packages.cli import run as run_app
 from training import recipes
-from training.recipe import Recipe
-from training.run import run
-from training.simulation.dataset import simulate
 
+# A verb imports what it needs when it is called: the others need not be waited for.
 app = App(name="python -m training", help="Simulate pairs and train restoration models.")
-app.command(simulate)
+app.command("training.simulation.dataset:simulate")
 
 
-def _add_verb(name: str, recipe: Recipe) -> None:
+def _add_verb(name: str) -> None:
     def verb(
         *,
         data: Path | None = None,
@@ -28,16 +26,14 @@ def _add_verb(name: str, recipe: Recipe) -> None:
         seed: int = 0,
         resume: bool = False,
     ) -> None:
-        """Train.
-
-        The same command again goes on where an interrupted training was.
+        """Train a model; the same command again goes on where an interrupted training was.
 
         Parameters
         ----------
         data
             Dataset with input/ and target/. Without it, one is simulated in OUT/data.
         out
-            Folder of the run; RECIPE in runs/ without it.
+            Folder of the run; runs/ and the model's name without it.
         preset
             Hyper-parameters: "small" for a laptop, "full" for a GPU.
         minutes
@@ -49,9 +45,12 @@ def _add_verb(name: str, recipe: Recipe) -> None:
         resume
             Go on with a training although another length is asked for than before.
         """
+        from training.run import run
+        from training.simulation.dataset import simulate
+
         folder = out or Path("runs") / name
         run(
-            recipe,
+            importlib.import_module(f"training.recipes.{name}").RECIPE,
             data=data or simulate(folder / "data", seed=seed),
             out=folder,
             preset=preset,
@@ -61,11 +60,11 @@ def _add_verb(name: str, recipe: Recipe) -> None:
             resume=resume,
         )
 
-    app.command(verb, name=name, help=recipe.summary)
+    app.command(verb, name=name)
 
 
 for module in pkgutil.iter_modules(recipes.__path__):
-    _add_verb(module.name, importlib.import_module(f"training.recipes.{module.name}").RECIPE)
+    _add_verb(module.name)
 
 if __name__ == "__main__":
     run_app(app)

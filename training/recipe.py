@@ -51,8 +51,6 @@ class Recipe:
     ----------
     room
         Folder in packages/ that defines the network.
-    summary
-        One line for the command line's help.
     architecture
         Builds the network from `Settings.network`.
     loss
@@ -66,7 +64,6 @@ class Recipe:
     """
 
     room: str
-    summary: str
     architecture: Callable[..., nn.Module]
     loss: Callable[[nn.Module, Tensor, Tensor], Tensor]
     loss_name: str

@@ -19,16 +19,23 @@ def restore(network: nn.Module, image: Tensor) -> Tensor:
 
 RECIPE = Recipe(
     room="care",
-    summary="Train CARE, a U-Net that restores by regression.",
     architecture=UNet,
     loss=loss,
     loss_name="mean absolute error",
     restore=restore,
     presets={
         # The simulated microscope's pixels are 4 times coarser than the target's: working on
-        # their grid costs a sixteenth of the operations.
+        # their grid costs a sixteenth of the operations. Not residual: on that grid the network
+        # would have to cancel the noise of the fine one exactly (calibration loss after 300 steps
+        # 0.0502 against 0.0539 on 30 generated images, seed 0).
         "small": Settings(
-            network={"depth": 2, "filters": 32, "kernel_size": 3, "coarsen": 4},
+            network={
+                "depth": 2,
+                "filters": 32,
+                "kernel_size": 3,
+                "residual": False,
+                "coarsen": 4,
+            },
             patch_px=128,
             batch_size=16,
             learning_rate=1e-3,
