@@ -12,7 +12,10 @@ from training import recipes
 
 # A verb imports what it needs when it is called: the others need not be waited for.
 app = App(name="python -m training", help="Simulate pairs and train restoration models.")
-app.command("training.simulation.dataset:simulate")
+app.command(
+    "training.simulation.dataset:simulate",
+    help="Make pairs of what a two-photon microscope records and the truth.",
+)
 
 
 def _add_verb(name: str) -> None:
