@@ -258,7 +258,6 @@ def train(
         state.step += 1
         state.seconds = clock.seconds
         progress = budget.progress(state.step, state.seconds)
-        on_step(state, progress)
         if math.floor(progress * MARKS) > mark or progress >= 1:
             mark = math.floor(progress * MARKS)
             calibration_loss = validate(recipe, state.average, fixed)
@@ -281,6 +280,8 @@ def train(
             on_mark(state, is_best)
             total, count = torch.zeros_like(total), 0
             waiting_s, mark_start_s = 0.0, clock.seconds
+        # Last, so that a run interrupted here has done all that belongs to the step.
+        on_step(state, progress)
     return state
 
 

@@ -40,8 +40,8 @@ def draw(
         Crops of the calibration part, shape (batch, 1, y, x); the first four are shown.
     """
     device = next(network.parameters()).device
-    inputs, targets = fixed.input[:_CROPS], fixed.target[:_CROPS]
-    restored = recipe.restore(network, inputs.to(device)).float().cpu()
+    inputs, targets = fixed.input[:_CROPS].numpy(), fixed.target[:_CROPS].numpy()
+    restored = recipe.restore(network, fixed.input[:_CROPS].to(device)).float().cpu().numpy()
 
     height_in, chart_in = 6.6, 5.0
     crops_in = height_in * len(inputs) / 3  # three rows of squares

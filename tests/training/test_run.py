@@ -1,0 +1,170 @@
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from packages import images
+from packages.build import build
+from packages.cli import UserError
+from training import run as run_module
+from training.recipes.care import RECIPE
+from training.run import run
+
+TINY = replace(
+    RECIPE,
+    presets={
+        "small": replace(
+            RECIPE.presets["small"],
+            network={"depth": 1, "filters": 8, "kernel_size": 3, "coarsen": 4},
+            patch_px=32,
+            batch_size=2,
+            steps=6,
+        )
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        truth = rng.random((48, 64), dtype=np.float32)
+        for side, values in (("input", truth * 100), ("target", truth)):
+            (folder / side).mkdir(exist_ok=True)
+            image = xr.DataArray(
+                values, dims=("y", "x"), attrs={"pixel_size_um": {"y": 0.1, "x": 0.1}}
+            )
+            images.write(folder / side / f"{i}.tif", image)
+    return folder
+
+
+def start(data: Path, out: Path, **changes: Any) -> Path:
+    asked: dict[str, Any] = {
+        "preset": "small",
+        "steps": None,
+        "minutes": None,
+        "seed": 0,
+        "resume": False,
+    }
+    return run(TINY, data=data, out=out, **(asked | changes))
+
+
+def weights(file: Path) -> dict[str, torch.Tensor]:
+    return torch.load(file, weights_only=True)["weights"]
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_a_run_leaves_what_it_promises(data: Path, tmp_path: Path) -> None:
+    start(data, tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "run.json",
+        "log.jsonl",
+        "progress.png",
+        "last.pt",
+        "best.pt",
+        "weights.pt",
+    }
+
+
+def test_its_weights_can_be_packaged(data: Path, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        start(data, Path("run"))
+    assert build("care", checkpoint=tmp_path / "run", out=tmp_path / "a.zip").exists()
+
+
+def test_the_same_seed_gives_the_same_weights(data: Path, tmp_path: Path) -> None:
+    one = weights(start(data, tmp_path / "one"))
+    assert same(one, weights(start(data, tmp_path / "two")))
+    assert not same(one, weights(start(data, tmp_path / "other", seed=1)))
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights(data: Path, tmp_path: Path) -> None:
+    whole = start(data, tmp_path / "whole")
+    save = run_module.save_checkpoint
+
+    def interrupt_after_two(path: Path, content: dict[str, Any]) -> None:
+        save(path, content)
+        if path.name == "last.pt" and content["step"] == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "save_checkpoint", interrupt_after_two)
+        with pytest.raises(KeyboardInterrupt):
+            start(data, tmp_path / "cut")
+    assert torch.load(tmp_path / "cut" / "last.pt", weights_only=True)["step"] < 6
+
+    resumed = start(data, tmp_path / "cut")
+    assert same(weights(whole), weights(resumed))
+    steps = [
+        json.loads(line)["step"] for line in (tmp_path / "cut/log.jsonl").read_text().splitlines()
+    ]
+    assert steps == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_finished_run_is_left_as_it_is(data: Path, tmp_path: Path) -> None:
+    before = start(data, tmp_path).read_bytes()
+    assert start(data, tmp_path).read_bytes() == before
+
+
+def test_another_request_in_the_same_folder_is_refused(data: Path, tmp_path: Path) -> None:
+    start(data, tmp_path)
+    with pytest.raises(UserError, match=r"differs in seed.*another --out"):
+        start(data, tmp_path, seed=1)
+
+
+def test_resume_may_change_the_length(data: Path, tmp_path: Path) -> None:
+    start(data, tmp_path)
+    with pytest.raises(UserError, match="--resume"):
+        start(data, tmp_path, steps=8)
+    start(data, tmp_path, steps=8, resume=True)
+    assert torch.load(tmp_path / "last.pt", weights_only=True)["step"] == 8
+
+
+def test_nothing_to_resume_is_said(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no training to resume"):
+        start(data, tmp_path / "new", resume=True)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"preset": "huge"}, "no preset 'huge'"),
+        ({"steps": 3, "minutes": 1.0}, "not both"),
+        ({"steps": 0}, "at least one step"),
+        ({"minutes": -1.0}, "more than 0 minutes"),
+    ],
+)
+def test_impossible_requests_are_refused(
+    data: Path, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        start(data, tmp_path / "run", **changes)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_checkpoint_is_named(data: Path, tmp_path: Path) -> None:
+    start(data, tmp_path)
+    (tmp_path / "last.pt").write_bytes(b"PK damaged")
+    with pytest.raises(UserError, match=r"last\.pt is not a readable checkpoint"):
+        start(data, tmp_path)
+
+
+def test_the_facts_tell_how_the_weights_were_made(data: Path, tmp_path: Path) -> None:
+    facts = torch.load(start(data, tmp_path), weights_only=True)["facts"]
+    assert facts["data"]["pixel_size_um"] == pytest.approx(0.1)
+    assert facts["request"]["settings"]["network"]["filters"] == 8
+    assert facts["inference"]["seconds_per_megapixel"] > 0
+    assert 1 <= facts["reached"]["steps"] <= 6
