@@ -77,6 +77,12 @@ def run_benchmark(
     results = Results(out)
     datasets = [open_dataset(path) for path in data]
     _refuse_shared_names("datasets", [(dataset.name, dataset.path) for dataset in datasets])
+    for dataset in datasets:
+        if not dataset.evaluation_items:
+            raise UserError(
+                f"{dataset.path} is split and has no validation images, and only these may be "
+                "looked at: mark some in its dataset.toml."
+            )
     methods = _methods(packages, trust=trust, controls=controls)
     hashes = {
         file: sha256(file)
@@ -85,6 +91,8 @@ def run_benchmark(
         for file in _files(i)
     }
     facts = collect_facts(methods, datasets, hashes)
+    if not methods:
+        raise UserError("Nothing to run: give a package, or leave the controls in.")
     results.begin(facts)
 
     places: list[Place] = []
@@ -283,7 +291,7 @@ def _score(
         return {}, {metric.name: "The dataset has no truth." for metric in metrics}
     values: dict[str, float] = {}
     not_applicable: dict[str, str] = {}
-    prediction, truth = _alike(images.read(restored), images.read(item.target))
+    prediction, truth = alike(images.read(restored), images.read(item.target))
     for metric in metrics:
         try:
             scores = [metric(normalise(g), p) for g, p in zip(truth, prediction, strict=True)]
@@ -293,8 +301,24 @@ def _score(
     return values, not_applicable
 
 
-def _alike(restored: xr.DataArray, truth: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
-    """Return planes (n, y, x) of both; of several output channels the mean, or else the first."""
+def alike(restored: xr.DataArray, truth: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the planes of both images that are to be compared.
+
+    Parameters
+    ----------
+    restored, truth
+        Axes out of b, c, z, y, x.
+
+    Returns
+    -------
+    tuple of ndarray
+        (n, y, x) each; of several restored channels the one named mean, or else the first.
+
+    Raises
+    ------
+    RestorationError
+        Their sizes differ.
+    """
     if "c" in restored.dims and "c" not in truth.dims:
         names = (
             [str(name) for name in restored.coords["c"].values] if "c" in restored.coords else []

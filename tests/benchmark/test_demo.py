@@ -1,0 +1,61 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark import demo as demo_module
+from benchmark.demo import demo, write_stack
+from packages import images
+from packages.cli import STATUS_INTERRUPTED, UserError
+from tests.benchmark import stand_ins
+
+
+def test_the_stack_holds_what_the_microscope_recorded(tmp_path: Path) -> None:
+    data = stand_ins.dataset(tmp_path / "data", 3)
+    planes = np.arange(3 * 16 * 16, dtype=np.uint16).reshape(3, 16, 16)
+    for i, plane in enumerate(planes):
+        stand_ins.save(data / "native" / f"{i:04}.tif", plane, 0.32)
+    write_stack(data, tmp_path / "stack.ome.tif")
+    stack = images.read(tmp_path / "stack.ome.tif")
+    assert stack.dims == ("z", "y", "x")
+    assert stack.dtype == np.uint16
+    assert stack.attrs["pixel_size_um"] == pytest.approx({"y": 0.32, "x": 0.32})
+    np.testing.assert_array_equal(stack, planes)
+
+
+def test_a_dataset_without_native_pixels_cannot_be_stacked(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no native/"):
+        write_stack(stand_ins.dataset(tmp_path / "data", 3), tmp_path / "stack.ome.tif")
+
+
+def test_a_step_that_fails_ends_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_module, "_run", lambda command: 2)
+    with pytest.raises(UserError, match="'Simulate images' ended with status 2"):
+        demo(out=tmp_path)
+
+
+def test_an_interrupted_step_interrupts_the_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo_module, "_run", lambda command: STATUS_INTERRUPTED)
+    with pytest.raises(KeyboardInterrupt):
+        demo(out=tmp_path)
+
+
+def test_the_seed_reaches_every_random_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+
+    def run(command: Sequence[str]) -> int:
+        commands.append(list(command[2:]))
+        return 2 if command[2] == "packages" else 0
+
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/stack.ome.tif").touch()
+    monkeypatch.setattr(demo_module, "_run", run)
+    with pytest.raises(UserError):
+        demo(out=tmp_path, seed=7)
+    seeds = [words[words.index("--seed") + 1] for words in commands if words[0] == "training"]
+    assert seeds == ["7", "8", "7"]

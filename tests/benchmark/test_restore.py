@@ -1,0 +1,94 @@
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from benchmark.metrics import NotApplicable
+from benchmark.restore import Job, Method, ProcessDiedError, RestorationError, apart, here
+from packages import images
+from packages.datasets import open_dataset
+from tests import tiny_packages
+from tests.benchmark import stand_ins
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_packages.build(tmp_path_factory.mktemp("packages") / "tiny.zip")
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    item = open_dataset(stand_ins.dataset(tmp_path / "data", 1)).items[0]
+    return Job(item, stand_ins.PIXEL_UM, tmp_path / "restored.ome.tif")
+
+
+def test_a_process_of_its_own_restores_as_this_one(tiny: Path, job: Job, tmp_path: Path) -> None:
+    method = Method("tiny", "Tiny", tiny)
+    beside = Job(job.item, job.pixel_size_um, tmp_path / "beside.ome.tif")
+    with apart(method) as restore:
+        cost = restore(beside)
+    with here(method) as restore:
+        restore(job)
+    np.testing.assert_array_equal(images.read(beside.output), images.read(job.output))
+    assert cost.seconds_per_megapixel > 0
+    assert not multiprocessing.active_children()
+
+
+def test_a_killed_process_is_told_from_a_failed_image(tiny: Path, job: Job) -> None:
+    with apart(Method("tiny", "Tiny", tiny)) as restore:
+        (child,) = multiprocessing.active_children()
+        child.kill()
+        with pytest.raises(ProcessDiedError, match="SIGKILL"):
+            restore(job)
+
+
+def test_an_image_of_other_pixels_is_brought_to_those_of_the_package(
+    tiny: Path, tmp_path: Path
+) -> None:
+    coarse = stand_ins.save(tmp_path / "coarse.tif", np.eye(24, dtype=np.uint16), 0.32)
+    output = tmp_path / "restored.ome.tif"
+    with here(Method("tiny", "Tiny", tiny)) as restore:
+        restore(Job(open_dataset(coarse).items[0], None, output))
+    assert images.read(output).shape == (96, 96)
+
+
+def test_the_dataset_says_the_pixel_size_where_the_file_does_not(
+    tiny: Path, tmp_path: Path
+) -> None:
+    silent = tmp_path / "silent.png"
+    images.write(silent, xr.DataArray(np.eye(24, dtype=np.uint8), dims=("y", "x")))
+    output = tmp_path / "restored.ome.tif"
+    with here(Method("tiny", "Tiny", tiny)) as restore:
+        restore(Job(open_dataset(silent).items[0], 0.16, output))
+    assert images.read(output).shape == (48, 48)
+
+
+def test_a_restoration_with_nan_fails_and_leaves_no_file(tmp_path: Path, job: Job) -> None:
+    package = tiny_packages.build(tmp_path / "nan.zip", change="(lambda x: x * float('nan'))")
+    with (
+        here(Method("nan", "NaN", package)) as restore,
+        pytest.raises(RestorationError, match="NaN"),
+    ):
+        restore(job)
+    assert not job.output.exists()
+
+
+def test_a_damaged_input_fails_with_its_sentence(tiny: Path, tmp_path: Path, job: Job) -> None:
+    job.item.input.write_bytes(job.item.input.read_bytes()[:200])
+    with (
+        here(Method("tiny", "Tiny", tiny)) as restore,
+        pytest.raises(RestorationError, match="tif"),
+    ):
+        restore(job)
+
+
+def test_a_control_without_what_it_needs_does_not_apply(job: Job) -> None:
+    with here(Method("bicubic", "")) as restore, pytest.raises(NotApplicable, match="native"):
+        restore(job)
+
+
+def test_memory_of_a_control_is_not_known(job: Job) -> None:
+    with here(Method("input", "")) as restore:
+        assert restore(job).peak_mib_per_megapixel is None

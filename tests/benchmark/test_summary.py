@@ -1,0 +1,83 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.scores import COLUMNS
+from benchmark.summary import Summary, summarise
+
+IMAGES = [f"{i:02}" for i in range(12)]
+NOISE = np.random.default_rng(0).normal(0, 2, len(IMAGES))
+ABSENT = pd.DataFrame(columns=["package", "dataset", "image", "metric", "reason"])
+
+
+def method(name: str, *, control: bool = False) -> dict[str, object]:
+    return {"name": name, "title": name, "control": control}
+
+
+def rows(package: str, values: np.ndarray, metric: str = "si_psnr_a") -> list[tuple[object, ...]]:
+    return [(package, "d", i, metric, v) for i, v in zip(IMAGES, values, strict=False)]
+
+
+def summary(*tables: list[tuple[object, ...]], absent: pd.DataFrame = ABSENT) -> Summary:
+    table = pd.DataFrame([row for rows in tables for row in rows], columns=list(COLUMNS))
+    methods = [method("a"), method("b"), method("truth", control=True)]
+    return summarise(methods, table, absent, {image: image for image in IMAGES})
+
+
+def test_a_consistent_lead_is_marked() -> None:
+    assert summary(rows("a", 30 + NOISE), rows("b", 29.9 + NOISE)).best == {"si_psnr_a": "a"}
+
+
+def test_a_lead_within_chance_is_not_marked() -> None:
+    assert summary(rows("a", 30 + NOISE), rows("b", 29.9 - NOISE)).best == {}
+
+
+def test_where_lower_is_better_the_lowest_is_marked() -> None:
+    best = summary(rows("a", 0.3 + NOISE, "lpips_alex"), rows("b", 0.1 + NOISE, "lpips_alex")).best
+    assert best == {"lpips_alex": "b"}
+
+
+def test_the_truth_takes_no_part() -> None:
+    perfect = rows("truth", np.full(12, np.inf))
+    assert summary(rows("a", 30 + NOISE), rows("b", 29 + NOISE), perfect).best == {"si_psnr_a": "a"}
+
+
+def test_means_over_different_images_are_not_compared() -> None:
+    assert summary(rows("a", 30 + NOISE), rows("b", 29 + NOISE[:9])).best == {}
+
+
+def test_costs_are_not_marked() -> None:
+    metric = "seconds_per_megapixel"
+    assert summary(rows("a", 3 + NOISE, metric), rows("b", 1 + NOISE, metric)).best == {}
+
+
+def test_a_missing_value_points_to_its_reason() -> None:
+    absent = pd.DataFrame([("b", "d", "00", "ssim", "Too small.")], columns=list(ABSENT.columns))
+    found = summary(rows("a", 30 + NOISE, "ssim"), rows("b", 30 + NOISE), absent=absent)
+    cell = found.rows[1].cells[[c.metric for c in found.columns].index("ssim")]
+    assert (cell.text, found.footnotes[cell.footnote - 1]) == ("n/a", "Too small.")
+
+
+def test_a_row_without_any_value_says_why_once() -> None:
+    absent = pd.DataFrame(
+        [("b", "d", i, "si_psnr_a", "No native pixels.") for i in IMAGES],
+        columns=list(ABSENT.columns),
+    )
+    found = summary(rows("a", 30 + NOISE), absent=absent)
+    assert (found.rows[1].cells, found.rows[1].reason) == ((), "No native pixels.")
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "text"),
+    [
+        ("si_psnr_a", 29.876, "29.88"),
+        ("si_psnr_a", -1.5, "−1.50"),
+        ("si_psnr_a", np.inf, "> 100"),
+        ("ssim", 0.98765, "0.988"),
+        ("seconds_per_megapixel", 0.012345, "0.0123"),
+        ("seconds_per_megapixel", 12345.0, "12345"),
+    ],
+)
+def test_values_have_the_digits_that_mean_something(metric: str, value: float, text: str) -> None:
+    found = summary(rows("a", np.full(12, value), metric))
+    assert found.rows[0].cells[[c.metric for c in found.columns].index(metric)].text == text
