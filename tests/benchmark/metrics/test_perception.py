@@ -27,8 +27,7 @@ TRUTH = RNG.random((64, 80))
 
 @pytest.fixture(autouse=True)
 def nothing_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """No variable, an empty torch hub cache; return the cache's folder of weights."""
-    monkeypatch.delenv(perception.VARIABLE, raising=False)
+    """An empty torch hub cache; return its folder of weights."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     return tmp_path / "torch" / "hub" / "checkpoints"
 

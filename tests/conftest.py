@@ -1,0 +1,31 @@
+"""What all tests share: one thread in each process, no network, nothing of the user's settings."""
+
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+# The workers of pytest-xdist share the cores, and so do the processes that tests start.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
+
+# Settings that change what the code under test finds or says.
+VARIABLES = ("LPIPS_BACKBONE_WEIGHTS", "RESTORATION_DEBUG")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No network, no variables of the user's, an empty cache of weights."""
+
+    def refuse(host: Any, *_: Any, **__: Any) -> None:
+        raise OSError(f"A test asked for the network: {host}.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in VARIABLES:
+            patch.delenv(variable, raising=False)
+        patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+        patch.setattr(socket, "getaddrinfo", refuse)
+        yield
