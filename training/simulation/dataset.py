@@ -1,17 +1,16 @@
 """A dataset of simulated pairs: planned from the seed, written image by image, resumable."""
 
-import importlib.metadata
 import math
-import tomllib
 from collections.abc import Collection
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
 import xarray as xr
 from rich.progress import track
 
-from packages import resample
+from packages import __version__, resample
 from packages.cli import UserError, console
 from packages.datasets import Facts, ImageFacts, Split, open_dataset
 from packages.files import read_toml, sha256, write_toml
@@ -210,10 +209,8 @@ def _command(
 
 def _versions() -> dict[str, str]:
     """Return the versions that may change a bit of the result."""
-    # The project runs from its root and need not be installed.
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
-    libraries = {name: importlib.metadata.version(name) for name in ("numpy", "scipy", "torch")}
-    return {"project": str(project["project"]["version"]), **libraries}
+    libraries = {name: version(name) for name in ("numpy", "scipy", "torch")}
+    return {"project": __version__, **libraries}
 
 
 def _is_there(out: Path, arguments: dict[str, str | int | float]) -> bool:
