@@ -1,6 +1,5 @@
 """The facts of a run: what was run on what, where, and with which versions."""
 
-import hashlib
 import os
 import platform
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ import torch
 
 from benchmark.restore import SEED, Method
 from packages.datasets import Dataset
-from packages.files import sha256
+from packages.files import sha256_of_all
 
 _ROOT = Path(__file__).parent.parent
 # What the numbers come from; a change of any of these files makes kept cells stale.
@@ -100,11 +99,8 @@ def collect_facts(
 
 
 def _code_sha256() -> str:
-    digest = hashlib.sha256()
-    for pattern in _CODE:
-        for file in sorted(_ROOT.glob(pattern)):
-            digest.update(f"{file.relative_to(_ROOT).as_posix()}\0{sha256(file)}\n".encode())
-    return digest.hexdigest()
+    files = (file for pattern in _CODE for file in sorted(_ROOT.glob(pattern)))
+    return sha256_of_all(files, _ROOT)
 
 
 def _cpu() -> str:

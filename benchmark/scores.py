@@ -26,7 +26,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from packages.cli import UserError
-from packages.files import replacing
+from packages.files import replacing, write_json
 
 SCHEMA = 1
 PLACE = ("package", "dataset", "image")
@@ -141,7 +141,7 @@ class Results:
         """Write a cell, whole or not at all; raise ValueError when a value is NaN."""
         if any(math.isnan(value) for value in cell.values.values()):
             raise ValueError(f"{place}: a value is NaN, which is neither a score nor a reason.")
-        _write_json(self.cell_file(place), asdict(cell))
+        write_json(self.cell_file(place), asdict(cell))
 
     def discard(self, place: Place) -> None:
         """Remove a cell and its prediction; the cell first, as it vouches for the prediction."""
@@ -158,7 +158,7 @@ class Results:
         """
         for name in ("scores.parquet", "scores.csv", "not_applicable.csv"):
             (self.path / name).unlink(missing_ok=True)
-        _write_json(self.path / "run.json", {"schema": SCHEMA, **facts, "failures": []})
+        write_json(self.path / "run.json", {"schema": SCHEMA, **facts, "failures": []})
 
     def finish(
         self, facts: dict[str, Any], places: Iterable[Place], failures: Iterable[Failure]
@@ -204,7 +204,7 @@ class Results:
             table.to_csv(temporary, index=False)
         with replacing(self.path / "not_applicable.csv") as temporary:
             absent.to_csv(temporary, index=False)
-        _write_json(self.path / "run.json", facts)
+        write_json(self.path / "run.json", facts)
         return Scores(facts, table, absent)
 
 
@@ -257,9 +257,3 @@ def _remove_abandoned(path: Path) -> None:
         owner = re.match(r"\.(\d+)\.", file.name)
         if owner and file.is_file() and not psutil.pid_exists(int(owner[1])):
             file.unlink(missing_ok=True)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with replacing(path) as temporary:
-        text = json.dumps(content, indent=1, ensure_ascii=False)
-        temporary.write_text(text + "\n", encoding="utf-8")

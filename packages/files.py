@@ -1,10 +1,11 @@
-"""Files that are whole or absent, hashes, and TOML that is checked when read."""
+"""Files that are whole or absent, hashes, JSON, and TOML that is checked when read."""
 
 import hashlib
+import json
 import os
 import shutil
 import tomllib
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,9 +63,27 @@ def sha256(path: Path) -> str:
     if path.is_file():
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256_of_all(sorted(p for p in path.rglob("*") if p.is_file()), path)
+
+
+def sha256_of_all(files: Iterable[Path], root: Path) -> str:
+    """Hash files with their names.
+
+    Parameters
+    ----------
+    files
+        In the order in which they enter.
+    root
+        A folder above all of them; names are relative to it.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
     digest = hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()):
-        digest.update(f"{file.relative_to(path).as_posix()}\0{sha256(file)}\n".encode())
+    for file in files:
+        digest.update(f"{file.relative_to(root).as_posix()}\0{sha256(file)}\n".encode())
     return digest.hexdigest()
 
 
@@ -113,3 +132,18 @@ def write_toml(path: Path, content: dict[str, Any]) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(tomli_w.dumps(content).encode())
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a dictionary as JSON, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    content
+        What JSON can hold.
+    """
+    with replacing(path) as temporary:
+        text = json.dumps(content, indent=2, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
