@@ -20,6 +20,7 @@ from packages import images
 from packages.cli import UserError, console
 from packages.export import (
     ONNX_OPSET,
+    ZIP_TIME,
     load_network,
     measure_halo,
     save_onnx,
@@ -30,7 +31,6 @@ from packages.files import replacing, sha256
 from packages.normalise import normalise
 from packages.rooms import Room, room
 
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can state: the same bytes every time
 _COVER_PX = 512
 
 
@@ -310,7 +310,7 @@ def _cover(path: Path, image: NDArray[np.float32], restored: NDArray[np.float32]
 def _pack(folder: Path, path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for file in sorted(folder.iterdir()):
-            entry = zipfile.ZipInfo(file.name, _ZIP_TIME)
+            entry = zipfile.ZipInfo(file.name, ZIP_TIME)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, file.read_bytes())

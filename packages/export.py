@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 ONNX_OPSET = 17  # the newest that deepImageJ's ONNX Runtime (1.13) reads
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can state: the same bytes every time
 
 
 def load_network(
@@ -201,4 +201,4 @@ def _drop_circumstances(path: Path) -> None:
         ]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, content in entries:
-            archive.writestr(zipfile.ZipInfo(f"archive/{name}", _ZIP_TIME), content)
+            archive.writestr(zipfile.ZipInfo(f"archive/{name}", ZIP_TIME), content)

@@ -15,9 +15,7 @@ from packages.cli import UserError, console
 from packages.datasets import open_dataset
 from packages.files import read_toml, sha256, write_toml
 from packages.package import Package, Weights, open_package
-from packages.runner import Runner, grid, resample
-
-__all__ = ["Runner", "predict_file", "resample"]
+from packages.runner import Runner, grid
 
 # What the results hold needs floating-point pixels, named channels and, for large ones, regions.
 OUTPUT_SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".ome.zarr", ".zarr")

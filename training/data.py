@@ -15,7 +15,7 @@ from torch import Tensor
 
 from packages import images
 from packages.cli import UserError
-from packages.datasets import Dataset, Item, Split
+from packages.datasets import SPLITS, Dataset, Item, Split
 from packages.normalise import EPSILON, normalise
 
 Array = NDArray[np.float32]
@@ -52,11 +52,6 @@ class Pair:
     lows: tuple[float, float]
     highs: tuple[float, float]
 
-    @property
-    def normalised_input(self) -> Array:
-        """Return the input as a package's preprocessing gives it, shape (y, x)."""
-        return normalise(self.input)
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -91,18 +86,14 @@ def split_items(dataset: Dataset) -> dict[Split, tuple[Item, ...]]:
             "input/NAME and target/NAME."
         )
     if any(item.split for item in dataset.items):
-        parts = {
-            "train": dataset.split("train"),
-            "calibration": dataset.split("calibration"),
-            "validation": dataset.split("validation"),
-        }
+        parts: dict[Split, tuple[Item, ...]] = {part: dataset.split(part) for part in SPLITS}
         for part, items in parts.items():
             if not items:
                 raise UserError(
                     f"{dataset.path / 'dataset.toml'} leaves the part '{part}' empty: "
                     "give at least one image to each of train, calibration and validation."
                 )
-        return parts  # pyright: ignore[reportReturnType]
+        return parts
     sources = sorted({item.source for item in dataset.items})
     if len(sources) < 3:
         raise UserError(
@@ -114,9 +105,8 @@ def split_items(dataset: Dataset) -> dict[Split, tuple[Item, ...]]:
     for i, source in enumerate(held_out):
         part_of[source] = "validation" if i % 2 == 0 else "calibration"
     return {
-        "train": tuple(i for i in dataset.items if part_of[i.source] == "train"),
-        "calibration": tuple(i for i in dataset.items if part_of[i.source] == "calibration"),
-        "validation": tuple(i for i in dataset.items if part_of[i.source] == "validation"),
+        part: tuple(item for item in dataset.items if part_of[item.source] == part)
+        for part in SPLITS
     }
 
 

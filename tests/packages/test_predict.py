@@ -11,8 +11,9 @@ from torch import nn
 from packages import images, runner
 from packages.cli import UserError
 from packages.package import open_package
-from packages.predict import Runner, predict_file, resample
+from packages.predict import predict_file
 from packages.resample import linear
+from packages.runner import Runner, resample
 from tests.packages import tiny
 
 
