@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +58,17 @@ def start(data: Path, out: Path, **changes: Any) -> Path:
     return run(TINY, data=data, out=out, **(asked | changes))
 
 
+@pytest.fixture(scope="module")
+def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run; `copied` gives one to change."""
+    return start(data, tmp_path_factory.mktemp("runs") / "finished").parent
+
+
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(finished, tmp_path / "copied")
+
+
 def weights(file: Path) -> dict[str, torch.Tensor]:
     return torch.load(file, weights_only=True)["weights"]
 
@@ -65,9 +77,8 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(one[k], other[k]) for k in one)
 
 
-def test_a_run_leaves_what_it_promises(data: Path, tmp_path: Path) -> None:
-    start(data, tmp_path)
-    assert {p.name for p in tmp_path.iterdir()} == {
+def test_a_run_leaves_what_it_promises(finished: Path) -> None:
+    assert {p.name for p in finished.iterdir()} == {
         "run.json",
         "log.jsonl",
         "progress.png",
@@ -84,14 +95,15 @@ def test_its_weights_can_be_packaged(data: Path, tmp_path: Path) -> None:
     assert build("care", checkpoint=tmp_path / "run", out=tmp_path / "a.zip").exists()
 
 
-def test_the_same_seed_gives_the_same_weights(data: Path, tmp_path: Path) -> None:
-    one = weights(start(data, tmp_path / "one"))
+def test_the_same_seed_gives_the_same_weights(data: Path, finished: Path, tmp_path: Path) -> None:
+    one = weights(finished / "weights.pt")
     assert same(one, weights(start(data, tmp_path / "two")))
     assert not same(one, weights(start(data, tmp_path / "other", seed=1)))
 
 
-def test_an_interrupted_run_goes_on_to_the_same_weights(data: Path, tmp_path: Path) -> None:
-    whole = start(data, tmp_path / "whole")
+def test_an_interrupted_run_goes_on_to_the_same_weights(
+    data: Path, finished: Path, tmp_path: Path
+) -> None:
     save = run_module.save_checkpoint
 
     def interrupt_after_two(path: Path, content: dict[str, Any]) -> None:
@@ -106,30 +118,28 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(data: Path, tmp_path: Pa
     assert torch.load(tmp_path / "cut" / "last.pt", weights_only=True)["step"] < 6
 
     resumed = start(data, tmp_path / "cut")
-    assert same(weights(whole), weights(resumed))
+    assert same(weights(finished / "weights.pt"), weights(resumed))
     steps = [
         json.loads(line)["step"] for line in (tmp_path / "cut/log.jsonl").read_text().splitlines()
     ]
     assert steps == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_finished_run_is_left_as_it_is(data: Path, tmp_path: Path) -> None:
-    before = start(data, tmp_path).read_bytes()
-    assert start(data, tmp_path).read_bytes() == before
+def test_a_finished_run_is_left_as_it_is(data: Path, copied: Path) -> None:
+    before = (copied / "weights.pt").read_bytes()
+    assert start(data, copied).read_bytes() == before
 
 
-def test_another_request_in_the_same_folder_is_refused(data: Path, tmp_path: Path) -> None:
-    start(data, tmp_path)
+def test_another_request_in_the_same_folder_is_refused(data: Path, copied: Path) -> None:
     with pytest.raises(UserError, match=r"differs in seed.*another --out"):
-        start(data, tmp_path, seed=1)
+        start(data, copied, seed=1)
 
 
-def test_resume_may_change_the_length(data: Path, tmp_path: Path) -> None:
-    start(data, tmp_path)
+def test_resume_may_change_the_length(data: Path, copied: Path) -> None:
     with pytest.raises(UserError, match="--resume"):
-        start(data, tmp_path, steps=8)
-    start(data, tmp_path, steps=8, resume=True)
-    assert torch.load(tmp_path / "last.pt", weights_only=True)["step"] == 8
+        start(data, copied, steps=8)
+    start(data, copied, steps=8, resume=True)
+    assert torch.load(copied / "last.pt", weights_only=True)["step"] == 8
 
 
 def test_nothing_to_resume_is_said(data: Path, tmp_path: Path) -> None:
@@ -155,15 +165,14 @@ def test_impossible_requests_are_refused(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_damaged_checkpoint_is_named(data: Path, tmp_path: Path) -> None:
-    start(data, tmp_path)
-    (tmp_path / "last.pt").write_bytes(b"PK damaged")
+def test_a_damaged_checkpoint_is_named(data: Path, copied: Path) -> None:
+    (copied / "last.pt").write_bytes(b"PK damaged")
     with pytest.raises(UserError, match=r"last\.pt is not a readable checkpoint"):
-        start(data, tmp_path)
+        start(data, copied)
 
 
-def test_the_facts_tell_how_the_weights_were_made(data: Path, tmp_path: Path) -> None:
-    facts = torch.load(start(data, tmp_path), weights_only=True)["facts"]
+def test_the_facts_tell_how_the_weights_were_made(finished: Path) -> None:
+    facts = torch.load(finished / "weights.pt", weights_only=True)["facts"]
     assert facts["data"]["pixel_size_um"] == pytest.approx(0.1)
     assert facts["request"]["settings"]["network"]["filters"] == 8
     assert facts["inference"]["seconds_per_megapixel"] > 0
