@@ -128,7 +128,7 @@ def run(
     )
     example = _example(load_pairs(parts["validation"][:1])[0])
 
-    fabric = Fabric(accelerator="auto", devices=1, precision=_precision())
+    fabric = Fabric(accelerator="auto", devices=1, precision=precision())
     state = start(recipe, settings, seed=seed, fabric=fabric)
     log = Log(out / "log.jsonl")
     if (out / "last.pt").exists():
@@ -208,6 +208,13 @@ def run(
     return out / "weights.pt"
 
 
+def precision() -> Any:
+    """Return the fabric's name of the fastest arithmetic that trains well on this machine."""
+    if not torch.cuda.is_available():
+        return "32-true"
+    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+
+
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Write tensors and plain values, whole or not at all."""
     with replacing(path) as temporary:
@@ -282,12 +289,6 @@ def _settings(recipe: Recipe, preset: str, steps: int | None, minutes: float | N
 
 def _plain(settings: Settings) -> dict[str, Any]:
     return {k: dict(v) if k == "network" else v for k, v in vars(settings).items()}
-
-
-def _precision() -> Any:
-    if not torch.cuda.is_available():
-        return "32-true"
-    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
 
 
 def _data_facts(dataset: Dataset, training: int, calibration: int) -> dict[str, Any]:

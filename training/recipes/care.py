@@ -31,14 +31,14 @@ RECIPE = Recipe(
         "small": Settings(
             network={
                 "depth": 2,
-                "filters": 32,
+                "filters": 48,
                 "kernel_size": 3,
                 "residual": False,
                 "coarsen": 4,
             },
             patch_px=128,
             batch_size=16,
-            learning_rate=1e-3,
+            learning_rate=2e-3,
             steps=3000,
         ),
         # The published network and schedule length, on the fine grid.

@@ -1,0 +1,120 @@
+"""Compare the training loop with the bare network: ``python -m training.throughput DATASET``.
+
+Bare is forward and backward on batches that are already in memory; the loop adds drawing patches,
+optimiser, averaging, clipping, validation and logging. Both run in turns, so that a machine that
+slows down slows both.
+"""
+
+import statistics
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from cyclopts import App
+from lightning_fabric import Fabric
+
+from packages.cli import console
+from packages.cli import run as run_app
+from packages.datasets import Item, open_dataset
+from training.data import Patches, load_pairs, split_items
+from training.loop import Budget, Log, State, start, train
+from training.recipes.care import RECIPE
+from training.run import precision
+
+app = App(name="python -m training.throughput", result_action="return_value")
+_CROPS = 32
+
+
+class _TurnOverError(Exception):
+    """Ends a turn of the loop in the middle of its training."""
+
+
+@app.default
+def compare(data: Path, /, *, rounds: int = 5, steps: int = 60, preset: str = "small") -> None:
+    """Print steps per second of both, and the median ratio over the rounds.
+
+    Parameters
+    ----------
+    data
+        Dataset with targets.
+    rounds
+        How often the two take turns.
+    steps
+        Steps of each turn: one mark's share of the small preset, so that each holds one validation.
+    preset
+        Hyper-parameters of CARE.
+    """
+    settings = RECIPE.presets[preset]
+    parts = split_items(open_dataset(data))
+
+    def patches_of(items: tuple[Item, ...], count: int) -> Patches:
+        pairs = load_pairs(items)
+        return Patches(pairs, size_px=settings.patch_px, batch_size=count, seed=0)
+
+    patches = patches_of(parts["train"], settings.batch_size)
+    fixed = patches_of(parts["calibration"], _CROPS).batch(0)
+    fabric = Fabric(accelerator="auto", devices=1, precision=precision())
+    state = start(RECIPE, settings, seed=0, fabric=fabric)
+    network = fabric.setup(start(RECIPE, settings, seed=0, fabric=fabric).network)
+    batches = [
+        tuple(
+            t.to(fabric.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            for t in (batch.input, batch.target)
+        )
+        for batch in map(patches.batch, range(steps))
+    ]
+
+    def wait() -> None:
+        if fabric.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def bare() -> float:
+        begin = time.perf_counter()
+        for image, target in batches:
+            network.zero_grad()
+            fabric.backward(RECIPE.loss(network, image, target))
+        wait()
+        return steps / (time.perf_counter() - begin)
+
+    def loop(folder: Path) -> float:
+        end = state.step + steps
+
+        def stop(state: State, _done: float) -> None:
+            if state.step == end:
+                raise _TurnOverError
+
+        begin = time.perf_counter()
+        with suppress(_TurnOverError):
+            train(
+                RECIPE,
+                settings,
+                state,
+                patches,
+                fixed,
+                budget=Budget(settings.steps),
+                fabric=fabric,
+                log=Log(folder / "log.jsonl"),
+                on_step=stop,
+                on_mark=lambda _state, _best: None,
+            )
+        wait()
+        return steps / (time.perf_counter() - begin)
+
+    ratios: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        bare()  # warms up
+        for _ in range(rounds):
+            one, other = bare(), loop(Path(folder))
+            ratios.append(other / one)
+            console.print(f"bare {one:.2f} steps/s, loop {other:.2f} steps/s: {other / one:.3f}")
+    console.print(
+        f"{settings.batch_size} patches of {settings.patch_px}² on {fabric.device}: the loop runs "
+        f"at {statistics.median(ratios):.3f} of the bare network (median of {rounds} rounds, "
+        f"{min(ratios):.3f} to {max(ratios):.3f})"
+    )
+
+
+if __name__ == "__main__":
+    run_app(app)
