@@ -1,13 +1,13 @@
-"""Build a small, complete zoo package in a second, or one with a planted defect.
+"""Small zoo packages made in a moment: of any geometry, or complete with a planted defect.
 
-The network and its description are written out here, by hand, so that the tests of what opens,
-runs and checks packages do not lean on what builds them.
+Descriptions are written out here, by hand, so that the tests of what opens, runs and
+checks packages do not lean on what builds them.
 """
 
+import copy
 import hashlib
 import io
-import tempfile
-import warnings
+import json
 import zipfile
 from collections.abc import Callable
 from functools import cache
@@ -17,68 +17,56 @@ from typing import Any
 import numpy as np
 import tifffile
 import torch
-import yaml
 from PIL import Image
-
-NETWORK = '''"""Two 3x3 convolutions: the output depends on a margin of 2 pixels."""
-
-import torch
 from torch import nn
 
+from tests import tiny_networks
 
-class Tiny(nn.Module):
-    def __init__(self, hidden: int = 4) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(1, hidden, 3, padding=1)
-        self.last = nn.Conv2d(hidden, 1, 3, padding=1)
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return CHANGE(self.last(torch.relu(self.first(image))))
-'''
+CHANNEL_FIRST = ("batch", "channel", "y", "x")
+FORMATS = ("pytorch_state_dict", "torchscript", "onnx")
+PERCENTILES = {"min_percentile": 2.0, "max_percentile": 99.8}
 DOCUMENTATION = "# Tiny\n\nA network for tests.\n\n## Validation\n\nCompare with the input.\n"
+MODEL_CARD = {
+    "architecture_type": "CNN",
+    "modality": "fluorescence microscopy",
+    "task": "image restoration",
+    "inference_time": "1 ms",
+    "memory_requirements_inference": "1 MB",
+    "model_parameter_count": 77,
+    "out_of_scope_use": "Anything but tests.",
+    "bias_risks_limitations": {
+        "known_biases": "None.",
+        "risks": "None.",
+        "limitations": "Does nothing useful.",
+    },
+    "training": {"loss_function": "none", "training_epochs": 0.0},
+    "evaluations": [
+        {
+            "dataset_id": "none",
+            "dataset_source": "https://example.org/none",
+            "dataset_role": "test",
+            "sample_count": 1,
+            "evaluation_factors": ["none"],
+            "evaluation_factors_long": ["no factor"],
+            "metrics": ["PSNR"],
+            "metrics_long": ["peak signal-to-noise ratio"],
+            "results": [[1.0]],
+        }
+    ],
+}
+# What no package can do without.
+MINIMUM = {
+    "format_version": "0.5.9",
+    "type": "model",
+    "name": "Tiny network",
+    "description": "Two convolutions for tests.",
+    "authors": [{"name": "A. Tester"}],
+    "cite": [{"text": "Tiny, 2026", "url": "https://example.org/tiny"}],
+    "license": "BSD-3-Clause",
+}
 
 Files = dict[str, bytes]
 Description = dict[str, Any]
-
-
-def network_source(change: str = "") -> str:
-    """The architecture file; `change` is a callable expression applied to the output."""
-    return NETWORK.replace("CHANGE", change)
-
-
-def load(source: str) -> torch.nn.Module:
-    """The network that an architecture file defines, with weights from a fixed seed."""
-    namespace: dict[str, Any] = {}
-    exec(source, namespace)
-    torch.manual_seed(0)
-    network: torch.nn.Module = namespace["Tiny"]()
-    return network.eval()
-
-
-def torchscript(network: torch.nn.Module) -> bytes:
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.jit.save(torch.jit.trace(network, torch.zeros(1, 1, 16, 16)), buffer)
-    return buffer.getvalue()
-
-
-def onnx(network: torch.nn.Module, *, opset: int = 17) -> bytes:
-    axes = {0: "batch", 2: "y", 3: "x"}
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
-        warnings.simplefilter("ignore")
-        path = Path(folder) / "model.onnx"
-        torch.onnx.export(
-            network,
-            (torch.zeros(1, 1, 16, 16),),
-            path,
-            dynamo=False,
-            opset_version=opset,
-            input_names=["input"],
-            output_names=["output"],
-            dynamic_axes={"input": axes, "output": axes},
-        )
-        return path.read_bytes()
 
 
 def npy(array: np.ndarray) -> bytes:
@@ -99,120 +87,56 @@ def png() -> bytes:
     return buffer.getvalue()
 
 
-@cache
-def _files_of(source: str) -> Files:
-    """Every file of the package except the description."""
-    network = load(source)
-    image = np.random.default_rng(0).uniform(0, 1, (1, 1, 32, 48)).astype(np.float32)
-    with torch.no_grad():
-        restored = network(torch.from_numpy(image)).numpy()
-    state = io.BytesIO()
-    torch.save(network.state_dict(), state)
-    return {
-        "model.py": source.encode(),
-        "weights.pt": state.getvalue(),
-        "torchscript.pt": torchscript(network),
-        "model.onnx": onnx(network),
-        "test_input.npy": npy(image),
-        "test_output.npy": npy(restored),
-        "sample_input.tif": tiff(image),
-        "sample_output.tif": tiff(restored),
-        "documentation.md": DOCUMENTATION.encode(),
-        "cover.png": png(),
-    }
+def write(
+    path: Path,
+    network: nn.Module,
+    *,
+    axes: tuple[str, ...] = CHANNEL_FIRST,
+    channels: tuple[str, ...] = ("mean",),
+    halo: int | None = 4,
+    pixel_um: float | None = 0.1,
+    output_pixel_um: float | None = None,
+    size: Any = None,
+    output_size: Any = None,
+    offset: int = 0,
+    input_channels: tuple[str, ...] = ("raw",),
+    input_dtype: str = "float32",
+    preprocessing: list[dict[str, Any]] | None = None,
+    weights: tuple[str, ...] = ("torchscript",),
+) -> Path:
+    """Write what must be in a package and no more, as a folder, or a zip by its suffix.
 
-
-def _tensor(name: str, files: Files, space: list[dict[str, Any]], channel: str) -> dict[str, Any]:
-    return {
-        "id": name,
-        "description": name,
-        "axes": [
-            {"type": "batch", "id": "batch"},
-            {"type": "channel", "id": "channel", "channel_names": [channel]},
-            *space,
-        ],
-        "data": {"type": "float32", "range": [None, None]},
-        "test_tensor": _file(f"test_{name}.npy", files),
-        "sample_tensor": _file(f"sample_{name}.tif", files),
-    }
-
-
-def _file(name: str, files: Files) -> dict[str, str]:
-    return {"source": name, "sha256": hashlib.sha256(files[name]).hexdigest()}
-
-
-def description_of(files: Files) -> Description:
-    """The content of rdf.yaml, in format 0.5.9, with the hashes of `files`."""
-    scale = {"type": "space", "unit": "micrometer", "scale": 0.08}
-    axes_in = [{**scale, "id": a, "size": {"min": 16, "step": 16}} for a in "yx"]
-    axes_out = [
-        {**scale, "id": a, "size": {"tensor_id": "input", "axis_id": a}, "halo": 2} for a in "yx"
+    Of a state dict the network is `tiny_networks.load(tiny_networks.network_source())`.
+    """
+    network = network.eval()
+    side = size if isinstance(size, int) else 16
+    lengths = {"batch": 1, "channel": len(input_channels)}
+    example = torch.rand([lengths.get(a, side) for a in axes])
+    inputs = [_axis(a, input_channels, pixel_um, size or {"min": 16, "step": 4}) for a in axes]
+    outputs = [
+        _axis(a, channels, output_pixel_um or pixel_um, output_size or _same(a, offset), halo)
+        for a in axes
     ]
-    model_card = {
-        "architecture_type": "CNN",
-        "modality": "fluorescence microscopy",
-        "task": "image restoration",
-        "inference_time": "1 ms",
-        "memory_requirements_inference": "1 MB",
-        "model_parameter_count": 77,
-        "out_of_scope_use": "Anything but tests.",
-        "bias_risks_limitations": {
-            "known_biases": "None.",
-            "risks": "None.",
-            "limitations": "Does nothing useful.",
-        },
-        "training": {"loss_function": "none", "training_epochs": 0.0},
-        "evaluations": [
+    spatial = ["channel", *(a for a in axes if a not in lengths)]
+    normalise = {"id": "scale_range", "kwargs": {"axes": spatial, **PERCENTILES}}
+    files = {
+        "test_input.npy": npy(example.numpy()),
+        "test_output.npy": npy(network(example).detach().numpy()),
+        **_weights_files(network, example, weights),
+    }
+    description = {
+        **MINIMUM,
+        "inputs": [
             {
-                "dataset_id": "none",
-                "dataset_source": "https://example.org/none",
-                "dataset_role": "test",
-                "sample_count": 1,
-                "evaluation_factors": ["none"],
-                "evaluation_factors_long": ["no factor"],
-                "metrics": ["PSNR"],
-                "metrics_long": ["peak signal-to-noise ratio"],
-                "results": [[1.0]],
+                **_tensor("input", inputs),
+                "data": {"type": input_dtype},
+                "preprocessing": [normalise] if preprocessing is None else preprocessing,
             }
         ],
+        "outputs": [_tensor("output", outputs)],
+        "weights": _weights_entries(weights),
     }
-    return {
-        "format_version": "0.5.9",
-        "type": "model",
-        "name": "Tiny network",
-        "description": "Two convolutions for tests.",
-        "authors": [{"name": "A. Tester"}],
-        "cite": [{"text": "Tiny, 2026", "url": "https://example.org/tiny"}],
-        "license": "BSD-3-Clause",
-        "tags": ["2d", "restoration"],
-        "timestamp": "2026-01-01T00:00:00",
-        "documentation": "documentation.md",
-        "covers": ["cover.png"],
-        "inputs": [_tensor("input", files, axes_in, "intensity")],
-        "outputs": [_tensor("output", files, axes_out, "mean")],
-        "weights": {
-            "pytorch_state_dict": {
-                **_file("weights.pt", files),
-                "pytorch_version": "2.6.0",
-                "architecture": {
-                    **_file("model.py", files),
-                    "callable": "Tiny",
-                    "kwargs": {"hidden": 4},
-                },
-            },
-            "torchscript": {
-                **_file("torchscript.pt", files),
-                "pytorch_version": "2.6.0",
-                "parent": "pytorch_state_dict",
-            },
-            "onnx": {
-                **_file("model.onnx", files),
-                "opset_version": 17,
-                "parent": "pytorch_state_dict",
-            },
-        },
-        "config": {"bioimageio": model_card},
-    }
+    return _save(path, description, files)
 
 
 def build(
@@ -222,7 +146,7 @@ def build(
     spoil_files: Callable[[Files], None] | None = None,
     spoil_description: Callable[[Description], None] | None = None,
 ) -> Path:
-    """Write a package.
+    """Write all that the zoo asks for.
 
     Parameters
     ----------
@@ -240,14 +164,131 @@ def build(
     Path
         `path`.
     """
-    files = dict(_files_of(network_source(change)))
+    files = dict(_complete_files(tiny_networks.network_source(change)))
     if spoil_files:
         spoil_files(files)
-    description = description_of(files)
+    description = _complete_description()
+    _add_hashes(description, files)
     if spoil_description:
         spoil_description(description)
-    with zipfile.ZipFile(path, "w") as package:
-        package.writestr("rdf.yaml", yaml.safe_dump(description, sort_keys=False))
-        for name, content in files.items():
-            package.writestr(name, content)
+    return _save(path, description, files)
+
+
+@cache
+def _complete_files(source: str) -> Files:
+    """Every file of a complete package except the description."""
+    network = tiny_networks.load(source)
+    image = np.random.default_rng(0).uniform(0, 1, (1, 1, 32, 48)).astype(np.float32)
+    with torch.no_grad():
+        restored = network(torch.from_numpy(image)).numpy()
+    return {
+        **_weights_files(network, torch.zeros(1, 1, 16, 16), FORMATS, source),
+        "test_input.npy": npy(image),
+        "test_output.npy": npy(restored),
+        "sample_input.tif": tiff(image),
+        "sample_output.tif": tiff(restored),
+        "documentation.md": DOCUMENTATION.encode(),
+        "cover.png": png(),
+    }
+
+
+def _complete_description() -> Description:
+    """The content of a complete package's rdf.yaml, without hashes."""
+    inputs = [_axis(a, ("intensity",), 0.08, {"min": 16, "step": 16}) for a in CHANNEL_FIRST]
+    outputs = [_axis(a, ("mean",), 0.08, _same(a), halo=2) for a in CHANNEL_FIRST]
+    tensors = [
+        {**_tensor(name, axes), "sample_tensor": {"source": f"sample_{name}.tif"}}
+        for name, axes in (("input", inputs), ("output", outputs))
+    ]
+    return {
+        **copy.deepcopy(MINIMUM),
+        "tags": ["2d", "restoration"],
+        "timestamp": "2026-01-01T00:00:00",
+        "documentation": "documentation.md",
+        "covers": ["cover.png"],
+        "inputs": tensors[:1],
+        "outputs": tensors[1:],
+        "weights": _weights_entries(FORMATS),
+        "config": {"bioimageio": copy.deepcopy(MODEL_CARD)},
+    }
+
+
+def _axis(
+    name: str,
+    channels: tuple[str, ...],
+    pixel_um: float | None,
+    size: Any,
+    halo: int | None = None,
+) -> Description:
+    """Describe an axis by its name; size, pixel size and halo are those of a spatial one."""
+    if name == "batch":
+        return {"type": "batch", "id": "batch"}
+    if name == "channel":
+        return {"type": "channel", "id": "channel", "channel_names": list(channels)}
+    physical = {} if pixel_um is None else {"unit": "micrometer", "scale": pixel_um}
+    around = {"halo": halo} if halo else {}
+    return {"type": "space", "id": name, "size": size, **physical, **around}
+
+
+def _same(axis: str, offset: int = 0) -> Description:
+    """The size of an output's axis that follows the input's."""
+    return {"tensor_id": "input", "axis_id": axis, "offset": offset}
+
+
+def _tensor(name: str, axes: list[Description]) -> Description:
+    test = {"source": f"test_{name}.npy"}
+    return {"id": name, "description": name, "axes": axes, "test_tensor": test}
+
+
+def _weights_files(
+    network: nn.Module, example: torch.Tensor, formats: tuple[str, ...], source: str = ""
+) -> Files:
+    files: Files = {}
+    if "pytorch_state_dict" in formats:
+        files["weights.pt"] = tiny_networks.state_dict(network)
+        files["model.py"] = (source or tiny_networks.network_source()).encode()
+    if "torchscript" in formats:
+        files["torchscript.pt"] = tiny_networks.torchscript(network, example)
+    if "onnx" in formats:
+        files["model.onnx"] = tiny_networks.onnx(network, example)
+    return files
+
+
+def _weights_entries(formats: tuple[str, ...]) -> Description:
+    pytorch = {"pytorch_version": torch.__version__.split("+")[0]}
+    architecture = {"source": "model.py", "callable": "Tiny", "kwargs": {"hidden": 4}}
+    known: Description = {
+        "pytorch_state_dict": {"source": "weights.pt", "architecture": architecture, **pytorch},
+        "torchscript": {"source": "torchscript.pt", **pytorch},
+        "onnx": {"source": "model.onnx", "opset_version": 17},
+    }
+    entries = {name: entry for name, entry in known.items() if name in formats}
+    first, *others = entries
+    return entries | {name: {**entries[name], "parent": first} for name in others}
+
+
+def _add_hashes(content: Any, files: Files) -> None:
+    """Add its hash to whatever in a description names a file of the package."""
+    entries: list[Any] = []
+    if isinstance(content, dict):
+        if content.get("source") in files:
+            content["sha256"] = hashlib.sha256(files[content["source"]]).hexdigest()
+        entries = list(content.values())
+    elif isinstance(content, list):
+        entries = content
+    for entry in entries:
+        _add_hashes(entry, files)
+
+
+def _save(path: Path, description: Description, files: Files) -> Path:
+    # Every JSON file is a YAML file.
+    whole = {"rdf.yaml": json.dumps(description).encode(), **files}
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in whole.items():
+                archive.writestr(name, content)
+    else:
+        path.mkdir(parents=True)
+        for name, content in whole.items():
+            (path / name).write_bytes(content)
     return path

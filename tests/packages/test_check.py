@@ -17,6 +17,7 @@ from packages.checks.subject import Result, Subject
 from packages.cli import console
 from packages.package import open_package
 from packages.rooms import Room
+from tests import tiny_networks
 from tests import tiny_packages as tiny
 
 
@@ -76,11 +77,11 @@ def shift_test_output(package: tiny.Files) -> None:
 
 
 def give_torchscript_other_weights(package: tiny.Files) -> None:
-    network = tiny.load(package["model.py"].decode())
+    network = tiny_networks.load(package["model.py"].decode())
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(1.01)
-    package["torchscript.pt"] = tiny.torchscript(network)
+    package["torchscript.pt"] = tiny_networks.torchscript(network)
 
 
 def put_nan_in_sample(package: tiny.Files) -> None:
@@ -88,7 +89,9 @@ def put_nan_in_sample(package: tiny.Files) -> None:
 
 
 def export_opset_18(package: tiny.Files) -> None:
-    package["model.onnx"] = tiny.onnx(tiny.load(package["model.py"].decode()), opset=18)
+    package["model.onnx"] = tiny_networks.onnx(
+        tiny_networks.load(package["model.py"].decode()), opset=18
+    )
 
 
 def change_onnx(change: Callable[[onnx.ModelProto], None]) -> Callable[[tiny.Files], None]:

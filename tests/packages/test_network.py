@@ -14,7 +14,8 @@ from torch import nn
 from packages.cli import UserError
 from packages.network import Network
 from packages.package import open_package
-from tests.packages import tiny
+from tests import tiny_networks
+from tests import tiny_packages as tiny
 
 SPATIAL = ["channel", "y", "x"]
 PROCESSING: dict[str, list[dict[str, Any]]] = {
@@ -46,7 +47,7 @@ def of(image: np.ndarray) -> Callable[[int | None], Callable[[], list[np.ndarray
 def test_agrees_with_core(tmp_path: Path, processing: str) -> None:
     folder = tiny.write(
         tmp_path / "p",
-        tiny.Blur(),
+        tiny_networks.Blur(),
         halo=None,
         preprocessing=PROCESSING[processing],
         weights=("onnx",),
@@ -67,7 +68,7 @@ def test_agrees_with_core(tmp_path: Path, processing: str) -> None:
 
 
 def test_formats_agree(tmp_path: Path) -> None:
-    folder = tiny.write(tmp_path / "p", tiny.Blur(), weights=("torchscript", "onnx"))
+    folder = tiny.write(tmp_path / "p", tiny_networks.Blur(), weights=("torchscript", "onnx"))
     image = np.random.default_rng(3).random((1, 1, 16, 20), np.float32)
 
     with open_package(folder) as package:
@@ -140,7 +141,7 @@ def test_absent_weights_are_refused(tmp_path: Path) -> None:
 
 def test_damaged_weights_are_refused(tmp_path: Path) -> None:
     folder = tiny.write(tmp_path / "p", nn.Identity())
-    (folder / "network.ts").write_bytes(b"no network")
+    (folder / "torchscript.pt").write_bytes(b"no network")
 
     with open_package(folder) as package, pytest.raises(UserError, match="cannot be loaded"):
         Network(package)

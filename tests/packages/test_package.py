@@ -7,12 +7,13 @@ from torch import nn
 
 from packages.cli import UserError
 from packages.package import open_package
-from tests.packages import tiny
+from tests import tiny_networks
+from tests import tiny_packages as tiny
 
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    return tiny.zipped(tiny.write(tmp_path / "tiny", nn.Conv2d(1, 2, 3, padding=1)))
+    return tiny.write(tmp_path / "tiny.zip", nn.Conv2d(1, 2, 3, padding=1))
 
 
 def change(folder: Path, **entries: object) -> Path:
@@ -28,7 +29,7 @@ def refuses(path: Path, sentence: str, *, trust: bool = False) -> None:
 
 def test_zip_is_described(package: Path) -> None:
     with open_package(package) as opened:
-        assert opened.name == "a tiny model"
+        assert opened.name == "Tiny network"
         assert opened.pixel_size_um == {"y": 0.1, "x": 0.1}
         assert opened.channels == ["mean"]
         assert opened.weights == ("torchscript",)
@@ -115,10 +116,10 @@ def test_text_that_is_no_yaml_is_refused(tmp_path: Path) -> None:
     refuses(folder, "cannot be read")
 
 
-@pytest.mark.parametrize("source", ["../network.ts", "https://example.com/network.ts"])
+@pytest.mark.parametrize("source", ["../torchscript.pt", "https://example.com/torchscript.pt"])
 def test_weights_elsewhere_are_refused(tmp_path: Path, source: str) -> None:
     folder = tiny.write(tmp_path / "p", nn.Identity())
-    (folder / "network.ts").rename(tmp_path / "network.ts")
+    (folder / "torchscript.pt").rename(tmp_path / "torchscript.pt")
     entry = {"torchscript": {"source": source, "pytorch_version": "2.0"}}
 
     refuses(change(folder, weights=entry), "not inside it")
@@ -126,9 +127,9 @@ def test_weights_elsewhere_are_refused(tmp_path: Path, source: str) -> None:
 
 def test_missing_weights_are_refused(tmp_path: Path) -> None:
     folder = tiny.write(tmp_path / "p", nn.Identity())
-    (folder / "network.ts").unlink()
+    (folder / "torchscript.pt").unlink()
 
-    refuses(folder, "lacks its file 'network.ts'")
+    refuses(folder, "lacks its file 'torchscript.pt'")
 
 
 def test_two_required_inputs_are_refused(tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ def test_two_required_inputs_are_refused(tmp_path: Path) -> None:
 
 
 def state_dict_package(tmp_path: Path, *more: str) -> Path:
-    network = nn.Conv2d(1, 1, 3, padding=1)
+    network = tiny_networks.load(tiny_networks.network_source())
     return tiny.write(tmp_path / "p", network, weights=("pytorch_state_dict", *more))
 
 
@@ -160,7 +161,7 @@ def test_foreign_code_is_passed_over_for_torchscript(tmp_path: Path) -> None:
 def test_code_of_a_room_needs_no_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     room = tmp_path / "packages" / "room"
     room.mkdir(parents=True)
-    (room / "model.py").write_text(tiny.ARCHITECTURE)
+    (room / "model.py").write_text(tiny_networks.network_source())
     monkeypatch.setattr("packages.package.__file__", str(room.parent / "package.py"))
 
     with open_package(state_dict_package(tmp_path)) as opened:

@@ -14,7 +14,8 @@ from packages.package import open_package
 from packages.predict import predict_file
 from packages.resample import linear
 from packages.runner import Runner, resample
-from tests.packages import tiny
+from tests import tiny_networks
+from tests import tiny_packages as tiny
 
 
 def random_image(*shape: int, dims: str = "yx", pixel_um: float | None = None) -> xr.DataArray:
@@ -25,7 +26,7 @@ def random_image(*shape: int, dims: str = "yx", pixel_um: float | None = None) -
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.zipped(tiny.write(tmp_path_factory.mktemp("blur") / "p", tiny.Blur()))
+    return tiny.write(tmp_path_factory.mktemp("blur") / "p.zip", tiny_networks.Blur())
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_whole_is_the_network_on_the_normalised_image(package: Path) -> None:
     low, high = np.percentile(image, [2, 99.8])
     normalised = torch.from_numpy((image.values - low) / (high - low + 1e-6)).float()
     with torch.no_grad():
-        expected = tiny.Blur().eval()(normalised[None, None])[0]
+        expected = tiny_networks.Blur().eval()(normalised[None, None])[0]
 
     with open_package(package) as opened:
         result = Runner(opened)(image)
@@ -68,7 +69,7 @@ def test_result_says_what_it_is(package: Path) -> None:
 
 
 def test_channels_are_named(tmp_path: Path) -> None:
-    folder = tiny.write(tmp_path / "p", tiny.Blur(outputs=2), channels=("mean", "std"))
+    folder = tiny.write(tmp_path / "p", tiny_networks.Blur(outputs=2), channels=("mean", "std"))
 
     with open_package(folder) as opened:
         result = Runner(opened)(random_image(20, 30))
@@ -77,7 +78,7 @@ def test_channels_are_named(tmp_path: Path) -> None:
 
 
 def test_finer_output_tiled_equals_whole(tmp_path: Path) -> None:
-    network = nn.Sequential(tiny.Blur(), nn.Upsample(scale_factor=2, mode="nearest"))
+    network = nn.Sequential(tiny_networks.Blur(), nn.Upsample(scale_factor=2, mode="nearest"))
     folder = tiny.write(tmp_path / "p", network, output_pixel_um=0.05, halo=8)
     image = random_image(70, 45, pixel_um=0.1)
 
@@ -91,7 +92,9 @@ def test_finer_output_tiled_equals_whole(tmp_path: Path) -> None:
 
 
 def test_axes_in_another_order_give_the_same(tmp_path: Path, package: Path) -> None:
-    other = tiny.write(tmp_path / "p", tiny.ChannelLast(), axes=("batch", "x", "y", "channel"))
+    other = tiny.write(
+        tmp_path / "p", tiny_networks.ChannelLast(), axes=("batch", "x", "y", "channel")
+    )
     image = random_image(50, 41)
 
     with open_package(package) as opened, open_package(other) as swapped:
@@ -115,14 +118,14 @@ def test_convolutions_without_padding_give_the_whole_image(tmp_path: Path) -> No
 
 
 def test_fixed_size_tiled_equals_network_on_all(tmp_path: Path) -> None:
-    folder = tiny.write(tmp_path / "p", tiny.Blur(), size=32, output_size=32, halo=None)
+    folder = tiny.write(tmp_path / "p", tiny_networks.Blur(), size=32, output_size=32, halo=None)
     image = random_image(70, 45)
 
     with open_package(folder) as opened:
         runner_ = Runner(opened)
         result = runner_(image)
 
-    free = tiny.write(tmp_path / "free", tiny.Blur())
+    free = tiny.write(tmp_path / "free", tiny_networks.Blur())
     with open_package(free) as opened:
         expected = Runner(opened)(image)
 
@@ -130,7 +133,9 @@ def test_fixed_size_tiled_equals_network_on_all(tmp_path: Path) -> None:
 
 
 def test_volume_tiled_equals_whole(tmp_path: Path) -> None:
-    folder = tiny.write(tmp_path / "p", tiny.Blur(ndim=3), axes=("batch", "channel", "z", "y", "x"))
+    folder = tiny.write(
+        tmp_path / "p", tiny_networks.Blur(ndim=3), axes=("batch", "channel", "z", "y", "x")
+    )
     image = random_image(21, 40, 33, dims="zyx")
 
     with open_package(folder) as opened:
@@ -189,7 +194,9 @@ def test_image_is_refused(package: Path, image: xr.DataArray, sentence: str) -> 
 
 
 def test_plane_is_no_volume(tmp_path: Path) -> None:
-    folder = tiny.write(tmp_path / "p", tiny.Blur(ndim=3), axes=("batch", "channel", "z", "y", "x"))
+    folder = tiny.write(
+        tmp_path / "p", tiny_networks.Blur(ndim=3), axes=("batch", "channel", "z", "y", "x")
+    )
 
     with open_package(folder) as opened, pytest.raises(UserError, match="no z axis"):
         Runner(opened)(random_image(20, 20))
