@@ -29,10 +29,10 @@ from lightning_fabric import Fabric
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.nn import functional as F
 
-from packages import images
+from packages import __version__, images
 from packages.cli import UserError, console
 from packages.datasets import Dataset, open_dataset
-from packages.files import replacing, sha256
+from packages.files import replacing, sha256, write_json
 from packages.measure import Measure
 from training.data import Batch, Pair, Patches, load_pairs, split_items
 from training.loop import Budget, Log, State, start, train
@@ -42,7 +42,7 @@ from training.recipe import Recipe, Settings
 _FIXED_CROPS = 32
 _EXAMPLE_PX = 256
 _PICTURE_EVERY_S = 60.0
-_VERSIONS = ("torch", "numpy", "lightning-fabric", "restoration-zoo")
+_LIBRARIES = ("torch", "numpy", "lightning-fabric")
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def run(
         "request": asdict(request),
         "loss": recipe.loss_name,
         "data": _data_facts(dataset, len(training), len(calibration)),
-        "versions": {name: version(name) for name in _VERSIONS},
+        "versions": _versions(),
         "device": _device_name(fabric.device),
         "inference": _inference_cost(recipe, state, fabric.device),
     }
@@ -270,9 +270,7 @@ def _settle_folder(out: Path, request: Request, *, resume: bool) -> None:
             )
     elif resume:
         raise UserError(f"{out} holds no training to resume: leave --resume out to start one.")
-    with replacing(file) as temporary:
-        content = {"request": asked, "versions": {name: version(name) for name in _VERSIONS}}
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_json(file, {"request": asked, "versions": _versions()})
 
 
 def _settings(recipe: Recipe, preset: str, steps: int | None, minutes: float | None) -> Settings:
@@ -289,6 +287,10 @@ def _settings(recipe: Recipe, preset: str, steps: int | None, minutes: float | N
 
 def _plain(settings: Settings) -> dict[str, Any]:
     return {k: dict(v) if k == "network" else v for k, v in vars(settings).items()}
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in _LIBRARIES} | {"restoration-zoo": __version__}
 
 
 def _data_facts(dataset: Dataset, training: int, calibration: int) -> dict[str, Any]:
