@@ -44,8 +44,6 @@ class Package:
     ----------
     path
         What was opened: a zip or a folder.
-    folder
-        Its files; of a zip a copy that lives while the package is open.
     sha256
         Of the zip, or of the folder's files and names.
     description
@@ -55,7 +53,6 @@ class Package:
     """
 
     path: Path
-    folder: Path
     sha256: str
     description: v0_5.ModelDescr
     weights: tuple[Weights, ...]
@@ -126,7 +123,6 @@ def open_package(path: Path, *, trust: bool = False) -> Generator[Package, None,
             )
         yield Package(
             path=path,
-            folder=folder,
             sha256=sha256(path),
             description=description,
             weights=_runnable(path, folder, description, trust),

@@ -39,13 +39,14 @@ def test_folder_is_read_in_place(tmp_path: Path) -> None:
     folder = tiny.write(tmp_path / "tiny", nn.Conv2d(1, 1, 3, padding=1))
 
     with open_package(folder) as opened:
-        assert opened.folder == folder
+        assert opened.description.root == folder
 
 
 def test_files_of_a_zip_are_removed_afterwards(package: Path) -> None:
     with open_package(package) as opened:
-        folder = opened.folder
+        folder = opened.description.root
 
+    assert isinstance(folder, Path)
     assert not folder.exists()
 
 
