@@ -20,8 +20,7 @@ from scipy import ndimage, sparse
 
 Floats = NDArray[np.float64]
 
-# Where to stop when the residual stays above the noise, as it does under a wrong model.
-_MAXIMUM_ITERATIONS = 200
+MAXIMUM_ITERATIONS = 200
 _FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
 
 
@@ -76,6 +75,7 @@ def deconvolve(
     rows: sparse.csr_array,
     columns: sparse.csr_array,
     detector: Detector,
+    maximum_iterations: int = MAXIMUM_ITERATIONS,
 ) -> Floats:
     """Estimate the object by Richardson-Lucy, stopped by the discrepancy principle.
 
@@ -94,6 +94,8 @@ def deconvolve(
         A along y and x, see `blur_and_sample`.
     detector
         Background and noise.
+    maximum_iterations
+        Where to stop when the residual stays above the noise, as it does under a wrong model.
 
     Returns
     -------
@@ -106,7 +108,7 @@ def deconvolve(
     adjoint_rows, adjoint_columns = rows.T.tocsr(), columns.T.tocsr()
     estimate = _separable(adjoint_rows, adjoint_columns, np.ones_like(photons))
     estimate *= max(float((photons - detector.background_photons).sum()), 1.0) / estimate.sum()
-    for iteration in range(_MAXIMUM_ITERATIONS):
+    for iteration in range(maximum_iterations):
         model = _separable(rows, columns, estimate) + detector.background_photons + shift
         residual = photons + shift - model
         if iteration > 0 and np.mean(residual**2 / (noise * model)) <= 1:
