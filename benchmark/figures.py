@@ -137,7 +137,7 @@ def cost_plot(points: Sequence[Point], x_axis: str, y_axis: str) -> str:
     def x(cost: float) -> float:
         return left + (math.log10(cost) - low) / (high - low) * (_WIDTH - _RIGHT - room - left)
 
-    decades = LogLocator(10, subs=(1.0, 3.0)).tick_values(10**low, 10**high)
+    decades = LogLocator(10, subs=(1.0, 2.0, 5.0)).tick_values(10**low, 10**high)
     x_ticks = [float(tick) for tick in decades if low <= math.log10(tick) <= high]
     parts = _x_axis(x_ticks, x, bottom, left, x_axis)
     parts.append(f'<text x="4" y="13">{escape(y_axis)}</text>')

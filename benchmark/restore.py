@@ -3,11 +3,13 @@
 import multiprocessing
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -160,45 +162,43 @@ def apart(method: Method) -> Generator[Restore]:
     """Load a method in a process of its own; see `open_method`."""
     context = multiprocessing.get_context("spawn")
     connection, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, method), daemon=True)
-    process.start()
-    theirs.close()
 
-    def answer() -> Cost | None:
+    def ask(job: Job | None) -> Any:
         try:
-            reply: Cost | Exception | None = connection.recv()
+            if job is not None:
+                connection.send(job)
+            answer: Cost | Exception | None = connection.recv()
         except (EOFError, OSError):
             process.join(_LEAVE_S)
             raise ProcessDiedError(_how_it_ended(process.exitcode)) from None
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
-    def restore(job: Job) -> Cost:
-        connection.send(job)
-        cost = answer()
-        if cost is None:
-            raise RestorationError("The package's process answered out of turn.")
-        return cost
-
-    try:
-        answer()
-        yield restore
-    except BaseException:
-        process.terminate()  # it may be in the middle of an image
-        raise
-    finally:
-        connection.close()  # it leaves by itself
-        process.join(_LEAVE_S)
-        if process.is_alive():
-            process.kill()
-            process.join()
+    # Its temporary files lie in a folder of ours, which goes even if the process is killed.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        process = context.Process(target=_serve, args=(theirs, method, folder), daemon=True)
+        process.start()
+        theirs.close()
+        try:
+            ask(None)  # answers when it is loaded
+            yield ask
+        except BaseException:
+            process.terminate()  # it may be in the middle of an image
+            raise
+        finally:
+            connection.close()  # it leaves by itself
+            process.join(_LEAVE_S)
+            if process.is_alive():
+                process.kill()
+                process.join()
 
 
-def _serve(connection: Connection, method: Method) -> None:
-    """Restore images until the other side leaves or asks to stop."""
+def _serve(connection: Connection, method: Method, temporary: str) -> None:
+    """Restore images until the other side leaves."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # leave with temporary files removed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # let go of what is half-written
+    tempfile.tempdir = temporary
     try:
         with here(method) as restore:
             connection.send(None)

@@ -219,7 +219,9 @@ def _is_kept(task: _Task, results: Results) -> bool:
     missing = [METRICS[name] for name in cell.not_applicable if name in METRICS]
     values, not_applicable = _score(restored, task.job.item, missing)
     if values:
-        results.keep(task.place, Cell(cell.computed_for, {**cell.values, **values}, not_applicable))
+        reasons = {**cell.not_applicable, **not_applicable}
+        left = {metric: reason for metric, reason in reasons.items() if metric not in values}
+        results.keep(task.place, Cell(cell.computed_for, {**cell.values, **values}, left))
     return True
 
 
