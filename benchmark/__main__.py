@@ -21,7 +21,7 @@ def run(
     packages: list[Path] | None = None,
     /,
     *,
-    data: Annotated[list[Path], Parameter(consume_multiple=True)],
+    data: Annotated[list[Path], Parameter(consume_multiple=True, negative=())],
     out: Path,
     trust: bool = False,
     controls: bool = True,
