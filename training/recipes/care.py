@@ -37,9 +37,9 @@ RECIPE = Recipe(
                 "coarsen": 4,
             },
             patch_px=128,
-            batch_size=16,
+            batch_size=8,
             learning_rate=2e-3,
-            steps=3000,
+            steps=6000,
         ),
         # The published network and schedule length, on the fine grid.
         "full": Settings(
