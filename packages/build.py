@@ -32,6 +32,8 @@ from packages.normalise import normalise
 from packages.rooms import Room, room
 
 _COVER_PX = 512
+# What the description is filled from.
+_FACTS = ("request", "reached", "data", "inference", "loss", "device", "versions")
 
 
 def build(name: str, /, *, checkpoint: Path | None = None, out: Path | None = None) -> Path:
@@ -82,10 +84,19 @@ def _load_checkpoint(chosen: Room, checkpoint: Path | None) -> dict[str, Any]:
             "and give its run folder as --checkpoint."
         )
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-        owner = content["facts"]["room"]
-        _ = content["weights"], content["example"]["input"], content["example"]["target"]
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, ValueError) as e:
+        content = dict(torch.load(file, map_location="cpu", weights_only=True))
+        facts, _ = content["facts"], (content["example"]["input"], content["example"]["target"])
+        owner = facts["room"]
+        _ = [facts[part] for part in _FACTS]
+        finite = all(bool(tensor.isfinite().all()) for tensor in content["weights"].values())
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as e:
         raise UserError(
             f"{file} is not weights made by a training of this project: "
             "give a run folder, or the weights.pt in it."
@@ -95,6 +106,8 @@ def _load_checkpoint(chosen: Room, checkpoint: Path | None) -> dict[str, Any]:
             f"{file} holds weights of '{owner}', not of '{chosen.name}': "
             f"build that model, or give a checkpoint of '{chosen.name}'."
         )
+    if not finite:
+        raise UserError(f"{file} holds NaN or infinite weights: train again.")
     return content
 
 

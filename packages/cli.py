@@ -48,6 +48,10 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
         )
     except OSError as error:
         _exit_with(sentence(error), STATUS_ERROR)
+    except MemoryError:
+        _exit_with(
+            "There is not enough memory: use smaller images, or a machine with more.", STATUS_ERROR
+        )
     except Exception as error:
         if os.environ.get("RESTORATION_DEBUG"):
             raise
@@ -81,7 +85,9 @@ def sentence(error: OSError) -> str:
         case errno.EACCES | errno.EPERM | errno.EROFS:
             return f"Not allowed to open or write {where}: choose another place, or permit it."
         case errno.ENOENT:
-            return f"{where} does not exist: check the path."
+            return f"{where} does not exist, or cannot be made: check the path."
+        case errno.EEXIST | errno.ENOTDIR | errno.EISDIR:
+            return f"{where}: a file is where a folder is needed, or the reverse: check the path."
         case _:
             return f"{where}: {error.strerror or error}."
 

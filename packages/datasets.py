@@ -14,9 +14,10 @@ Training and benchmark both read datasets and do not know each other, so the con
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict
+from pydantic import Field as CheckedField
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from packages.cli import UserError
@@ -26,6 +27,7 @@ from packages.images import SUFFIXES, suffix_of
 Split = Literal["train", "calibration", "validation"]
 SPLITS: tuple[Split, ...] = ("train", "calibration", "validation")
 _STRICT = ConfigDict(extra="forbid")
+Length = Annotated[float, CheckedField(gt=0, allow_inf_nan=False)]
 
 
 @checked_dataclass(frozen=True, config=_STRICT)
@@ -70,8 +72,8 @@ class Facts:
     name: str | None = None
     description: str | None = None
     licence: str | None = None
-    pixel_size_um: float | None = None
-    native_pixel_size_um: float | None = None
+    pixel_size_um: Length | None = None
+    native_pixel_size_um: Length | None = None
     interpolation: Literal["linear"] | None = None
     registration: Literal["exact", "approximate"] | None = None
     provenance: dict[str, str | int | float] = field(default_factory=dict[str, str | int | float])
@@ -135,11 +137,11 @@ def open_dataset(path: Path) -> Dataset:
     natives: dict[str, Path] = {}
     if path.is_dir() and suffix_of(path) is None and (path / "input").is_dir():
         inputs = _images_in(path / "input")
-        targets = _images_in(path / "target") if (path / "target").is_dir() else {}
         natives = _images_in(path / "native") if (path / "native").is_dir() else {}
         if (path / "dataset.toml").exists():
             facts = read_toml(path / "dataset.toml", Facts)
-        if targets:
+        if (path / "target").is_dir():
+            targets = _images_in(path / "target")
             _refuse_unpaired(path, inputs, targets)
         _refuse_unknown(path, facts.images, inputs)
     elif path.is_dir() and suffix_of(path) is None:

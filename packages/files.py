@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import tomllib
 from collections.abc import Generator, Iterable
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 import tomli_w
 from pydantic import TypeAdapter, ValidationError
 
@@ -31,20 +33,45 @@ def replacing(path: Path) -> Generator[Path]:
     ------
     Path
         A name beside `path`, with the same suffixes, to write to. It is removed when the block
-        raises, interrupts included.
+        raises, interrupts included; what a killed process left of the same result goes, too.
+
+    Raises
+    ------
+    UserError
+        A file would replace a folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield temporary
         if path.is_dir() and not path.is_symlink():
+            if not temporary.is_dir():
+                raise UserError(f"{path} is a folder, not a file to replace: choose another name.")
             shutil.rmtree(path)
         temporary.replace(path)
+    except OSError as error:
+        # The user knows the file by its final name.
+        if error.filename is None or str(error.filename).startswith(str(temporary)):
+            error.filename = os.fspath(path)
+        raise
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+        _remove(temporary)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove the temporary versions of a result whose writers live no more."""
+    for file in path.parent.iterdir():
+        owner = re.fullmatch(rf"\.(\d+)\.{re.escape(path.name)}", file.name)
+        if owner and not psutil.pid_exists(int(owner[1])):
+            _remove(file)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:
@@ -113,11 +140,15 @@ def read_toml(path: Path, schema: type[T]) -> T:
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: check the path.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a TOML file: {error}.") from error
+        raise UserError(f"{path} is not a TOML file: {error}; correct it.") from error
     except ValidationError as error:
         first = error.errors()[0]
         entry = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: entry '{entry}': {first['msg']}.") from error
+        if first["type"] == "unexpected_keyword_argument":
+            raise UserError(
+                f"{path}: there is no entry '{entry}': remove it or correct its name."
+            ) from error
+        raise UserError(f"{path}: entry '{entry}': {first['msg']}; correct it.") from error
 
 
 def write_toml(path: Path, content: dict[str, Any]) -> None:

@@ -12,7 +12,6 @@
 Axes are b (time points, positions: whatever is processed one by one), c, z, y and x, in this order.
 """
 
-import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -207,15 +206,8 @@ def create(
     _refuse_dtype_and_shape(path, header.dtype, header.shape)
     if reason := format.refusal(path, header):
         raise UserError(f"{path}: {reason}.")
-    with replacing(path) as temporary:
-        try:
-            with format.create(temporary, header) as out:
-                yield out
-        except OSError as error:
-            # The user knows the file by its final name.
-            if error.filename is None or str(error.filename).startswith(str(temporary)):
-                error.filename = os.fspath(path)
-            raise
+    with replacing(path) as temporary, format.create(temporary, header) as out:
+        yield out
 
 
 class _Pixels(BackendArray):

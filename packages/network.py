@@ -100,7 +100,9 @@ class Network:
         """
         whole = moments(of_channel(None))
         if not whole.finite:
-            raise UserError("The image holds NaN or infinite values: replace them.")
+            raise UserError(
+                "The image holds NaN, infinite or impossibly large values: replace them."
+            )
         self._refuse_range(whole)
         joint = [m for m in self._measures if not self._is_per_channel(m)]
         found: Statistics = dict(_measured(joint, of_channel(None), whole))

@@ -214,7 +214,10 @@ def _describe(path: Path, folder: Path) -> v0_5.ModelDescr:
         first = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(f"{path}: {file.name} cannot be read: {first[0]}.") from error
     if description.type != "model":
-        raise UserError(f"{path} describes a {description.type}, not a model.")
+        raise UserError(
+            f"{path}: {file.name} describes no model (its type is '{description.type}'): "
+            "give a model package."
+        )
     if isinstance(description, InvalidDescr) or not isinstance(description, v0_5.ModelDescr):
         raise UserError(f"{path}: {file.name} is not valid: {_first_error(description)}.")
     return description

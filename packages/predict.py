@@ -1,6 +1,7 @@
 """Files in, restored files out: an image, a stack, or a folder of them."""
 
 import hashlib
+import math
 from collections import Counter
 from dataclasses import field
 from pathlib import Path
@@ -70,7 +71,7 @@ def predict_file(
     UserError
         Of whatever kind, before or while an image is restored; no part of its result is left.
     """
-    if pixel_size is not None and pixel_size <= 0:
+    if pixel_size is not None and not 0 < pixel_size < math.inf:
         raise UserError(f"A pixel size of {pixel_size} µm is impossible: give a positive number.")
     if tile is not None and tile < 1:
         raise UserError(f"A tile of {tile} pixels is impossible: give a positive number.")

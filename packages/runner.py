@@ -28,6 +28,8 @@ _IN_MEMORY_PIXELS = 2**25
 _BLOCK_PIXELS = 2**22
 # Pixel sizes that differ by less are the same: calibrations are no better.
 _SAME_PIXEL_SIZE = 0.02
+# Beyond this factor a pixel size is a mistake, not another microscope.
+_LARGEST_RESAMPLING = 64
 _WHOLE = AxisGeometry(minimum=1, step=1)
 
 Report = Callable[[int, int], None]
@@ -286,6 +288,11 @@ def grid(image: xr.DataArray, pixel_size_um: dict[str, float]) -> tuple[int, int
     -------
     tuple of int
         Its own where its pixel size is unknown or the wanted one within 2 %.
+
+    Raises
+    ------
+    UserError
+        The pixel sizes differ by more than a factor of 64.
     """
     own: dict[str, float] = image.attrs.get("pixel_size_um", {})
     lengths: list[int] = []
@@ -293,6 +300,11 @@ def grid(image: xr.DataArray, pixel_size_um: dict[str, float]) -> tuple[int, int
         length = image.sizes[dimension]
         if dimension in own and dimension in pixel_size_um:
             ratio = own[dimension] / pixel_size_um[dimension]
+            if not 1 / _LARGEST_RESAMPLING <= ratio <= _LARGEST_RESAMPLING:
+                raise UserError(
+                    f"The image's pixels of {own[dimension]:g} µm are too far from the package's "
+                    f"{pixel_size_um[dimension]:g} µm: correct the pixel size."
+                )
             if abs(ratio - 1) > _SAME_PIXEL_SIZE:
                 length = max(round(length * ratio), 1)
         lengths.append(length)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 Blocks = Callable[[], Iterable[NDArray[np.floating]]]
 _DIGIT_BITS = 16
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,12 @@ class Moments:
 
     @property
     def finite(self) -> bool:
-        """Whether there is no NaN and no infinity among the values."""
-        return math.isfinite(self.lowest) and math.isfinite(self.highest)
+        """Whether all values are numbers that float32 can hold: no NaN, no infinity."""
+        return _fits(self.lowest) and _fits(self.highest)
+
+
+def _fits(value: float) -> bool:
+    return abs(value) <= _LARGEST
 
 
 def moments(blocks: Blocks) -> Moments:
@@ -55,7 +60,7 @@ def moments(blocks: Blocks) -> Moments:
         # min and max pass NaN on, unlike Python's own.
         lowest = float(np.minimum(lowest, block.min()))
         highest = float(np.maximum(highest, block.max()))
-        if not (math.isfinite(lowest) and math.isfinite(highest)):
+        if not (_fits(lowest) and _fits(highest)):
             return Moments(count, math.nan, math.nan, lowest, highest)
         block_mean = float(block.mean(dtype=np.float64))
         difference = block_mean - mean

@@ -7,16 +7,18 @@ one would have seen, and a background thread can draw ahead without changing any
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
 from packages import images
 from packages.cli import UserError
 from packages.datasets import SPLITS, Dataset, Item, Split
-from packages.normalise import EPSILON, normalise
+from packages.normalise import EPSILON, HIGH_PERCENTILE, LOW_PERCENTILE, normalise
 
 Array = NDArray[np.float32]
 
@@ -126,7 +128,7 @@ def load_pairs(items: tuple[Item, ...]) -> list[Pair]:
     Raises
     ------
     UserError
-        A file cannot be read, the two sizes differ, or an image is constant.
+        A file cannot be read, the two sizes differ, or an image is constant or of many channels.
     """
     pairs: list[Pair] = []
     for item in items:
@@ -139,16 +141,22 @@ def load_pairs(items: tuple[Item, ...]) -> list[Pair]:
                 f"{item.input} is {dict(degraded.sizes)} but {item.target} is "
                 f"{dict(truth.sizes)}: the two images of a pair must have the same size."
             )
-        planes = np.asarray(degraded.values, np.float32).reshape(-1, *degraded.shape[-2:])
-        truths = np.asarray(truth.values, np.float32).reshape(-1, *truth.shape[-2:])
+        if "c" in degraded.dims:
+            raise UserError(
+                f"{item.input} has {degraded.sizes['c']} channels: "
+                "a pair has one, save the channel you need as files of their own."
+            )
+        planes = _planes(item.input, degraded)
+        truths = _planes(item.target, truth)
         for i, (plane, true_plane) in enumerate(zip(planes, truths, strict=True)):
-            for file, values in ((item.input, plane), (item.target, true_plane)):
-                if values.min() == values.max():
+            low1, low2, high1, high2 = np.percentile(plane, [*LOW_PERCENTILES, *HIGH_PERCENTILES])
+            bottom, top = np.percentile(true_plane, [LOW_PERCENTILE, HIGH_PERCENTILE])
+            for file, low, high in ((item.input, low2, high1), (item.target, bottom, top)):
+                if low >= high:  # normalisation would divide by nothing
                     raise UserError(
-                        f"{file} is constant (all pixels are {values.min():g}): "
+                        f"{file} is constant or nearly so (almost all pixels are {low:g}): "
                         "nothing can be learnt from it, remove the pair."
                     )
-            low1, low2, high1, high2 = np.percentile(plane, [*LOW_PERCENTILES, *HIGH_PERCENTILES])
             pairs.append(
                 Pair(
                     name=item.name if len(planes) == 1 else f"{item.name}[{i}]",
@@ -159,6 +167,14 @@ def load_pairs(items: tuple[Item, ...]) -> list[Pair]:
                 )
             )
     return pairs
+
+
+def _planes(file: Path, image: xr.DataArray) -> Array:
+    """Return (plane, y, x) as float32."""
+    largest = float(np.abs(image.values.astype(np.float64)).max())
+    if largest > float(np.finfo(np.float32).max):
+        raise UserError(f"{file} holds values up to {largest:g}: rescale it to fit float32.")
+    return np.asarray(image.values, np.float32).reshape(-1, *image.shape[-2:])
 
 
 class Patches:

@@ -11,6 +11,7 @@
       weights.pt    the best averaged weights with their facts: what `packages build` takes
 """
 
+import io
 import json
 import platform
 import signal
@@ -115,7 +116,7 @@ def run(
         data=dataset.name,
         data_sha256=sha256(data),
     )
-    _settle_folder(out, request, resume=resume)
+    _refuse_another(out, request, resume=resume)
     budget = Budget(request.steps, minutes)
 
     training = load_pairs(parts["train"])
@@ -128,6 +129,8 @@ def run(
     )
     example = _example(load_pairs(parts["validation"][:1])[0])
 
+    # Only now: data that cannot be used leave no folder behind.
+    write_json(out / "run.json", {"request": asdict(request), "versions": _versions()})
     fabric = Fabric(accelerator="auto", devices=1, precision=precision())
     state = start(recipe, settings, seed=seed, fabric=fabric)
     log = Log(out / "log.jsonl")
@@ -217,8 +220,10 @@ def precision() -> Any:
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Write tensors and plain values, whole or not at all."""
+    stream = io.BytesIO()
+    torch.save(content, stream)  # into a file, it would report a full disk as a fault of its own
     with replacing(path) as temporary:
-        torch.save(content, temporary)
+        temporary.write_bytes(stream.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -249,8 +254,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _settle_folder(out: Path, request: Request, *, resume: bool) -> None:
-    """Make the run folder, or make sure that it holds this very request."""
+def _refuse_another(out: Path, request: Request, *, resume: bool) -> None:
+    """Make sure that the run folder is free, or holds this very request."""
     file = out / "run.json"
     asked = json.loads(json.dumps(asdict(request)))
     if file.exists():
@@ -270,7 +275,6 @@ def _settle_folder(out: Path, request: Request, *, resume: bool) -> None:
             )
     elif resume:
         raise UserError(f"{out} holds no training to resume: leave --resume out to start one.")
-    write_json(file, {"request": asked, "versions": _versions()})
 
 
 def _settings(recipe: Recipe, preset: str, steps: int | None, minutes: float | None) -> Settings:

@@ -1,4 +1,5 @@
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -208,3 +209,22 @@ def test_every_room_has_what_a_package_needs(name: str) -> None:
     assert room(name).model_file.exists()
     assert "# " in (folder / "documentation.md").read_text("utf-8")
     assert room(name).description()["format_version"] == "0.5.9"
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda content: torch.zeros(3), "not weights made by"),
+        (lambda content: content | {"facts": {"room": "care"}}, "not weights made by"),
+        (
+            lambda content: content | {"weights": {"w": torch.tensor([float("nan")])}},
+            "NaN or infinite weights",
+        ),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(
+    checkpoint: Path, tmp_path: Path, damage: Callable[[Any], Any], message: str
+) -> None:
+    torch.save(damage(torch.load(checkpoint, weights_only=True)), tmp_path / "weights.pt")
+    with pytest.raises(UserError, match=message):
+        build("care", checkpoint=tmp_path, out=tmp_path / "o.zip")

@@ -31,6 +31,8 @@ def test_success_is_zero(capsys: pytest.CaptureFixture[str]) -> None:
         (OSError(errno.ENOSPC, "No space", "a.tif"), 2, "No space left while writing a.tif"),
         (PermissionError(errno.EACCES, "denied", "a.tif"), 2, "Not allowed"),
         (FileNotFoundError(errno.ENOENT, "none", "a.tif"), 2, "a.tif does not exist"),
+        (FileExistsError(errno.EEXIST, "exists", "a.tif"), 2, "a.tif: a file is where a folder"),
+        (MemoryError(), 2, "not enough memory"),
         (ZeroDivisionError("x"), 2, "fault of the program"),
     ],
 )

@@ -68,6 +68,21 @@ def test_an_entry_without_its_image_is_refused(tmp_path: Path) -> None:
         open_dataset(tmp_path)
 
 
+def test_an_empty_target_folder_does_not_pair(tmp_path: Path) -> None:
+    touch(tmp_path, "input/a.tif")
+    (tmp_path / "target").mkdir()
+    with pytest.raises(UserError, match="'a' has no partner in target/"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("size", ["-0.08", "0.0", "nan"])
+def test_an_impossible_pixel_size_is_refused(tmp_path: Path, size: str) -> None:
+    touch(tmp_path, "input/a.tif")
+    (tmp_path / "dataset.toml").write_text(f"pixel_size_um = {size}\n")
+    with pytest.raises(UserError, match="entry 'pixel_size_um'"):
+        open_dataset(tmp_path)
+
+
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         open_dataset(tmp_path / "nowhere")

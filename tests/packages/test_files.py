@@ -65,7 +65,7 @@ def test_toml_round_trip(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("number = 1\nother = 2", "entry 'other'"),
+        ("number = 1\nother = 2", "no entry 'other'"),
         ("number = 'x'", "entry 'number'"),
         ("number = ", "not a TOML file"),
     ],
@@ -74,3 +74,24 @@ def test_bad_toml_is_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "a.toml").write_text(text)
     with pytest.raises(UserError, match=message):
         read_toml(tmp_path / "a.toml", Facts)
+
+
+def test_a_file_does_not_replace_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").mkdir()
+    (tmp_path / "a.tif" / "kept").touch()
+    with pytest.raises(UserError, match="is a folder"), replacing(tmp_path / "a.tif") as temporary:
+        temporary.touch()
+    assert [p.name for p in (tmp_path / "a.tif").iterdir()] == ["kept"]
+
+
+def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
+    (tmp_path / ".999999999.a.txt").touch()
+    with replacing(tmp_path / "a.txt") as temporary:
+        temporary.touch()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_an_error_names_the_file_by_its_final_name(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="full") as raised, replacing(tmp_path / "a.txt"):
+        raise OSError(28, "full")
+    assert raised.value.filename == str(tmp_path / "a.txt")

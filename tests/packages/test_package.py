@@ -103,7 +103,7 @@ def test_zip_without_description_is_refused(tmp_path: Path) -> None:
 def test_other_resource_is_refused(tmp_path: Path) -> None:
     folder = tiny.write(tmp_path / "p", nn.Identity())
 
-    refuses(change(folder, type="dataset", format_version="0.3.0"), "not a model")
+    refuses(change(folder, type="dataset", format_version="0.3.0"), "describes no model")
 
 
 def test_invalid_entry_is_named(tmp_path: Path) -> None:

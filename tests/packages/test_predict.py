@@ -349,3 +349,15 @@ def test_impossible_names_are_refused(
 
     with pytest.raises(UserError, match=sentence):
         predict_file(plain, tmp_path / source, tmp_path / target)
+
+
+@pytest.mark.parametrize("pixel_um", [1e-9, 1e9])
+def test_an_absurd_pixel_size_is_refused(pixel_um: float) -> None:
+    with pytest.raises(UserError, match="too far from the package's"):
+        resample(random_image(8, 8, pixel_um=pixel_um), {"y": 0.08, "x": 0.08})
+
+
+@pytest.mark.parametrize("pixel_um", [0.0, float("nan"), float("inf")])
+def test_an_impossible_pixel_size_is_refused(tmp_path: Path, pixel_um: float) -> None:
+    with pytest.raises(UserError, match="is impossible"):
+        predict_file(tmp_path / "p.zip", tmp_path, tmp_path / "o", pixel_size=pixel_um)

@@ -60,3 +60,7 @@ def test_a_value_that_is_no_number_is_noticed(bad: float) -> None:
     values[9] = bad
 
     assert not moments(in_blocks(values)).finite
+
+
+def test_values_beyond_float32_are_not_finite() -> None:
+    assert not moments(lambda: [np.array([0, 1e300])]).finite

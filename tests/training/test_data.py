@@ -143,3 +143,26 @@ def test_empty_background_does_not_dominate() -> None:
 def test_an_image_smaller_than_a_patch_is_refused() -> None:
     with pytest.raises(UserError, match="smaller than a training patch"):
         Patches([pair_of(noise(31, 80))], size_px=32, batch_size=1, seed=0)
+
+
+def test_a_nearly_constant_image_is_refused(tmp_path: Path) -> None:
+    truth = np.zeros((32, 32), np.float32)
+    truth[3, 3] = 1
+    write_pair(tmp_path, "a", noise(32, 32), truth)
+    with pytest.raises(UserError, match="constant or nearly so"):
+        load_pairs(open_dataset(tmp_path).items)
+
+
+def test_values_beyond_float32_are_refused(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a", noise(32, 32), noise(32, 32).astype(np.float64) * 1e300)
+    with pytest.raises(UserError, match="rescale it"):
+        load_pairs(open_dataset(tmp_path).items)
+
+
+def test_channels_are_not_taken_for_planes(tmp_path: Path) -> None:
+    for side in ("input", "target"):
+        (tmp_path / side).mkdir()
+        image = xr.DataArray(noise(2, 32, 32), dims=("c", "y", "x"))
+        images.write(tmp_path / side / "a.ome.tif", image)
+    with pytest.raises(UserError, match="has 2 channels"):
+        load_pairs(open_dataset(tmp_path).items)

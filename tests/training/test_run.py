@@ -177,3 +177,11 @@ def test_the_facts_tell_how_the_weights_were_made(finished: Path) -> None:
     assert facts["request"]["settings"]["network"]["filters"] == 8
     assert facts["inference"]["seconds_per_megapixel"] > 0
     assert 1 <= facts["reached"]["steps"] <= 6
+
+
+def test_unusable_data_leave_no_run(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / "data")
+    (tmp_path / "data" / "input" / "1.tif").write_bytes(b"")
+    with pytest.raises(UserError, match=r"1\.tif is empty"):
+        start(tmp_path / "data", tmp_path / "run")
+    assert not (tmp_path / "run").exists()

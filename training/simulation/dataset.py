@@ -1,6 +1,7 @@
 """A dataset of simulated pairs: planned from the seed, written image by image, resumable."""
 
 import math
+import shutil
 from collections.abc import Collection
 from dataclasses import asdict
 from importlib.metadata import version
@@ -248,7 +249,11 @@ def _make(
     missing = {i for i, name in enumerate(names) if not _is_written(partial, name)}
     if 0 < len(missing) < len(names):
         console.print(f"Going on: {len(names) - len(missing)} of {len(names)} images are made.")
-    _write_images(partial, targets, names, microscopes, missing, ranges, seed)
+    try:
+        _write_images(partial, targets, names, microscopes, missing, ranges, seed)
+    except Exception:  # an interrupt can be gone on from, an error leaves nothing
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
 
     splits = split_of(targets.sources)
     facts = Facts(

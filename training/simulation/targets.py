@@ -16,6 +16,9 @@ from training.simulation.structures import membranes
 DEFAULT_PIXEL_SIZE_UM = 0.08
 BACKGROUND_PERCENTILE = 2.0
 BRIGHT_PERCENTILE = 99.8
+_HOT = 1e6
+"""Relative brightness that no specimen has, but defective pixels and damaged files."""
+_NOT_IN_TIFF = ("float16", "int64", "uint64")
 EMPTY_BELOW = 0.2
 """A square is nearly empty when fewer than `EMPTY_FRACTION` of its pixels are brighter."""
 EMPTY_FRACTION = 0.01
@@ -223,6 +226,8 @@ def _read_planes(path: Path) -> tuple[Array, dict[str, float]]:
             f"{path} has {image.sizes['c']} channels: "
             "a target has one, save the channel you need as a file of its own."
         )
+    if image.dtype.name in _NOT_IN_TIFF:
+        raise UserError(f"{path} holds {image.dtype} pixels: save it as float32 or uint16.")
     return image.values.reshape(-1, *image.shape[-2:]), image.attrs["pixel_size_um"]
 
 
@@ -245,6 +250,11 @@ def _scan(name: str, path: Path, size_px: int, multiple: int) -> _Source:
         raise UserError(
             f"{path} is constant or nearly so (its percentiles {BACKGROUND_PERCENTILE:g} and "
             f"{BRIGHT_PERCENTILE:g} are both {bright:g}): leave the file out."
+        )
+    if planes.max() > background + _HOT * (bright - background):
+        raise UserError(
+            f"{path} has pixels of {planes.max():g}, far beyond its bright structure of "
+            f"{bright:g}: clip them or leave the file out."
         )
     corners: list[tuple[int, int, int]] = []
     empty = 0

@@ -1,3 +1,4 @@
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,16 @@ def test_interrupted_and_resumed_gives_the_same_bytes(
     simulate(out, images=4, size=64, seed=7)
     assert _bytes(out) == _bytes(generated)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_an_error_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, image: xr.DataArray) -> None:
+        raise OSError(errno.ENOSPC, "No space left", str(path))
+
+    monkeypatch.setattr(dataset, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        simulate(tmp_path / "data", images=4, size=64)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_rest_of_other_arguments_is_refused(

@@ -161,6 +161,21 @@ def test_constant_file_is_refused(folder: Path) -> None:
         _expanded(folder)
 
 
+def test_a_pixel_far_beyond_the_structure_is_refused(folder: Path) -> None:
+    pixels = _textured(0, 40, 40).astype(np.float32)
+    pixels[0, 0] = 1e38
+    _save(folder / "hot.tif", pixels)
+    with pytest.raises(UserError, match=r"hot\.tif has pixels of 1e\+38"):
+        _expanded(folder)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float16"])
+def test_pixels_that_cannot_be_written_back_are_refused(folder: Path, dtype: str) -> None:
+    tifffile.imwrite(folder / "odd.tif", (_textured(0, 40, 40) // 2).astype(dtype))
+    with pytest.raises(UserError, match=rf"odd\.tif holds {dtype} pixels"):
+        _expanded(folder)
+
+
 def test_nan_is_refused(folder: Path) -> None:
     tifffile.imwrite(folder / "holes.tif", np.full((64, 64), np.nan, np.float32))
     with pytest.raises(UserError, match=r"holes\.tif.* NaN"):
