@@ -151,7 +151,6 @@ def run(
 
     def save(state: State, is_best: bool) -> None:
         nonlocal drawn_at
-        save_checkpoint(out / "last.pt", state.to_dict())
         if is_best:
             save_checkpoint(out / "best.pt", state.to_dict())
             reached = {
@@ -171,6 +170,8 @@ def run(
                     },
                 },
             )
+        # Last: a run killed before resumes earlier, and makes the others again.
+        save_checkpoint(out / "last.pt", state.to_dict())
         if time.monotonic() - drawn_at > _PICTURE_EVERY_S:
             draw(out / "progress.png", recipe, state.average, log.entries, fixed)
             drawn_at = time.monotonic()

@@ -16,7 +16,7 @@ from packages.build import build
 from packages.cli import UserError
 from training import run as run_module
 from training.recipes.care import RECIPE
-from training.run import run
+from training.run import run, save_checkpoint
 
 TINY = replace(
     RECIPE,
@@ -185,3 +185,19 @@ def test_unusable_data_leave_no_run(data: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"1\.tif is empty"):
         start(tmp_path / "data", tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_killed_before_its_weights_makes_them_when_resumed(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(path: Path, content: dict[str, Any]) -> None:
+        if path.name == "weights.pt":
+            raise SystemExit
+        save_checkpoint(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "save_checkpoint", die)
+        with pytest.raises(SystemExit):
+            start(data, tmp_path, steps=2)
+    assert not (tmp_path / "last.pt").exists()
+    assert start(data, tmp_path, steps=2).exists()
