@@ -49,13 +49,11 @@ def _add_verb(name: str) -> None:
             Go on with a training although another length is asked for than before.
         """
         from training.run import run
-        from training.simulation.dataset import simulate
 
-        folder = out or Path("runs") / name
         run(
             importlib.import_module(f"training.recipes.{name}").RECIPE,
-            data=data or simulate(folder / "data", seed=seed),
-            out=folder,
+            data=data,
+            out=out or Path("runs") / name,
             preset=preset,
             steps=steps,
             minutes=minutes,

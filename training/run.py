@@ -13,6 +13,7 @@
 
 import io
 import json
+import math
 import platform
 import signal
 import threading
@@ -39,6 +40,7 @@ from training.data import Batch, Pair, Patches, load_pairs, split_items
 from training.loop import Budget, Log, State, start, train
 from training.picture import draw
 from training.recipe import Recipe, Settings
+from training.simulation.dataset import simulate
 
 _FIXED_CROPS = 32
 _EXAMPLE_PX = 256
@@ -63,7 +65,7 @@ class Request:
 def run(
     recipe: Recipe,
     *,
-    data: Path,
+    data: Path | None,
     out: Path,
     preset: str,
     steps: int | None,
@@ -78,7 +80,7 @@ def run(
     recipe
         Which model.
     data
-        Dataset with targets.
+        Dataset with targets; one is simulated in ``out/data`` without it.
     out
         Run folder.
     preset
@@ -104,6 +106,9 @@ def run(
         After saving, when the user interrupts.
     """
     settings = _settings(recipe, preset, steps, minutes)
+    if seed < 0:
+        raise UserError(f"--seed {seed} is negative: give a whole number from 0.")
+    data = data or simulate(out / "data", seed=seed)
     dataset = open_dataset(data)
     parts = split_items(dataset)
     request = Request(
@@ -285,7 +290,7 @@ def _settings(recipe: Recipe, preset: str, steps: int | None, minutes: float | N
         )
     if steps is not None and minutes is not None:
         raise UserError("Give --steps or --minutes, not both.")
-    if (steps is not None and steps < 1) or (minutes is not None and minutes <= 0):
+    if (steps is not None and steps < 1) or (minutes is not None and not 0 < minutes < math.inf):
         raise UserError("A training needs at least one step, or more than 0 minutes.")
     return recipe.presets[preset]
 

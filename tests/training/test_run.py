@@ -47,7 +47,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(data: Path, out: Path, **changes: Any) -> Path:
+def start(data: Path | None, out: Path, **changes: Any) -> Path:
     asked: dict[str, Any] = {
         "preset": "small",
         "steps": None,
@@ -201,3 +201,14 @@ def test_a_run_killed_before_its_weights_makes_them_when_resumed(
             start(data, tmp_path, steps=2)
     assert not (tmp_path / "last.pt").exists()
     assert start(data, tmp_path, steps=2).exists()
+
+
+@pytest.mark.parametrize(
+    "asked", [{"steps": 0}, {"minutes": 0.0}, {"minutes": float("nan")}, {"seed": -1}]
+)
+def test_impossible_arguments_are_refused_before_anything_is_simulated(
+    tmp_path: Path, asked: dict[str, Any]
+) -> None:
+    with pytest.raises(UserError, match=r"at least one step|is negative"):
+        start(None, tmp_path / "run", **asked)
+    assert not (tmp_path / "run").exists()
