@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -26,7 +25,7 @@ from benchmark.restore import (
 )
 from benchmark.scores import MEMORY, SECONDS, Cell, Failure, Place, Results, Scores
 from packages import images
-from packages.cli import UserError, console
+from packages.cli import UserError, console, progress
 from packages.datasets import Dataset, Item, open_dataset
 from packages.files import sha256
 from packages.package import open_package
@@ -98,25 +97,19 @@ def run_benchmark(
     places: list[Place] = []
     failures: list[Failure] = []
     computed = 0
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with progress() as bars:
         cells = len(methods) * sum(len(dataset.evaluation_items) for dataset in datasets)
-        bar = progress.add_task("", total=cells)
+        bar = bars.add_task("", total=cells)
         for method in methods:
-            progress.update(bar, description=method.name)
+            bars.update(bar, description=method.name)
             tasks = _tasks(method, datasets, hashes, facts, results)
             places += [task.place for task in tasks]
             due = [task for task in tasks if not _is_kept(task, results)]
             _say_what_changed(method, due, results)
             computed += len(due)
-            progress.advance(bar, len(tasks) - len(due))
+            bars.advance(bar, len(tasks) - len(due))
             for failure in _compute(method, due, results):
-                progress.advance(bar)
+                bars.advance(bar)
                 failures += [failure] if failure else []
     scores = results.finish(facts, places, failures)
     _print_failures(failures)

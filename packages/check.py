@@ -19,7 +19,7 @@ from rich.text import Text
 
 from packages.checks import files, numbers
 from packages.checks.subject import Result, Subject
-from packages.cli import STATUS_FAILED_CHECK, UserError, console
+from packages.cli import STATUS_FAILED_CHECK, UserError, console, progress
 from packages.files import replacing
 from packages.package import open_package
 
@@ -91,8 +91,8 @@ def check(paths: list[Path], *, json: Path | None = None, trust: bool = False) -
     int
         0 when every check that applies holds for every package, otherwise 1.
     """
-    with Progress(console=console, transient=True) as progress:
-        reports = [_check_one(path, trust, progress) for path in paths]
+    with progress() as bars:
+        reports = [_check_one(path, trust, bars) for path in paths]
     for report in reports:
         console.print(_table(report))
     holds = all(report.holds for report in reports)
@@ -132,17 +132,17 @@ def apply(function: Callable[[Subject], Result], subject: Subject) -> Result:
         return Result("failed", f"{type(error).__name__}: {lines[0].rstrip('.')}.")
 
 
-def _check_one(path: Path, trust: bool, progress: Progress) -> PackageReport:
+def _check_one(path: Path, trust: bool, bars: Progress) -> PackageReport:
     rows: list[Row] = []
-    task = progress.add_task(path.name, total=len(SUITE))
+    task = bars.add_task(path.name, total=len(SUITE))
     try:
         with open_package(path, trust=trust) as package, closing(Subject(package)) as subject:
             for name, function in SUITE.items():
-                progress.update(task, description=f"{path.name}: {name}")
+                bars.update(task, description=f"{path.name}: {name}")
                 start = time.perf_counter()
                 result = apply(function, subject)
                 rows.append(Row(name, result, round(time.perf_counter() - start, 2)))
-                progress.advance(task)
+                bars.advance(task)
             return PackageReport(str(path), package.name, package.sha256, _hold(rows), rows)
     except UserError as error:
         rows.append(Row("opens", Result("failed", str(error)), 0.0))

@@ -1,14 +1,16 @@
-"""What the three command lines share: how they fail."""
+"""What the three command lines share: how they read numbers, show progress and fail."""
 
 import errno
 import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from contextlib import suppress
+from typing import NoReturn, get_args
 
-from cyclopts import App
+from cyclopts import App, ArgumentCollection
 from rich.console import Console
+from rich.progress import Progress
 from rich.text import Text
 
 STATUS_FAILED_CHECK = 1
@@ -37,6 +39,7 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
     """
     words = sys.argv[1:] if arguments is None else arguments
     app.suppress_keyboard_interrupt = False  # or it would end without a word
+    app.config = (_refuse_fractions,)
     try:
         status = app(words, exit_on_error=True, result_action="return_value")
     except UserError as error:
@@ -61,6 +64,28 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
             STATUS_ERROR,
         )
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def progress() -> Progress:
+    """Make the bars of long work: they vanish when it is done, and are silent off a terminal.
+
+    Returns
+    -------
+    Progress
+        To be entered; each task has a description, a bar, a percentage and the time left.
+    """
+    return Progress(console=console, transient=True, disable=not console.is_terminal)
+
+
+def complain(message: str) -> None:
+    """Print a sentence about what went wrong where errors are read.
+
+    Parameters
+    ----------
+    message
+        The sentence.
+    """
+    _stderr.print(Text(message, style="red"), soft_wrap=True)
 
 
 def sentence(error: OSError) -> str:
@@ -92,6 +117,20 @@ def sentence(error: OSError) -> str:
             return f"{where}: {error.strerror or error}."
 
 
+def _refuse_fractions(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Refuse 1.5 where a whole number is asked for; cyclopts would round it."""
+    for argument in arguments:
+        if int not in (argument.hint, *get_args(argument.hint)):
+            continue
+        for token in argument.tokens:
+            with suppress(ValueError):  # what is no number at all cyclopts refuses itself
+                if float(token.value) % 1:
+                    raise UserError(
+                        f"{argument.name} {token.value} is not a whole number: "
+                        "give one without a fraction."
+                    )
+
+
 def _exit_with(message: str, status: int) -> NoReturn:
-    _stderr.print(Text(message, style="red"), soft_wrap=True)
+    complain(message)
     sys.exit(status)

@@ -9,10 +9,9 @@ from pathlib import Path
 import xarray as xr
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from packages import images
-from packages.cli import UserError, console
+from packages.cli import UserError, console, progress
 from packages.datasets import open_dataset
 from packages.files import read_toml, sha256, write_toml
 from packages.package import Package, Weights, open_package
@@ -111,11 +110,10 @@ class _Job:
         if self.pixel_size is not None:
             given = {"y": self.pixel_size, "x": self.pixel_size}
             image = image.assign_attrs(pixel_size_um=image.attrs.get("pixel_size_um", {}) | given)
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
         try:
             layout = self._runner.layout(image, grid(image, self.package.pixel_size_um))
             with (
-                Progress(*columns, console=console, transient=True) as progress,
+                progress() as bars,
                 images.create(
                     target,
                     dims=layout.dims,
@@ -125,13 +123,13 @@ class _Job:
                     channels=layout.channels,
                 ) as out,
             ):
-                task: TaskID = progress.add_task(source.name, total=None)
+                bar = bars.add_task(source.name, total=None)
                 self._runner.restore(
                     image,
                     layout,
                     out,
                     tile=self._tile,
-                    progress=lambda done, total: progress.update(task, completed=done, total=total),
+                    progress=lambda done, total: bars.update(bar, completed=done, total=total),
                 )
         except UserError as error:
             sentence = str(error)

@@ -28,11 +28,10 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.nn import functional as F
 
 from packages import __version__, images
-from packages.cli import UserError, console
+from packages.cli import UserError, console, progress
 from packages.datasets import Dataset, open_dataset
 from packages.files import replacing, sha256, write_json
 from packages.measure import Measure
@@ -181,10 +180,11 @@ def run(
             draw(out / "progress.png", recipe, state.average, log.entries, fixed)
             drawn_at = time.monotonic()
 
-    with _progress(request) as report, _interrupt_between_steps() as interrupted:
+    with progress() as bars, _interrupt_between_steps() as interrupted:
+        bar = bars.add_task("", total=1.0)
 
         def after_step(state: State, done: float) -> None:
-            report(state, done)
+            bars.update(bar, completed=done, description=f"Training, step {state.step}")
             if interrupted():
                 save_checkpoint(out / "last.pt", state.to_dict())
                 raise KeyboardInterrupt
@@ -362,19 +362,6 @@ def _example(pair: Pair) -> Pair:
     i, j = max(corners, key=lambda c: pair.target[c[0] : c[0] + rows, c[1] : c[1] + columns].sum())
     window = np.s_[i : i + rows, j : j + columns]
     return replace(pair, input=pair.input[window].copy(), target=pair.target[window].copy())
-
-
-@contextmanager
-def _progress(request: Request) -> Generator[Callable[[State, float], None]]:
-    with Progress(
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %  step {task.fields[step]}"),
-        TimeRemainingColumn(),
-        console=console,
-    ) as bars:
-        task = bars.add_task(f"Training {request.recipe}", total=1.0, step=0)
-        yield lambda state, done: bars.update(task, completed=done, step=state.step)
 
 
 @contextmanager

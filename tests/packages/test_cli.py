@@ -1,8 +1,11 @@
 import errno
+import io
 
 import pytest
 from cyclopts import App
+from rich.console import Console
 
+from packages import cli
 from packages.cli import UserError, run
 
 
@@ -43,3 +46,40 @@ def test_errors_are_sentences(
     assert code == status
     assert words in text
     assert "Traceback" not in text
+
+
+def given(*words: str) -> tuple[int, int | None, float] | None:
+    """Run a verb and return what it was given, or None when it was not run."""
+    app = App()
+    received: list[tuple[int, int | None, float]] = []
+
+    @app.command
+    def verb(*, count: int = 0, limit: int | None = None, length: float = 0) -> None:
+        received.append((count, limit, length))
+
+    with pytest.raises(SystemExit):
+        run(app, ["verb", *words])
+    return received[0] if received else None
+
+
+@pytest.mark.parametrize("flag", ["--count", "--limit"])
+def test_a_fraction_is_no_whole_number(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert given(flag, "1.5") is None
+    assert f"{flag} 1.5 is not a whole number" in capsys.readouterr().err
+
+
+def test_whole_numbers_and_lengths_are_taken() -> None:
+    assert given("--count", "3.0", "--limit", "4", "--length", "1.5") == (3, 4, 1.5)
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_bars_are_shown_on_a_terminal_only(
+    is_terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(cli, "console", Console(file=screen, force_terminal=is_terminal))
+    with cli.progress() as bars:
+        bars.update(bars.add_task("Working", total=2), completed=1)
+        bars.refresh()
+    assert ("Working" in screen.getvalue()) is is_terminal
+    assert bool(screen.getvalue()) is is_terminal

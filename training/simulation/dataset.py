@@ -9,10 +9,9 @@ from pathlib import Path
 
 import torch
 import xarray as xr
-from rich.progress import track
 
 from packages import __version__, resample
-from packages.cli import UserError, console
+from packages.cli import UserError, console, progress
 from packages.datasets import Facts, ImageFacts, Split, open_dataset
 from packages.files import read_toml, sha256, write_toml
 from packages.images import write
@@ -310,17 +309,20 @@ def _write_images(
 ) -> None:
     margin_px = _margin_px(ranges, targets.pixel_size_um)
     made = targets.make(wanted, margin_px)
-    for index, target in track(made, "Simulating", total=len(wanted), console=console):
-        # torch has a generator of its own: its seed comes from the image's stream
-        torch_seed = int(random_generator(seed, index, 2).integers(2**63))
-        generator = torch.Generator().manual_seed(torch_seed)
-        native = _native(target, microscopes[index], targets.pixel_size_um, margin_px, generator)
-        native_pixel_size_um = targets.pixel_size_um * ranges.sampling
-        rows, columns = target.image.shape
-        input = resample.linear(native, (rows, columns))
-        _write(folder / "target" / f"{names[index]}.tif", target.image, targets.pixel_size_um)
-        _write(folder / "native" / f"{names[index]}.tif", native, native_pixel_size_um)
-        _write(folder / "input" / f"{names[index]}.tif", input, targets.pixel_size_um)
+    with progress() as bars:
+        for index, target in bars.track(made, len(wanted), description="Simulating"):
+            # torch has a generator of its own: its seed comes from the image's stream
+            torch_seed = int(random_generator(seed, index, 2).integers(2**63))
+            generator = torch.Generator().manual_seed(torch_seed)
+            native = _native(
+                target, microscopes[index], targets.pixel_size_um, margin_px, generator
+            )
+            native_pixel_size_um = targets.pixel_size_um * ranges.sampling
+            rows, columns = target.image.shape
+            input = resample.linear(native, (rows, columns))
+            _write(folder / "target" / f"{names[index]}.tif", target.image, targets.pixel_size_um)
+            _write(folder / "native" / f"{names[index]}.tif", native, native_pixel_size_um)
+            _write(folder / "input" / f"{names[index]}.tif", input, targets.pixel_size_um)
 
 
 def _margin_px(ranges: MicroscopeRanges, pixel_size_um: float) -> int:
