@@ -79,7 +79,7 @@ class Format(Protocol):
         ...
 
     def refusal(self, path: Path, header: Header) -> str | None:
-        """Say why this format cannot hold such an array and which can, or None."""
+        """Say why such an array cannot be written there, and what to do instead; or None."""
         ...
 
     def create(self, path: Path, header: Header) -> AbstractContextManager[Writable]:

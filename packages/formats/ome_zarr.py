@@ -13,6 +13,7 @@ from packages.cli import UserError
 from packages.formats.header import Header, Readable, Writable, known, micrometres
 
 _CHUNK = 512
+_MARKS_OF_ZARR = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 _DIM_OF_AXIS = {"t": "b", "c": "c", "z": "z", "y": "y", "x": "x"}
 _AXIS_OF_DIM = {dim: axis for axis, dim in _DIM_OF_AXIS.items()}
 
@@ -63,7 +64,10 @@ def read(path: Path) -> tuple[Header, Readable]:
 
 
 def refusal(path: Path, header: Header) -> str | None:
-    """Zarr holds all arrays of numbers."""
+    """Zarr holds all arrays of numbers, but replaces only what is Zarr itself."""
+    held = {file.name for file in path.iterdir()} if path.is_dir() else set[str]()
+    if held and held.isdisjoint(_MARKS_OF_ZARR):
+        return "a folder that is no Zarr is in its place: move it away, or choose another name"
     return None
 
 

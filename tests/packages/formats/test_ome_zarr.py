@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packages import images
+from packages.cli import UserError
 from tests.small_images import REUSE, SIZES, image, ramp, refused
 
 
@@ -112,3 +113,23 @@ def test_a_region_is_written_where_numpy_would(tmp_path: Path, data: st.DataObje
             out[key] = pixels
             expected[key] = pixels
     np.testing.assert_array_equal(images.read(path).values, expected)
+
+
+def test_a_folder_that_is_no_zarr_is_not_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "a.ome.zarr"
+    folder.mkdir()
+    (folder / "notes.txt").touch()
+    with pytest.raises(UserError, match=r"a\.ome\.zarr: a folder that is no Zarr"):
+        images.write(folder, image("yx", (4, 5)))
+    assert [file.name for file in folder.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("mark", ["zarr.json", ".zgroup"])
+def test_a_zarr_is_replaced(tmp_path: Path, mark: str) -> None:
+    folder = tmp_path / "a.ome.zarr"
+    folder.mkdir()
+    (folder / mark).touch()
+    (folder / "old").touch()
+    images.write(folder, image("yx", (4, 5)))
+    assert images.read(folder).shape == (4, 5)
+    assert not (folder / "old").exists()
