@@ -41,7 +41,7 @@ def input(item: Item) -> xr.DataArray:
     NotApplicable
         A plane has no contrast.
     """
-    return _per_plane(normalise, item.input, grid=read(item.input))
+    return _per_plane(normalise, item.input, grid=item.read_input())
 
 
 def bicubic(item: Item) -> xr.DataArray:
@@ -65,7 +65,7 @@ def bicubic(item: Item) -> xr.DataArray:
     NotApplicable
         The dataset kept no native pixels, or a plane has no contrast.
     """
-    grid = read(item.input)
+    grid = item.read_input()
 
     def interpolate(native: Plane) -> Plane:
         # antialias makes torch take a = −1/2, as Pillow and the literature, instead of −3/4;
@@ -106,7 +106,7 @@ def richardson_lucy(item: Item) -> xr.DataArray:
         Something of this is not there, native pixels are not a whole number of pixels wide, or a
         plane has no contrast.
     """
-    native, grid = _native(item), read(item.input)
+    native, grid = _native(item), item.read_input()
     blur_um = _known(item, "blur_fwhm_um")
     gain = _known(item, "gain_counts_per_photon")
     offset = _known(item, "offset_counts")
@@ -118,7 +118,9 @@ def richardson_lucy(item: Item) -> xr.DataArray:
     )
     pixel_um: dict[str, float] = grid.attrs.get("pixel_size_um", {})
     if not {"y", "x"} <= pixel_um.keys():
-        raise NotApplicable(f"{item.input} does not say its pixel size, so the PSF has no width.")
+        raise NotApplicable(
+            f"Neither {item.input} nor dataset.toml says the pixel size, so the PSF has no width."
+        )
     coarse = read(native)
 
     def operator(axis: str) -> sparse.csr_array:

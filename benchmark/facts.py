@@ -21,6 +21,7 @@ _CODE = (
     "benchmark/deconvolution.py",
     "benchmark/restore.py",
     "benchmark/run.py",
+    "packages/datasets.py",
     "packages/formats/*.py",
     "packages/images.py",
     "packages/measure.py",

@@ -77,14 +77,11 @@ class Job:
     ----------
     item
         The image and what is known of it.
-    pixel_size_um
-        What its dataset says of it, for files that do not say it themselves.
     output
         Where the restored image goes.
     """
 
     item: Item
-    pixel_size_um: float | None
     output: Path
 
 
@@ -150,7 +147,7 @@ def here(method: Method) -> Generator[Restore]:
         runner = Runner(package, device="cuda:0" if on_gpu else "cpu")
 
         def prepare(job: Job) -> Callable[[], xr.DataArray]:
-            image = resample(_read_input(job), package.pixel_size_um)
+            image = resample(job.item.read_input(), package.pixel_size_um)
             once(lambda: runner(image.isel(y=slice(_WARM_UP_PX), x=slice(_WARM_UP_PX))))
             return lambda: runner(image)
 
@@ -245,14 +242,6 @@ def _measuring(
 
 def _resident_bytes() -> int:
     return psutil.Process().memory_info().rss
-
-
-def _read_input(job: Job) -> xr.DataArray:
-    image = images.read(job.item.input)
-    known: dict[str, float] = image.attrs["pixel_size_um"]
-    if job.pixel_size_um is not None:
-        image.attrs["pixel_size_um"] = {"y": job.pixel_size_um, "x": job.pixel_size_um, **known}
-    return image
 
 
 def sentence_of(error: Exception) -> str:

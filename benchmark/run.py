@@ -175,7 +175,7 @@ def _tasks(
     for dataset in datasets:
         for item in dataset.evaluation_items:
             place = Place(method.name, dataset.name, item.name)
-            known = [item.microscope, dataset.facts.pixel_size_um]
+            known = [item.microscope, item.pixel_size_um]
             computed_for = {
                 "package": f"{method.sha256} {method.weights}".strip(),
                 "input": hashes[item.input],
@@ -186,7 +186,7 @@ def _tasks(
                 "versions": json.dumps(facts["versions"]),
                 "device": facts["device"],
             }
-            job = Job(item, dataset.facts.pixel_size_um, results.prediction_file(place))
+            job = Job(item, results.prediction_file(place))
             tasks.append(_Task(place, job, computed_for))
     return sorted(tasks, key=lambda task: _pixels(task.job.item.input))
 

@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
+import xarray as xr
 from pydantic import ConfigDict
 from pydantic import Field as CheckedField
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from packages.cli import UserError
 from packages.files import read_toml
-from packages.images import SUFFIXES, suffix_of
+from packages.images import SUFFIXES, read, suffix_of
 
 Split = Literal["train", "calibration", "validation"]
 SPLITS: tuple[Split, ...] = ("train", "calibration", "validation")
@@ -82,7 +83,19 @@ class Facts:
 
 @dataclass(frozen=True)
 class Item:
-    """One image of a dataset: its files and what is known of it."""
+    """One image of a dataset: its files and what is known of it.
+
+    Attributes
+    ----------
+    name
+        Its file name without suffix.
+    input, target, native
+        Its files; None where there is none.
+    source, split, microscope
+        See `ImageFacts`; an image without a stated source is its own.
+    pixel_size_um
+        What dataset.toml says of input and target; `read_input` takes it where the file says none.
+    """
 
     name: str
     input: Path
@@ -91,6 +104,26 @@ class Item:
     source: str
     split: Split | None
     microscope: dict[str, float | int | str]
+    pixel_size_um: float | None
+
+    def read_input(self, *, lazy: bool = False) -> xr.DataArray:
+        """Read the input, with the dataset's pixel size where the file does not say its own.
+
+        Parameters
+        ----------
+        lazy
+            See `packages.images.read`.
+
+        Returns
+        -------
+        xr.DataArray
+            As `packages.images.read` returns it.
+        """
+        image = read(self.input, lazy=lazy)
+        if self.pixel_size_um is None:
+            return image
+        stated = dict.fromkeys("yx", self.pixel_size_um)
+        return image.assign_attrs(pixel_size_um=stated | image.attrs["pixel_size_um"])
 
 
 @dataclass(frozen=True)
@@ -164,6 +197,7 @@ def open_dataset(path: Path) -> Dataset:
                 source=of_image.source or name,
                 split=of_image.split,
                 microscope=of_image.microscope,
+                pixel_size_um=facts.pixel_size_um,
             )
         )
     return Dataset(facts.name or _stem(path.resolve()), path, facts, tuple(items))

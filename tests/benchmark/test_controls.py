@@ -61,6 +61,7 @@ def item(tmp_path: Path) -> Item:
         source="0000",
         split=None,
         microscope=MICROSCOPE,
+        pixel_size_um=None,
     )
 
 
@@ -132,8 +133,15 @@ def test_deconvolution_needs_the_microscope(item: Item, parameter: str):
 def test_deconvolution_needs_a_pixel_size(item: Item, tmp_path: Path):
     bare = tmp_path / "bare.tif"
     write(bare, xr.DataArray(pixels(item.input), dims=("y", "x")))
-    with pytest.raises(NotApplicable, match=r"bare\.tif does not say its pixel size"):
+    with pytest.raises(NotApplicable, match=r"Neither .*bare\.tif nor dataset\.toml"):
         richardson_lucy(replace(item, input=bare))
+
+
+def test_the_dataset_says_the_pixel_size_where_the_file_does_not(item: Item, tmp_path: Path):
+    bare = tmp_path / "bare.tif"
+    write(bare, xr.DataArray(pixels(item.input), dims=("y", "x")))
+    told = replace(item, input=bare, pixel_size_um=PIXEL_UM)
+    np.testing.assert_array_equal(richardson_lucy(told), richardson_lucy(item))
 
 
 def test_deconvolution_needs_whole_native_pixels(item: Item, tmp_path: Path):

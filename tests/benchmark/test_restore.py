@@ -1,4 +1,5 @@
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,12 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
     item = open_dataset(stand_ins.dataset(tmp_path / "data", 1)).items[0]
-    return Job(item, stand_ins.PIXEL_UM, tmp_path / "restored.ome.tif")
+    return Job(item, tmp_path / "restored.ome.tif")
 
 
 def test_a_process_of_its_own_restores_as_this_one(tiny: Path, job: Job, tmp_path: Path) -> None:
     method = Method("tiny", "Tiny", tiny)
-    beside = Job(job.item, job.pixel_size_um, tmp_path / "beside.ome.tif")
+    beside = Job(job.item, tmp_path / "beside.ome.tif")
     with apart(method) as restore:
         cost = restore(beside)
     with here(method) as restore:
@@ -50,7 +51,7 @@ def test_an_image_of_other_pixels_is_brought_to_those_of_the_package(
     coarse = stand_ins.save(tmp_path / "coarse.tif", np.eye(24, dtype=np.uint16), 0.32)
     output = tmp_path / "restored.ome.tif"
     with here(Method("tiny", "Tiny", tiny)) as restore:
-        restore(Job(open_dataset(coarse).items[0], None, output))
+        restore(Job(open_dataset(coarse).items[0], output))
     assert images.read(output).shape == (96, 96)
 
 
@@ -61,7 +62,7 @@ def test_the_dataset_says_the_pixel_size_where_the_file_does_not(
     images.write(silent, xr.DataArray(np.eye(24, dtype=np.uint8), dims=("y", "x")))
     output = tmp_path / "restored.ome.tif"
     with here(Method("tiny", "Tiny", tiny)) as restore:
-        restore(Job(open_dataset(silent).items[0], 0.16, output))
+        restore(Job(replace(open_dataset(silent).items[0], pixel_size_um=0.16), output))
     assert images.read(output).shape == (48, 48)
 
 

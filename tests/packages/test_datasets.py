@@ -1,7 +1,10 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
 
+from packages import images
 from packages.cli import UserError
 from packages.datasets import open_dataset
 
@@ -92,3 +95,17 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     touch(tmp_path, "a.jpeg")
     with pytest.raises(UserError, match="not an image of a known kind"):
         open_dataset(tmp_path / "a.jpeg")
+
+
+@pytest.mark.parametrize(
+    ("of_file", "read"),
+    [({}, {"y": 0.1, "x": 0.1}), ({"x": 0.2}, {"y": 0.1, "x": 0.2})],
+)
+def test_the_dataset_says_the_pixel_size_where_the_file_does_not(
+    tmp_path: Path, of_file: dict[str, float], read: dict[str, float]
+) -> None:
+    image = xr.DataArray(np.eye(8, dtype=np.uint8), dims=("y", "x"))
+    images.write(tmp_path / "input" / "a.ome.tif", image.assign_attrs(pixel_size_um=of_file))
+    (tmp_path / "dataset.toml").write_text("pixel_size_um = 0.1")
+    item = open_dataset(tmp_path).items[0]
+    assert item.read_input().attrs["pixel_size_um"] == pytest.approx(read)

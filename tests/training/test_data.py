@@ -69,7 +69,7 @@ def test_constant_images_are_refused(tmp_path: Path, side: str) -> None:
 
 def dataset_of(splits: list[Split | None], *, target: bool = True) -> Dataset:
     items = tuple(
-        Item(f"{i}", Path("i"), Path("t") if target else None, None, f"{i}", split, {})
+        Item(f"{i}", Path("i"), Path("t") if target else None, None, f"{i}", split, {}, None)
         for i, split in enumerate(splits)
     )
     return Dataset("d", Path("d"), Facts(), items)
