@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmark.channels import mean_channel
 from benchmark.metrics import NotApplicable
 from benchmark.metrics.intensity import affine_fit
 from packages import images
@@ -106,6 +107,7 @@ def make_view(
     restored: Sequence[tuple[str, bool, Path]],
     notes: Mapping[str, str],
     side: int,
+    pixel_size_um: float | None,
 ) -> View:
     """Cut the same crop out of everything that shows one image.
 
@@ -125,6 +127,8 @@ def make_view(
         What stands below each restored image, by name.
     side
         Of the crop, pixels, where the image is that large.
+    pixel_size_um
+        What the dataset says of it, µm, for files that do not say it themselves.
 
     Returns
     -------
@@ -159,7 +163,7 @@ def make_view(
         panels.append(Panel(name, is_package, picture, error, notes.get(name, "")))
     if truth is not None:
         panels.append(Panel("truth", False, _grey(reference, low, high), "", ""))
-    pixel_um = float(grid.attrs["pixel_size_um"].get("x", 0))
+    pixel_um = float(grid.attrs["pixel_size_um"].get("x") or pixel_size_um or 0)
     height, width = reference.shape
     bar_um = _round_length(width * pixel_um / 4)
     bar_percent = 100 * bar_um / (width * pixel_um) if pixel_um else 0
@@ -167,10 +171,8 @@ def make_view(
 
 
 def _on_grid(image: xr.DataArray, shape: tuple[int, int]) -> Plane:
-    """Return the middle plane (of several channels the mean or the first) with a given shape."""
-    if "c" in image.dims:
-        names = [str(name) for name in image.coords["c"].values] if "c" in image.coords else []
-        image = image.isel(c=names.index("mean") if "mean" in names else 0)
+    """Return the middle plane with a given shape."""
+    image = mean_channel(image)
     image = image.isel({dim: image.sizes[dim] // 2 for dim in image.dims if dim not in ("y", "x")})
     values = image.values.astype(np.float64)
     return values if values.shape == shape else linear(values, shape).astype(np.float64)

@@ -170,7 +170,8 @@ def _views(
                 notes[method["name"]] = f"{CHOOSING.format(value)} {CHOOSING.unit}"
             elif not file.exists():
                 notes[method["name"]] = "failed"
-        views.append(make_view(image, chosen[image["name"]], restored, notes, side))
+        why = chosen[image["name"]]
+        views.append(make_view(image, why, restored, notes, side, dataset["pixel_size_um"]))
     return views
 
 
@@ -237,17 +238,16 @@ def _about(dataset: Mapping[str, Any], sources: int) -> str:
 
 
 def _finding(summary: Summary) -> str:
-    columns = [column for column in summary.columns if column not in COSTS]
-    if not columns:
+    if not summary.measured:
         return ""
     led: dict[str, list[str]] = {}
-    for column in columns:
+    for column in summary.measured:
         if column.metric in summary.best:
             led.setdefault(summary.best[column.metric], []).append(column.label)
     if not led:
         return "No package or control leads beyond chance in any metric."
     return " ".join(
-        f"{name} leads beyond chance in {len(labels)} of {len(columns)} metrics: {_list(labels)}."
+        f"{name} leads beyond chance in {len(labels)} of {len(summary.measured)} metrics: {_list(labels)}."
         for name, labels in led.items()
     )
 

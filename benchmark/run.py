@@ -11,6 +11,7 @@ import xarray as xr
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.channels import mean_channel
 from benchmark.controls import CONTROLS
 from benchmark.facts import collect_facts
 from benchmark.metrics import METRICS, Metric, NotApplicable, normalise
@@ -307,18 +308,15 @@ def alike(restored: xr.DataArray, truth: xr.DataArray) -> tuple[np.ndarray, np.n
     Returns
     -------
     tuple of ndarray
-        (n, y, x) each; of several restored channels the one named mean, or else the first.
+        (n, y, x) each; of several restored channels the one that truth is of.
 
     Raises
     ------
     RestorationError
         Their sizes differ.
     """
-    if "c" in restored.dims and "c" not in truth.dims:
-        names = (
-            [str(name) for name in restored.coords["c"].values] if "c" in restored.coords else []
-        )
-        restored = restored.isel(c=names.index("mean") if "mean" in names else 0)
+    if "c" not in truth.dims:
+        restored = mean_channel(restored)
     if restored.sizes != truth.sizes:
         raise RestorationError(
             f"The restored image is {_size(restored)} and the truth {_size(truth)}: they cannot be "

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import xarray as xr
 from PIL import Image
 
 from benchmark import run as run_module
@@ -15,6 +16,7 @@ from benchmark.panels import make_view, side_within
 from benchmark.report import write_report
 from benchmark.run import run_benchmark
 from benchmark.scores import Results
+from packages import images
 from packages.cli import UserError
 from tests.benchmark import stand_ins
 
@@ -123,10 +125,20 @@ def test_an_error_map_is_black_where_a_restoration_is_right(tmp_path: Path) -> N
         "target": stand_ins.save(tmp_path / "target.tif", truth.astype(np.float32)),
     }
     restored = stand_ins.save(tmp_path / "net.ome.tif", (3 * truth + 1).astype(np.float32))
-    view = make_view(facts, "", [("net", True, restored)], {}, 64)
+    view = make_view(facts, "", [("net", True, restored)], {}, 64, None)
     error = view.panels[1].error.partition(",")[2]
     picture = Image.open(io.BytesIO(base64.b64decode(error))).convert("RGB")
     assert np.asarray(picture).max() <= 8  # float32, quantised to 127 colours
+
+
+@pytest.mark.parametrize(("of_dataset", "bar_um"), [(0.1, 1.0), (None, 0.0)])
+def test_the_dataset_says_the_pixel_size_where_the_file_does_not(
+    tmp_path: Path, of_dataset: float | None, bar_um: float
+) -> None:
+    image = xr.DataArray(np.eye(64, dtype=np.uint8), dims=("y", "x"))
+    images.write(tmp_path / "silent.png", image)
+    facts = {"name": "0000", "input": tmp_path / "silent.png", "target": ""}
+    assert make_view(facts, "", [], {}, 64, of_dataset).bar_um == bar_um
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
