@@ -139,7 +139,9 @@ def make_view(
     truth = images.read(Path(facts["target"]), lazy=True) if facts["target"] else None
     found = {name: images.read(file, lazy=True) for name, _, file in restored if file.exists()}
     # Without truth the finest grid counts: restorations of native pixels are larger than those.
-    grid = max(measured, *found.values(), key=lambda image: image.size) if truth is None else truth
+    grid = (
+        max([measured, *found.values()], key=lambda image: image.size) if truth is None else truth
+    )
     shape = (grid.sizes["y"], grid.sizes["x"])
     reference = _on_grid(measured if truth is None else truth, shape)
     window = _brightest(reference, side)
