@@ -11,8 +11,8 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from packages import images
-from packages.cli import UserError, console, progress
-from packages.datasets import open_dataset
+from packages.cli import STATUS_FAILED_CHECK, UserError, complain, console, progress, sentence
+from packages.datasets import Item, open_dataset
 from packages.files import read_toml, sha256, write_toml
 from packages.package import Package, Weights, open_package
 from packages.runner import Runner, grid
@@ -41,7 +41,7 @@ def predict_file(
     weights: Weights | None = None,
     device: str | None = None,
     trust: bool = False,
-) -> None:
+) -> int:
     """Restore an image, a stack, or every image of a folder.
 
     Parameters
@@ -54,8 +54,9 @@ def predict_file(
         OME-TIFF or OME-Zarr by its suffix; for a folder a folder, where results made from the
         same image and package are kept.
     pixel_size
-        Of the input in µm; what its file says when omitted. Where it differs from the package's
-        by more than 2 % the image is resampled, where it is unknown the image is used as it is.
+        Of the input in µm; what its file or dataset says when omitted. Where it differs from the
+        package's by more than 2 % the image is resampled, where it is unknown the image is used as
+        it is.
     tile
         Side of the windows in pixels, about.
     weights
@@ -65,33 +66,42 @@ def predict_file(
     trust
         Let Python code of the package run.
 
+    Returns
+    -------
+    int
+        0, or 1 when some images of a folder could not be restored, which stops no other image.
+
     Raises
     ------
     UserError
-        Of whatever kind, before or while an image is restored; no part of its result is left.
+        Of whatever kind, before anything is restored or while a single image is; no part of its
+        result is left.
     """
     if pixel_size is not None and not 0 < pixel_size < math.inf:
         raise UserError(f"A pixel size of {pixel_size} µm is impossible: give a positive number.")
     if tile is not None and tile < 1:
         raise UserError(f"A tile of {tile} pixels is impossible: give a positive number.")
     pairs = _pairs(input_path, output_path)
+    skipped, failures = 0, list[str]()
     with open_package(package_path, trust=trust) as package:
         job = _Job(Runner(package, weights=weights, device=device), pixel_size, tile)
-        is_folder = output_path != pairs[0][1]
-        if is_folder:
-            skipped = _predict_folder(job, pairs, output_path, weights)
+        if output_path != pairs[0][1]:
+            skipped, failures = _predict_folder(job, pairs, output_path, weights)
         else:
-            skipped = 0
             job.restore(*pairs[0])
-    for sentence, count in job.remarks.items():
+    for remark, count in job.remarks.items():
         console.print(
-            f"{count} image{'s' if count > 1 else ''}: {sentence}.", highlight=False, soft_wrap=True
+            f"{count} image{'s' if count > 1 else ''}: {remark}.", highlight=False, soft_wrap=True
         )
     if skipped:
         console.print(f"{skipped} already made from the same image and package: skipped.")
-    made = len(pairs) - skipped
+    for failure in failures:
+        complain(failure)
+    made = len(pairs) - skipped - len(failures)
     what = f"{made} image{'s' if made != 1 else ''} restored with {package.name}"
-    console.print(f"{what}: {output_path}", highlight=False, soft_wrap=True)
+    failed = f", {len(failures)} failed" if failures else ""
+    console.print(f"{what}{failed}: {output_path}", highlight=False, soft_wrap=True)
+    return STATUS_FAILED_CHECK if failures else 0
 
 
 class _Job:
@@ -104,12 +114,13 @@ class _Job:
         self._runner = runner
         self._tile = tile
 
-    def restore(self, source: Path, target: Path) -> None:
+    def restore(self, item: Item, target: Path) -> None:
         """Restore one file, with a progress bar."""
-        image = images.read(source, lazy=True)
+        source = item.input
+        image = item.read_input(lazy=True)
         if self.pixel_size is not None:
-            given = {"y": self.pixel_size, "x": self.pixel_size}
-            image = image.assign_attrs(pixel_size_um=image.attrs.get("pixel_size_um", {}) | given)
+            given = dict.fromkeys("yx", self.pixel_size)
+            image = image.assign_attrs(pixel_size_um=image.attrs["pixel_size_um"] | given)
         try:
             layout = self._runner.layout(image, grid(image, self.package.pixel_size_um))
             with (
@@ -132,45 +143,64 @@ class _Job:
                     progress=lambda done, total: bars.update(bar, completed=done, total=total),
                 )
         except UserError as error:
-            sentence = str(error)
-            if str(source) in sentence or str(target) in sentence:
+            message = str(error)
+            if str(source) in message or str(target) in message:
                 raise
-            raise UserError(f"{source}: {sentence}") from error
+            raise UserError(f"{source}: {message}") from error
         self._remark(image, layout.grid)
 
     def _remark(self, image: xr.DataArray, shape: tuple[int, int]) -> None:
-        expected = self.package.pixel_size_um.get("x")
-        own = image.attrs.get("pixel_size_um", {}).get("x")
-        if expected is not None and own is None:
+        expected = self.package.pixel_size_um
+        own: dict[str, float] = image.attrs["pixel_size_um"]
+        if expected.keys() - own.keys():
             self.remarks[
-                f"pixel size unknown, taken for the package's {expected:g} µm "
+                f"pixel size unknown, taken for the package's {_written(expected)} µm "
                 "(give --pixel-size if it is not)"
             ] += 1
         elif shape != (image.sizes["y"], image.sizes["x"]):
-            self.remarks[f"resampled from {own:g} to {expected:g} µm per pixel"] += 1
+            self.remarks[
+                f"resampled from {_written(own)} to {_written(expected)} µm per pixel"
+            ] += 1
+
+
+def _written(pixel_size_um: dict[str, float]) -> str:
+    """Write one length for square pixels, and both for oblong ones."""
+    lengths = [f"{pixel_size_um[d]:g}" for d in "yx" if d in pixel_size_um]
+    return lengths[0] if len(set(lengths)) == 1 else " x ".join(lengths) + " (y x x)"
 
 
 def _predict_folder(
-    job: _Job, pairs: list[tuple[Path, Path]], folder: Path, weights: str | None
-) -> int:
-    """Restore what is not there yet and return how many were."""
+    job: _Job, pairs: list[tuple[Item, Path]], folder: Path, weights: str | None
+) -> tuple[int, list[str]]:
+    """Restore what is not there yet; return how many were, and why some could not be restored."""
     record_path = folder / RECORD
     record = read_toml(record_path, Record) if record_path.exists() else Record()
     skipped = 0
-    for source, target in pairs:
-        facts = (job.package.sha256, sha256(source), job.pixel_size, weights)
-        made_from = hashlib.sha256(repr(facts).encode()).hexdigest()
-        if target.exists() and record.made_from.get(target.name) == made_from:
-            skipped += 1
+    failures: list[str] = []
+    for item, target in pairs:
+        try:
+            stated = (job.pixel_size, item.pixel_size_um)
+            facts = (job.package.sha256, sha256(item.input), stated, weights)
+            made_from = hashlib.sha256(repr(facts).encode()).hexdigest()
+            if target.exists() and record.made_from.get(target.name) == made_from:
+                skipped += 1
+                continue
+            job.restore(item, target)
+        except UserError as error:
+            failures.append(str(error))
             continue
-        job.restore(source, target)
+        except OSError as error:
+            if error.filename != str(item.input):
+                raise  # no other image would fare better
+            failures.append(sentence(error))
+            continue
         record.made_from[target.name] = made_from
         write_toml(record_path, {"made_from": record.made_from})
-    return skipped
+    return skipped, failures
 
 
-def _pairs(source: Path, target: Path) -> list[tuple[Path, Path]]:
-    """Return which file becomes which."""
+def _pairs(source: Path, target: Path) -> list[tuple[Item, Path]]:
+    """Return which image becomes which file."""
     if not source.exists():
         raise UserError(f"{source} does not exist: give an image or a folder of images.")
     single = source.is_file() or images.suffix_of(source) is not None
@@ -183,13 +213,13 @@ def _pairs(source: Path, target: Path) -> list[tuple[Path, Path]]:
             )
         if target.resolve() == source.resolve():
             raise UserError(f"{target} is the input itself: choose another name for the output.")
-        return [(source, target)]
+        return [(item, target) for item in open_dataset(source).items]
     if suffix is not None or target.is_file():
         raise UserError(f"{source} is a folder of images: give a folder for the output.")
-    found = [item.input for item in open_dataset(source).items]
-    if target.resolve() in {source.resolve(), found[0].parent.resolve()}:
+    found = open_dataset(source).items
+    if target.resolve() in {source.resolve(), found[0].input.parent.resolve()}:
         raise UserError(f"{target} holds the input: choose another folder for the output.")
-    return [(file, target / _result_name(file)) for file in found]
+    return [(item, target / _result_name(item.input)) for item in found]
 
 
 def _result_name(file: Path) -> str:

@@ -1,4 +1,6 @@
+import errno
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +230,7 @@ def test_same_or_unknown_pixel_size_changes_nothing(pixel_um: float | None) -> N
 
 
 def save(path: Path, image: xr.DataArray) -> Path:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     images.write(path, image)
     return path
 
@@ -266,6 +268,69 @@ def test_unknown_pixel_size_is_said(
     predict_file(plain, source, tmp_path / "out.tif")
 
     assert "pixel size unknown" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("own", "remark"),
+    [
+        ({"y": 0.2, "x": 0.2}, "resampled from 0.2 to 0.1 µm per pixel"),
+        ({"y": 0.2, "x": 0.1}, "resampled from 0.2 x 0.1 (y x x) to 0.1 µm per pixel"),
+    ],
+)
+def test_resampling_is_said(
+    tmp_path: Path,
+    plain: Path,
+    own: dict[str, float],
+    remark: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = save(tmp_path / "a.ome.tif", random_image(20, 30).assign_attrs(pixel_size_um=own))
+
+    predict_file(plain, source, tmp_path / "out.tif")
+
+    assert f"1 image: {remark}." in capsys.readouterr().out
+
+
+def test_the_dataset_says_the_pixel_size_where_the_file_does_not(
+    tmp_path: Path, plain: Path
+) -> None:
+    save(tmp_path / "data" / "input" / "a.tif", random_image(20, 30))
+    (tmp_path / "data" / "dataset.toml").write_text("pixel_size_um = 0.2")
+
+    predict_file(plain, tmp_path / "data", tmp_path / "out")
+
+    assert images.read(tmp_path / "out" / "a.tif").shape == (40, 60)
+
+
+def test_bad_images_of_a_folder_do_not_stop_the_others(
+    tmp_path: Path, plain: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = save(tmp_path / "in" / "b.tif", random_image(20, 30))
+    (tmp_path / "in" / "a.tif").touch()
+    (tmp_path / "in" / "c.tif").write_bytes(good.read_bytes()[:200])
+
+    status = predict_file(plain, tmp_path / "in", tmp_path / "out")
+
+    made = {path.name for path in (tmp_path / "out").iterdir()}
+    said = capsys.readouterr()
+    assert status == 1
+    assert made == {"b.tif", "predict.toml"}
+    assert [line.partition("in/")[2][:5] for line in said.err.splitlines()] == ["a.tif", "c.tif"]
+    assert re.search(r"1 image restored with .*, 2 failed: .*out\n\Z", said.out)
+
+
+def test_a_full_disk_stops_a_folder(
+    tmp_path: Path, plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        save(tmp_path / "in" / f"{name}.tif", random_image(20, 30))
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Runner, "restore", full)
+    with pytest.raises(OSError, match="No space"):
+        predict_file(plain, tmp_path / "in", tmp_path / "out")
 
 
 def test_folder_gives_a_folder_of_the_same_names(tmp_path: Path, plain: Path) -> None:
