@@ -98,6 +98,7 @@ class Summary:
     rows: tuple[Row, ...]
     footnotes: tuple[str, ...]
     best: dict[str, str]
+    measured: tuple[Column, ...]
 
 
 def summarise(
@@ -120,13 +121,14 @@ def summarise(
     Returns
     -------
     Summary
-        Controls first, then packages, the truth last. Quality columns that no one has a value in
-        are left out.
+        Controls first, then packages, the truth last. Without any score of quality, as without
+        truth, the columns of quality are left out; `measured` are those with a value.
     """
     order = {True: 0, False: 1}
     methods = sorted(methods, key=lambda m: (m["name"] == TRUTH, order[m["control"]]))
-    measured = set(table["metric"])
-    columns = tuple(c for c in QUALITY if c.metric in measured) + COSTS
+    present = set(table["metric"])
+    measured = tuple(c for c in QUALITY if c.metric in present)
+    columns = (QUALITY if measured else ()) + COSTS
     scores = {
         (str(package), str(metric)): rows.set_index("image")["value"].sort_index()
         for (package, metric), rows in table.groupby(["package", "metric"])
@@ -169,7 +171,7 @@ def summarise(
             reason = of_all[0] if of_all else "Every image failed; see Failures."
         cells = () if reason else tuple(entry(name, column) for column in columns)
         rows.append(Row(name, method["title"], kind, cells, reason))
-    return Summary(columns, tuple(rows), tuple(footnotes), best)
+    return Summary(columns, tuple(rows), tuple(footnotes), best, measured)
 
 
 def _best(
