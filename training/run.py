@@ -11,40 +11,34 @@
       weights.pt    the best averaged weights with their facts: what `packages build` takes
 """
 
-import io
 import json
 import math
-import platform
 import signal
 import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch.nn import functional as F
 
-from packages import __version__, images
 from packages.cli import UserError, console, progress
-from packages.datasets import Dataset, open_dataset
-from packages.files import replacing, sha256, write_json
-from packages.measure import Measure
-from training.data import Batch, Pair, Patches, load_pairs, split_items
+from packages.datasets import open_dataset
+from packages.files import sha256, write_json
+from training.checkpoint import load_checkpoint, save_checkpoint
+from training.data import Patches, load_pairs, split_items
+from training.facts import collect_facts, cut_example, mean_absolute_errors, versions
 from training.loop import Budget, Log, State, start, train
 from training.picture import draw
 from training.recipe import Recipe, Settings
 from training.simulation.dataset import simulate
 
 _FIXED_CROPS = 32
-_EXAMPLE_PX = 256
 _PICTURE_EVERY_S = 60.0
-_LIBRARIES = ("torch", "numpy", "lightning-fabric")
 
 
 @dataclass(frozen=True)
@@ -131,10 +125,10 @@ def run(
     fixed = Patches(calibration, size_px=settings.patch_px, batch_size=_FIXED_CROPS, seed=0).batch(
         0
     )
-    example = _example(load_pairs(parts["validation"][:1])[0])
+    example = cut_example(load_pairs(parts["validation"][:1])[0])
 
     # Only now: data that cannot be used leave no folder behind.
-    write_json(out / "run.json", {"request": asdict(request), "versions": _versions()})
+    write_json(out / "run.json", {"request": asdict(request), "versions": versions()})
     fabric = Fabric(accelerator="auto", devices=1, precision=precision())
     state = start(recipe, settings, seed=seed, fabric=fabric)
     log = Log(out / "log.jsonl")
@@ -142,15 +136,8 @@ def run(
         state.load_dict(load_checkpoint(out / "last.pt"))
         console.print(f"Going on from step {state.step} of {out}.")
     log.resume(state.step)
-    facts = {
-        "room": recipe.room,
-        "request": asdict(request),
-        "loss": recipe.loss_name,
-        "data": _data_facts(dataset, len(training), len(calibration)),
-        "versions": _versions(),
-        "device": _device_name(fabric.device),
-        "inference": _inference_cost(recipe, state, fabric.device),
-    }
+    counts = {"training_images": len(training), "calibration_images": len(calibration)}
+    facts = collect_facts(recipe, asdict(request), dataset, counts, state, fabric.device)
     drawn_at = time.monotonic()
 
     def save(state: State, is_best: bool) -> None:
@@ -161,7 +148,7 @@ def run(
                 "steps": state.step,
                 "seconds": round(state.seconds, 1),
                 "calibration_loss": state.best_loss,
-                **_errors(recipe, state, fixed),
+                **mean_absolute_errors(recipe, state, fixed),
             }
             save_checkpoint(
                 out / "weights.pt",
@@ -206,7 +193,7 @@ def run(
         [e["waiting_for_data"] for e in log.entries],
         weights=np.diff([0.0, *(e["seconds"] for e in log.entries)]),
     )
-    errors = _errors(recipe, state, fixed)
+    errors = mean_absolute_errors(recipe, state, fixed)
     console.print(
         f"Trained {recipe.room} for {state.step} steps in {state.seconds / 60:.1f} min "
         f"({waiting:.1%} of it waiting for data). Mean absolute error on calibration crops "
@@ -222,42 +209,6 @@ def precision() -> Any:
     if not torch.cuda.is_available():
         return "32-true"
     return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-
-
-def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors and plain values, whole or not at all."""
-    stream = io.BytesIO()
-    torch.save(content, stream)  # into a file, it would report a full disk as a fault of its own
-    with replacing(path) as temporary:
-        temporary.write_bytes(stream.getbuffer())
-
-
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read tensors and plain values; a file that holds anything else is refused.
-
-    Parameters
-    ----------
-    path
-        Written by `save_checkpoint`.
-
-    Returns
-    -------
-    dict
-        On the CPU.
-
-    Raises
-    ------
-    UserError
-        Not a checkpoint.
-    """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise
-    except Exception as error:
-        raise UserError(
-            f"{path} is not a readable checkpoint: remove it, or the whole run, and train again."
-        ) from error
 
 
 def _refuse_another(out: Path, request: Request, *, resume: bool) -> None:
@@ -297,71 +248,6 @@ def _settings(recipe: Recipe, preset: str, steps: int | None, minutes: float | N
 
 def _plain(settings: Settings) -> dict[str, Any]:
     return {k: dict(v) if k == "network" else v for k, v in vars(settings).items()}
-
-
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in _LIBRARIES} | {"restoration-zoo": __version__}
-
-
-def _data_facts(dataset: Dataset, training: int, calibration: int) -> dict[str, Any]:
-    size = dataset.facts.pixel_size_um
-    if size is None:
-        stated = images.read(dataset.items[0].input, lazy=True).attrs["pixel_size_um"]
-        size = stated.get("x")
-    return {
-        "name": dataset.name,
-        "description": dataset.facts.description or "",
-        "pixel_size_um": size,
-        "provenance": dict(dataset.facts.provenance),
-        "training_images": training,
-        "calibration_images": calibration,
-    }
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{platform.machine()} {device.type.upper()}, {torch.get_num_threads()} threads"
-
-
-@torch.no_grad()
-def _inference_cost(recipe: Recipe, state: State, device: torch.device) -> dict[str, Any]:
-    """Measure a megapixel, after a first one that warms caches up."""
-    image = torch.zeros(1, 1, 1024, 1024, device=device)
-    recipe.restore(state.average, image)
-    with Measure(device) as cost:
-        recipe.restore(state.average, image)
-    return {
-        "seconds_per_megapixel": round(cost.seconds, 4),
-        "peak_mib_per_megapixel": round(cost.peak_mib, 1),
-        "device": _device_name(device),
-    }
-
-
-@torch.no_grad()
-def _errors(recipe: Recipe, state: State, fixed: Batch) -> dict[str, float]:
-    """Compare the mean absolute error of restored and of unrestored crops."""
-    device = next(state.average.parameters()).device
-    target = fixed.target.to(device)
-    restored = recipe.restore(state.average, fixed.input.to(device))
-    return {
-        "error_restored": float(F.l1_loss(restored, target)),
-        "error_input": float(F.l1_loss(fixed.input.to(device), target)),
-    }
-
-
-def _example(pair: Pair) -> Pair:
-    """Cut the window with most structure: it becomes the package's test image and cover."""
-    height, width = pair.target.shape
-    rows, columns = min(height, _EXAMPLE_PX), min(width, _EXAMPLE_PX)
-    corners = [
-        (i, j)
-        for i in range(0, height - rows + 1, _EXAMPLE_PX // 4)
-        for j in range(0, width - columns + 1, _EXAMPLE_PX // 4)
-    ]
-    i, j = max(corners, key=lambda c: pair.target[c[0] : c[0] + rows, c[1] : c[1] + columns].sum())
-    window = np.s_[i : i + rows, j : j + columns]
-    return replace(pair, input=pair.input[window].copy(), target=pair.target[window].copy())
 
 
 @contextmanager

@@ -15,8 +15,9 @@ from packages import images
 from packages.build import build
 from packages.cli import UserError
 from training import run as run_module
+from training.checkpoint import save_checkpoint
 from training.recipes.care import RECIPE
-from training.run import run, save_checkpoint
+from training.run import run
 
 TINY = replace(
     RECIPE,

@@ -1,0 +1,149 @@
+"""What a run tells of itself: how its weights were made, what they reach, what they cost."""
+
+import platform
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from packages import __version__, images
+from packages.datasets import Dataset
+from packages.measure import Measure
+from training.data import Batch, Pair
+from training.loop import State
+from training.recipe import Recipe
+
+_EXAMPLE_PX = 256
+_LIBRARIES = ("torch", "numpy", "lightning-fabric")
+
+
+def collect_facts(
+    recipe: Recipe,
+    request: dict[str, Any],
+    dataset: Dataset,
+    counts: dict[str, int],
+    state: State,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Collect how weights are made, for the model card of their package.
+
+    Parameters
+    ----------
+    recipe
+        Which model.
+    request
+        What was asked for.
+    dataset
+        What it is trained on.
+    counts
+        How many images each part gives, by what they are.
+    state
+        The network, whose speed is measured.
+    device
+        Where it is trained.
+
+    Returns
+    -------
+    dict
+        Plain values.
+    """
+    return {
+        "room": recipe.room,
+        "request": request,
+        "loss": recipe.loss_name,
+        "data": _data_facts(dataset) | counts,
+        "versions": versions(),
+        "device": _device_name(device),
+        "inference": _inference_cost(recipe, state, device),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of this project and of the libraries that numbers depend on."""
+    return {name: version(name) for name in _LIBRARIES} | {"restoration-zoo": __version__}
+
+
+@torch.no_grad()
+def mean_absolute_errors(recipe: Recipe, state: State, fixed: Batch) -> dict[str, float]:
+    """Compare the mean absolute error of restored and of unrestored crops.
+
+    Parameters
+    ----------
+    recipe, state
+        The averaged weights restore.
+    fixed
+        Crops with their truth.
+
+    Returns
+    -------
+    dict
+        ``error_restored`` and ``error_input``, on the scale on which packages deliver.
+    """
+    device = next(state.average.parameters()).device
+    target = fixed.target.to(device)
+    restored = recipe.restore(state.average, fixed.input.to(device))
+    return {
+        "error_restored": float(F.l1_loss(restored, target)),
+        "error_input": float(F.l1_loss(fixed.input.to(device), target)),
+    }
+
+
+def cut_example(pair: Pair) -> Pair:
+    """Cut the window with most structure: it becomes the package's test image and cover.
+
+    Parameters
+    ----------
+    pair
+        Of any size.
+
+    Returns
+    -------
+    Pair
+        At most 256 pixels a side, where the truth is brightest.
+    """
+    height, width = pair.target.shape
+    rows, columns = min(height, _EXAMPLE_PX), min(width, _EXAMPLE_PX)
+    corners = [
+        (i, j)
+        for i in range(0, height - rows + 1, _EXAMPLE_PX // 4)
+        for j in range(0, width - columns + 1, _EXAMPLE_PX // 4)
+    ]
+    i, j = max(corners, key=lambda c: pair.target[c[0] : c[0] + rows, c[1] : c[1] + columns].sum())
+    window = np.s_[i : i + rows, j : j + columns]
+    return replace(pair, input=pair.input[window].copy(), target=pair.target[window].copy())
+
+
+def _data_facts(dataset: Dataset) -> dict[str, Any]:
+    size = dataset.facts.pixel_size_um
+    if size is None:
+        stated = images.read(dataset.items[0].input, lazy=True).attrs["pixel_size_um"]
+        size = stated.get("x")
+    return {
+        "name": dataset.name,
+        "description": dataset.facts.description or "",
+        "pixel_size_um": size,
+        "provenance": dict(dataset.facts.provenance),
+    }
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} {device.type.upper()}, {torch.get_num_threads()} threads"
+
+
+@torch.no_grad()
+def _inference_cost(recipe: Recipe, state: State, device: torch.device) -> dict[str, Any]:
+    """Measure a megapixel, after a first one that warms caches up."""
+    image = torch.zeros(1, 1, 1024, 1024, device=device)
+    recipe.restore(state.average, image)
+    with Measure(device) as cost:
+        recipe.restore(state.average, image)
+    return {
+        "seconds_per_megapixel": round(cost.seconds, 4),
+        "peak_mib_per_megapixel": round(cost.peak_mib, 1),
+        "device": _device_name(device),
+    }
