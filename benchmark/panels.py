@@ -5,6 +5,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,43 @@ def make_view(
     bar_um = _round_length(width * pixel_um / 4)
     bar_percent = 100 * bar_um / (width * pixel_um) if pixel_um else 0
     return View(facts["name"], why, tuple(panels), width, height, bar_um, bar_percent, full_colour)
+
+
+def row_of_panels(view: View) -> str:
+    """Draw a view as one row of pictures with their names and scores.
+
+    Parameters
+    ----------
+    view
+        Of one image.
+
+    Returns
+    -------
+    str
+        An SVG that holds its pictures.
+    """
+    shown = [panel for panel in view.panels if panel.image]
+    width, height, gap, text = view.width, view.height, 8, 22
+    parts: list[str] = []
+    for i, panel in enumerate(shown):
+        x = i * (width + gap)
+        label = escape(f"{panel.name}  {panel.note}".strip())
+        weight = "bold" if panel.is_package else "normal"
+        parts.append(
+            f'<text x="{x}" y="15" font-weight="{weight}">{label}</text>'
+            f'<image x="{x}" y="{text}" width="{width}" height="{height}" href="{panel.image}"/>'
+        )
+    if view.bar_um:
+        length, y = width * view.bar_percent / 100, text + height - 10
+        parts.append(
+            f'<rect x="10" y="{y}" width="{length:.1f}" height="3" fill="#fff"/>'
+            f'<text x="10" y="{y - 5}" fill="#fff">{view.bar_um:g} µm</text>'
+        )
+    total = len(shown) * (width + gap) - gap
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total} {text + height}" '
+        f'font-family="sans-serif" font-size="13" fill="#777">{"".join(parts)}</svg>'
+    )
 
 
 def _on_grid(image: xr.DataArray, shape: tuple[int, int]) -> Plane:

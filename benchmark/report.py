@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmark.figures import Point, cost_plot, strip_plot
 from benchmark.figures import Row as StripRow
-from benchmark.panels import View, make_view, side_within
+from benchmark.panels import View, make_view, row_of_panels, side_within
 from benchmark.scores import PLACE, Place, Results, Scores, read_scores
 from benchmark.statistics import estimate_mean
 from benchmark.summary import COSTS, QUALITY, TRUTH, Column, Summary, summarise
@@ -105,6 +105,8 @@ def _section(
     summary = summarise(scores.facts["packages"], table, absent, sources)
     anchor = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "dataset"
     files = _figures(anchor, summary, table, sources)
+    views = _views(dataset, scores, results, chosen, side)
+    rows = {f"{anchor}-image-{view.image}": row_of_panels(view) for view in views}
     return {
         "name": name,
         "anchor": anchor,
@@ -114,11 +116,11 @@ def _section(
         "rows": summary.rows,
         "caption": _caption(summary, len(set(sources.values()))),
         "footnotes": summary.footnotes,
-        "views": _views(dataset, scores, results, chosen, side),
+        "views": views,
         "views_caption": _views_caption(dataset),
         "strips": [figure for key, figure in files.items() if "-against-" not in key],
         "costs": [figure for key, figure in files.items() if "-against-" in key],
-        "files": files,
+        "files": files | rows,
     }
 
 
@@ -246,8 +248,9 @@ def _finding(summary: Summary) -> str:
             led.setdefault(summary.best[column.metric], []).append(column.label)
     if not led:
         return "No package or control leads beyond chance in any metric."
+    count = len(summary.measured)
     return " ".join(
-        f"{name} leads beyond chance in {len(labels)} of {len(summary.measured)} metrics: {_list(labels)}."
+        f"{name} leads beyond chance in {len(labels)} of {count} metrics: {_list(labels)}."
         for name, labels in led.items()
     )
 

@@ -56,6 +56,17 @@ def test_the_page_needs_nothing_else(page: str) -> None:
     assert "@import" not in page
 
 
+def test_pictures_are_files_too(results: Path) -> None:
+    rows = sorted((results / "figures").glob("*-image-*.svg"))
+    assert len(rows) == 3  # the first and the worst of one dataset, the only one of the other
+    for file in rows:
+        pictures = re.findall(r'href="data:image/png;base64,([^"]+)"', file.read_text("utf-8"))
+        sizes = {Image.open(io.BytesIO(base64.b64decode(picture))).size for picture in pictures}
+        assert len(pictures) > 1
+        assert len(sizes) == 1
+        ElementTree.parse(file)
+
+
 @pytest.mark.parametrize("name", ["net", "other", "input", "bicubic", "richardson_lucy", "truth"])
 def test_everyone_has_a_row(page: str, name: str) -> None:
     assert re.search(rf'<th scope="row"[^>]*>{name}</th>', page)
