@@ -37,7 +37,7 @@ def install() -> None:
 
 def main() -> int:
     """Install, then run one of the commands; its exit status is ours."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file may meet any Python
         print("Python 3.11 or later is needed; this is", sys.version.split()[0], file=sys.stderr)
         return 2
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
