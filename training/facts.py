@@ -1,11 +1,11 @@
 """What a run tells of itself: how its weights were made, what they reach, what they cost."""
 
 import platform
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -91,29 +91,38 @@ def mean_absolute_errors(recipe: Recipe, state: State, fixed: Batch) -> dict[str
     }
 
 
-def cut_example(pair: Pair) -> Pair:
+def cut_example(pairs: Sequence[Pair]) -> Pair:
     """Cut the window with most structure: it becomes the package's test image and cover.
 
     Parameters
     ----------
-    pair
+    pairs
         Of any size.
 
     Returns
     -------
     Pair
-        At most 256 pixels a side, where the truth is brightest.
+        At most 256 pixels a side; the mean of the normalised truth, held between 0 and 1, is
+        largest in it.
     """
-    height, width = pair.target.shape
+    windows = [(pair, window) for pair in pairs for window in _windows(pair.target.shape)]
+
+    def structure(candidate: tuple[Pair, tuple[slice, slice]]) -> float:
+        pair, window = candidate
+        return float(pair.target[window].clip(0, 1).mean())
+
+    pair, window = max(windows, key=structure)
+    return replace(pair, input=pair.input[window].copy(), target=pair.target[window].copy())
+
+
+def _windows(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
+    height, width = shape
     rows, columns = min(height, _EXAMPLE_PX), min(width, _EXAMPLE_PX)
-    corners = [
-        (i, j)
+    return [
+        (slice(i, i + rows), slice(j, j + columns))
         for i in range(0, height - rows + 1, _EXAMPLE_PX // 4)
         for j in range(0, width - columns + 1, _EXAMPLE_PX // 4)
     ]
-    i, j = max(corners, key=lambda c: pair.target[c[0] : c[0] + rows, c[1] : c[1] + columns].sum())
-    window = np.s_[i : i + rows, j : j + columns]
-    return replace(pair, input=pair.input[window].copy(), target=pair.target[window].copy())
 
 
 def _data_facts(dataset: Dataset) -> dict[str, Any]:

@@ -13,7 +13,8 @@ def test_the_example_is_cut_where_the_truth_is_brightest() -> None:
     truth = np.zeros((600, 700), np.float32)
     truth[300:500, 400:600] = 1
     pair = Pair("a", truth + 5, truth, (0.0, 0.0), (1.0, 1.0))
-    example = cut_example(pair)
+    empty = Pair("empty", truth, np.zeros_like(truth), (0.0, 0.0), (1.0, 1.0))
+    example = cut_example([empty, pair, empty])
     assert example.target.shape == (256, 256)
     assert example.target.sum() == 200 * 200
     np.testing.assert_array_equal(example.input, example.target + 5)
@@ -21,7 +22,7 @@ def test_the_example_is_cut_where_the_truth_is_brightest() -> None:
 
 def test_small_images_are_examples_as_they_are() -> None:
     truth = np.ones((20, 30), np.float32)
-    example = cut_example(Pair("a", truth, truth, (0.0, 0.0), (1.0, 1.0)))
+    example = cut_example([Pair("a", truth, truth, (0.0, 0.0), (1.0, 1.0))])
     assert example.target.shape == (20, 30)
 
 
