@@ -22,7 +22,7 @@ from packages.statistics import Blocks
 from packages.tiles import AxisGeometry, CannotTileError, Window, reflect, windows
 
 # Side of the windows in pixels, by number of spatial axes: a few hundred MiB in a usual U-Net.
-DEFAULT_TILE = {2: 512, 3: 128}
+DEFAULT_TILE = {2: 768, 3: 128}
 # Images up to this size are resampled once as a whole, larger ones again for each pass.
 _IN_MEMORY_PIXELS = 2**25
 _BLOCK_PIXELS = 2**22

@@ -96,6 +96,10 @@ def windows(length: int, axis: AxisGeometry, tile: int) -> list[Window]:
     if not axis.fixed:
         longest = max(_round_up(lost + alignment, axis), _round_down(tile, axis))
         window = min(_round_up(needed, axis), longest)
+        if needed > window:
+            # As many windows, but no longer than that takes: what overlaps is work done twice.
+            count = math.ceil((needed - lost) / (window - lost))
+            window = min(window, _round_up(math.ceil((needed - lost) / count) + lost, axis))
     last = max(0, math.ceil((needed - window) / alignment) * alignment)
     stride = (window - lost) // alignment * alignment
     if last and stride < 1:

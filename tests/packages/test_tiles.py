@@ -76,6 +76,13 @@ def test_small_image_needs_one_window() -> None:
     assert len(windows(3, AxisGeometry(minimum=16, step=16), tile=512)) == 1
 
 
+def test_windows_are_no_longer_than_their_number_needs() -> None:
+    """3 windows keep 3 w - 4 * 96 of 2048 pixels: w is 816 (whole steps of 16), not the 1024 asked."""
+    axis = AxisGeometry(minimum=208, step=16, halo=96)
+    lengths = [w.stop - w.start for w in windows(2048, axis, tile=1024)]
+    assert lengths == [816, 816, 816]
+
+
 def test_fixed_length_that_is_all_halo_is_refused() -> None:
     axis = AxisGeometry(minimum=32, step=16, fixed=True, halo=16)
 
