@@ -77,7 +77,7 @@ def test_small_image_needs_one_window() -> None:
 
 
 def test_windows_are_no_longer_than_their_number_needs() -> None:
-    """3 windows keep 3 w - 4 * 96 of 2048 pixels: w is 816 (whole steps of 16), not the 1024 asked."""
+    """3 windows keep 3 w − 4 · 96 of 2048 pixels: w is 816, in steps of 16, not 1024."""
     axis = AxisGeometry(minimum=208, step=16, halo=96)
     lengths = [w.stop - w.start for w in windows(2048, axis, tile=1024)]
     assert lengths == [816, 816, 816]
