@@ -192,12 +192,15 @@ def _trace(
 
 
 def _drop_circumstances(path: Path) -> None:
-    """Rewrite a torch archive without times, debug paths and the name of the file."""
+    """Rewrite a torch archive without what loading does not need and what differs between places.
+
+    That is times, paths for debugging, the name of the file, and a hash of these.
+    """
     with zipfile.ZipFile(path) as archive:
         entries = [
             (name.split("/", 1)[1], archive.read(name))
             for name in archive.namelist()
-            if not name.endswith(".debug_pkl")
+            if not name.endswith((".debug_pkl", "/serialization_id"))
         ]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, content in entries:

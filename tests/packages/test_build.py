@@ -1,3 +1,4 @@
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from packages import images
 from packages.build import build
 from packages.care.model import UNet
 from packages.cli import UserError
-from packages.export import measure_halo
+from packages.export import measure_halo, save_state_dict, save_torchscript
 from packages.rooms import room, rooms
 
 NETWORK: dict[str, Any] = {"depth": 1, "filters": 8, "kernel_size": 3, "coarsen": 4}
@@ -98,6 +99,26 @@ def test_the_same_inputs_give_the_same_bytes(
 ) -> None:
     again = build("care", checkpoint=checkpoint, out=tmp_path / "again.zip")
     assert again.read_bytes() == package.read_bytes()
+
+
+def test_the_bytes_do_not_depend_on_where_the_checkout_lies(tmp_path: Path) -> None:
+    network = UNet(**NETWORK)
+    save_state_dict(network, tmp_path / "state.pt")
+    traced: list[bytes] = []
+    for folder in ("care", "elsewhere/care"):
+        file = tmp_path / folder / "model.py"
+        file.parent.mkdir(parents=True)
+        shutil.copy(room("care").model_file, file)
+        save_torchscript(
+            file,
+            "UNet",
+            NETWORK,
+            tmp_path / "state.pt",
+            torch.rand(1, 1, 32, 32),
+            file.parent / "t",
+        )
+        traced.append((file.parent / "t").read_bytes())
+    assert traced[0] == traced[1]
 
 
 def test_documentation_and_covers_are_plain_strings(unpacked: Path) -> None:
