@@ -113,7 +113,7 @@ def _run(command: Sequence[str]) -> int:
 
 
 def _heading(text: str) -> float:
-    console.print(f"\n[bold]{text}[/bold]")
+    console.print(f"\n{text}", style="bold")
     return time.monotonic()
 
 

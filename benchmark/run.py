@@ -30,6 +30,7 @@ from packages.cli import UserError, console, progress
 from packages.datasets import Dataset, Item, open_dataset
 from packages.files import sha256
 from packages.package import open_package
+from packages.resample import linear
 
 
 @dataclass(frozen=True)
@@ -298,7 +299,10 @@ def _score(
 
 
 def alike(restored: xr.DataArray, truth: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the planes of both images that are to be compared.
+    """Return the planes of both images that are to be compared, on the truth's grid.
+
+    A package with a pixel size of its own restores on its own grid: the same field of view is
+    interpolated onto the truth's.
 
     Parameters
     ----------
@@ -313,10 +317,13 @@ def alike(restored: xr.DataArray, truth: xr.DataArray) -> tuple[np.ndarray, np.n
     Raises
     ------
     RestorationError
-        Their sizes differ.
+        Their sizes differ, and not only by their pixel sizes.
     """
     if "c" not in truth.dims:
         restored = mean_channel(restored)
+    if restored.sizes != truth.sizes and _same_field(restored, truth):
+        on_grid = linear(restored, (truth.sizes["y"], truth.sizes["x"]))
+        restored = xr.DataArray(on_grid, dims=restored.dims)
     if restored.sizes != truth.sizes:
         raise RestorationError(
             f"The restored image is {_size(restored)} and the truth {_size(truth)}: they cannot be "
@@ -324,6 +331,18 @@ def alike(restored: xr.DataArray, truth: xr.DataArray) -> tuple[np.ndarray, np.n
         )
     shape = (-1, *truth.shape[-2:])
     return restored.values.reshape(shape), truth.values.reshape(shape)
+
+
+def _same_field(one: xr.DataArray, other: xr.DataArray) -> bool:
+    """Tell whether two images of known pixel sizes show as much, to within 2 % of a side."""
+    sizes: list[dict[str, float]] = [i.attrs.get("pixel_size_um", {}) for i in (one, other)]
+    if not all({"y", "x"} <= size.keys() for size in sizes):
+        return False
+    fields = [
+        [image.sizes[d] * size[d] for d in "yx"]
+        for image, size in zip((one, other), sizes, strict=True)
+    ]
+    return bool(np.allclose(fields[0], fields[1], rtol=0.02))
 
 
 def _size(image: xr.DataArray) -> str:

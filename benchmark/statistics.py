@@ -35,6 +35,9 @@ class Estimate:
     sources: int
 
 
+_FEWEST_SOURCES = 6
+
+
 def estimate_mean(values: ArrayLike, sources: ArrayLike) -> Estimate:
     """Estimate a mean over images and its 95 % confidence interval.
 
@@ -83,9 +86,11 @@ def differs(first: ArrayLike, second: ArrayLike, sources: ArrayLike) -> bool:
     Returns
     -------
     bool
-        Whether the 95 % interval of the mean paired difference excludes 0; False when there is no
-        interval.
+        Whether the 95 % interval of the mean paired difference excludes 0; False below six sources,
+        where even differences of one sign are not rare enough (sign test, 2 / 2⁶ = 0.03).
     """
+    if len(np.unique(np.asarray(sources))) < _FEWEST_SOURCES:
+        return False
     difference = estimate_mean(np.subtract(first, second), sources)
     if difference.low is None or difference.high is None:
         return False

@@ -17,8 +17,8 @@ STATUS_FAILED_CHECK = 1
 STATUS_ERROR = 2
 STATUS_INTERRUPTED = 128 + signal.SIGINT
 
-console = Console()
-_stderr = Console(stderr=True)
+console = Console(markup=False)  # a path may hold [brackets]
+_stderr = Console(stderr=True, markup=False)
 
 
 class UserError(Exception):

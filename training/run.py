@@ -102,9 +102,18 @@ def run(
     settings = _settings(recipe, preset, steps, minutes)
     if seed < 0:
         raise UserError(f"--seed {seed} is negative: give a whole number from 0.")
+    if resume and not (out / "run.json").exists():
+        raise UserError(f"{out} holds no training to resume: leave --resume out to start one.")
     data = data or simulate(out / "data", seed=seed)
     dataset = open_dataset(data)
     parts = split_items(dataset)
+    if not any(item.split for item in dataset.items):
+        console.print(
+            f"{dataset.path} does not say which images are for validation: every fifth source is "
+            "held out here, but a benchmark on this folder sees them all, trained on or not. "
+            "State each image's split in dataset.toml to keep them apart.",
+            soft_wrap=True,
+        )
     request = Request(
         recipe=recipe.room,
         preset=preset,
@@ -137,6 +146,8 @@ def run(
         state.load_dict(load_checkpoint(out / "last.pt"))
         console.print(f"Going on from step {state.step} of {out}.")
     log.resume(state.step)
+    if not log.entries and budget.progress(state.step, state.seconds) >= 1:
+        raise UserError(f"{out} has already done {state.step} steps: ask for a longer training.")
     counts = {"training_images": len(training), "calibration_images": len(calibration)}
     facts = collect_facts(recipe, asdict(request), dataset, counts, state, fabric.device)
     drawn_at = time.monotonic()
@@ -231,8 +242,6 @@ def _refuse_another(out: Path, request: Request, *, resume: bool) -> None:
                     else "."
                 )
             )
-    elif resume:
-        raise UserError(f"{out} holds no training to resume: leave --resume out to start one.")
 
 
 def _settings(recipe: Recipe, preset: str, steps: int | None, minutes: float | None) -> Settings:

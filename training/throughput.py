@@ -19,7 +19,7 @@ from packages.cli import console
 from packages.cli import run as run_app
 from packages.datasets import Item, open_dataset
 from training.data import Patches, load_pairs, split_items
-from training.loop import Budget, Log, State, start, train
+from training.loop import MARKS, Budget, Log, State, start, train
 from training.recipes.care import RECIPE
 from training.run import precision
 
@@ -32,8 +32,10 @@ class _TurnOverError(Exception):
 
 
 @app.default
-def compare(data: Path, /, *, rounds: int = 5, steps: int = 60, preset: str = "small") -> None:
+def compare(data: Path, /, *, rounds: int = 5, preset: str = "small") -> None:
     """Print steps per second of both, and the median ratio over the rounds.
+
+    A turn is as many steps as lie between two marks, so each turn of the loop validates once.
 
     Parameters
     ----------
@@ -41,12 +43,11 @@ def compare(data: Path, /, *, rounds: int = 5, steps: int = 60, preset: str = "s
         Dataset with targets.
     rounds
         How often the two take turns.
-    steps
-        Steps of each turn: one mark's share of the small preset, so that each holds one validation.
     preset
         Hyper-parameters of CARE.
     """
     settings = RECIPE.presets[preset]
+    steps = settings.steps // MARKS
     parts = split_items(open_dataset(data))
 
     def patches_of(items: tuple[Item, ...], count: int) -> Patches:

@@ -12,6 +12,7 @@ import xarray as xr
 
 from benchmark import run as run_module
 from benchmark.metrics import METRICS, Metric, NotApplicable, normalise
+from benchmark.restore import RestorationError
 from benchmark.run import run_benchmark
 from benchmark.scores import MEMORY, SECONDS, Scores, read_scores
 from packages import images
@@ -310,3 +311,22 @@ def test_killed_and_run_again_gives_the_scores_of_an_undisturbed_run(tmp_path: P
     pd.testing.assert_frame_equal(
         resumed.reset_index(drop=True), undisturbed.reset_index(drop=True), check_exact=True
     )
+
+
+def test_a_restoration_on_its_own_grid_is_brought_to_the_truth_s() -> None:
+    truth = xr.DataArray(
+        np.zeros((20, 30)), dims=("y", "x"), attrs={"pixel_size_um": {"y": 0.2, "x": 0.2}}
+    )
+    finer = xr.DataArray(
+        np.full((40, 60), 7.0), dims=("y", "x"), attrs={"pixel_size_um": {"y": 0.1, "x": 0.1}}
+    )
+    restored, _ = run_module.alike(finer, truth)
+    np.testing.assert_allclose(restored, np.full((1, 20, 30), 7.0))
+
+
+def test_another_field_of_view_cannot_be_compared() -> None:
+    size = {"pixel_size_um": {"y": 0.2, "x": 0.2}}
+    truth = xr.DataArray(np.zeros((20, 30)), dims=("y", "x"), attrs=size)
+    larger = xr.DataArray(np.zeros((40, 60)), dims=("y", "x"), attrs=size)
+    with pytest.raises(RestorationError, match="cannot be compared"):
+        run_module.alike(larger, truth)

@@ -51,3 +51,7 @@ def test_a_difference_within_chance_does_not_count() -> None:
 
 def test_one_source_cannot_show_a_difference() -> None:
     assert not differs([2.0, 2.0], [1.0, 1.0], ["a", "a"])
+
+
+def test_five_sources_are_too_few_to_tell() -> None:
+    assert not differs([2.0] * 5, [1.0, 1.1, 1.2, 1.1, 1.0], np.arange(5))

@@ -213,3 +213,20 @@ def test_impossible_arguments_are_refused_before_anything_is_simulated(
     with pytest.raises(UserError, match=r"at least one step|is negative"):
         start(None, tmp_path / "run", **asked)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_length_already_passed_is_refused(data: Path, tmp_path: Path) -> None:
+    save = run_module.save_checkpoint
+
+    def interrupt_at_once(path: Path, content: dict[str, Any]) -> None:
+        save(path, content)
+        if path.name == "last.pt":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "save_checkpoint", interrupt_at_once)
+        with pytest.raises(KeyboardInterrupt):
+            start(data, tmp_path, steps=200)
+    (tmp_path / "log.jsonl").unlink()
+    with pytest.raises(UserError, match="ask for a longer training"):
+        start(data, tmp_path, steps=1, resume=True)
