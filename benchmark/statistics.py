@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 SEED = 0
 RESAMPLES = 9999
 CONFIDENCE = 0.95
+_FEWEST_SOURCES = 6
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,6 @@ class Estimate:
     high: float | None
     images: int
     sources: int
-
-
-_FEWEST_SOURCES = 6
 
 
 def estimate_mean(values: ArrayLike, sources: ArrayLike) -> Estimate:

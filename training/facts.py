@@ -80,7 +80,7 @@ def mean_absolute_errors(recipe: Recipe, state: State, fixed: Batch) -> dict[str
     Returns
     -------
     dict
-        ``error_restored`` and ``error_input``, on the scale on which packages deliver.
+        ``error_restored`` and ``error_input``, in normalised intensity.
     """
     device = next(state.average.parameters()).device
     target = fixed.target.to(device)
