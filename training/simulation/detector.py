@@ -1,16 +1,23 @@
 """From photons to the counts that a two-photon microscope writes, one step per function.
 
-The steps take and return float tensors of any shape; all randomness comes from a generator on the
-tensor's device.
+The steps take and return float tensors of any shape; a parameter is a number, or a tensor that
+broadcasts against them: (batch, 1, 1) for one number per image. All randomness comes from a
+generator on the tensor's device.
+
+A microscope may scan each line several times and write the mean: `averaged_lines` scans keep the
+mean and divide the variance of every noise by their number.
 """
 
 import torch
 from torch import Generator, Tensor
 
 MAX_COUNT = 2**16 - 1
+_LEAST_EXCESS = 1e-4
 
 
-def expected_photons(brightness: Tensor, photons: float, background_photons: float) -> Tensor:
+def expected_photons(
+    brightness: Tensor, photons: float | Tensor, background_photons: float | Tensor
+) -> Tensor:
     """Mean number of photons per pixel.
 
     Parameters
@@ -28,25 +35,32 @@ def expected_photons(brightness: Tensor, photons: float, background_photons: flo
     return brightness * photons + background_photons
 
 
-def detect(expected: Tensor, generator: Generator) -> Tensor:
+def detect(expected: Tensor, generator: Generator, averaged_lines: float | Tensor = 1) -> Tensor:
     """Draw the number of detected photons (Poisson).
 
     Parameters
     ----------
     expected
-        Mean number of photons per pixel.
+        Mean number of photons per pixel and scan.
     generator
         Source of randomness.
+    averaged_lines
+        Scans of each line.
 
     Returns
     -------
     Tensor
-        Same shape, whole numbers.
+        Same shape; photons per scan, whole numbers divided by `averaged_lines`.
     """
-    return torch.poisson(expected, generator=generator)
+    return torch.poisson(expected * averaged_lines, generator=generator) / averaged_lines
 
 
-def multiply(detected: Tensor, excess_noise_factor: float, generator: Generator) -> Tensor:
+def multiply(
+    detected: Tensor,
+    excess_noise_factor: float | Tensor,
+    generator: Generator,
+    averaged_lines: float | Tensor = 1,
+) -> Tensor:
     """Amplify in a photomultiplier, in units of its mean response to one photon.
 
     The first dynode rules the noise: each photon frees Poisson(δ) electrons, which makes the
@@ -55,30 +69,33 @@ def multiply(detected: Tensor, excess_noise_factor: float, generator: Generator)
     Parameters
     ----------
     detected
-        Photons per pixel.
+        Photons per pixel and scan.
     excess_noise_factor
         F, at least 1; 1 is noiseless multiplication.
     generator
         Source of randomness.
+    averaged_lines
+        Scans of each line.
 
     Returns
     -------
     Tensor
-        Same shape and mean as `detected`, variance (F − 1) per photon.
+        Same shape and mean as `detected`, variance (F − 1) / averaged_lines per photon.
     """
-    if excess_noise_factor == 1:
-        return detected
-    electrons_per_photon = 1 / (excess_noise_factor - 1)
+    excess = torch.as_tensor(excess_noise_factor, dtype=detected.dtype, device=detected.device) - 1
+    # Without excess noise δ is infinite: a large one stands in, and its result is not used.
+    electrons_per_photon = averaged_lines / excess.clamp(min=_LEAST_EXCESS)
     electrons = torch.poisson(detected * electrons_per_photon, generator=generator)
-    return electrons / electrons_per_photon
+    return torch.where(excess > 0, electrons / electrons_per_photon, detected)
 
 
 def read_out(
     signal: Tensor,
-    gain_counts_per_photon: float,
-    offset_counts: float,
-    read_noise_counts: float,
+    gain_counts_per_photon: float | Tensor,
+    offset_counts: float | Tensor,
+    read_noise_counts: float | Tensor,
     generator: Generator,
+    averaged_lines: float | Tensor = 1,
 ) -> Tensor:
     """Turn the signal into counts and add Gaussian read noise.
 
@@ -87,9 +104,11 @@ def read_out(
     signal
         In units of the mean response to one photon.
     gain_counts_per_photon, offset_counts, read_noise_counts
-        Counts per photon, counts without light, and standard deviation of the noise.
+        Counts per photon, counts without light, and standard deviation of one scan's noise.
     generator
         Source of randomness.
+    averaged_lines
+        Scans of each line.
 
     Returns
     -------
@@ -97,20 +116,27 @@ def read_out(
         Same shape.
     """
     noise = torch.empty_like(signal).normal_(generator=generator)
-    return signal * gain_counts_per_photon + offset_counts + noise * read_noise_counts
+    noise_counts = noise * (read_noise_counts / averaged_lines**0.5)
+    return signal * gain_counts_per_photon + offset_counts + noise_counts
 
 
-def digitise(counts: Tensor) -> Tensor:
-    """Clip to the range of the converter and round to whole counts.
+def digitise(
+    counts: Tensor, saturation_counts: float | Tensor, step_counts: float | Tensor = 1
+) -> Tensor:
+    """Round to the steps of the converter and clip to its range.
 
     Parameters
     ----------
     counts
         Counts, any real number.
+    saturation_counts
+        The largest that is written, a whole number.
+    step_counts
+        Distance of neighbouring levels, a whole number: 16 for 12 bits written as 16.
 
     Returns
     -------
     Tensor
-        Same shape, uint16.
+        Same shape and type, whole numbers.
     """
-    return counts.round().clamp(0, MAX_COUNT).to(torch.uint16)
+    return ((counts / step_counts).round() * step_counts).clamp(min=0).clamp(max=saturation_counts)

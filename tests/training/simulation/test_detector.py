@@ -52,8 +52,8 @@ def test_read_out_scales_shifts_and_adds_gaussian_noise() -> None:
 
 def test_digitise_rounds_and_clips() -> None:
     counts = torch.tensor([-3.0, 0.4, 0.6, 1234.5001, 70000.0], dtype=torch.float64)
-    digital = detector.digitise(counts)
-    assert digital.dtype == torch.uint16
+    digital = detector.digitise(counts, 65535)
+    assert digital.dtype == counts.dtype
     assert digital.tolist() == [0, 0, 1, 1235, 65535]
 
 
