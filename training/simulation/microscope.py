@@ -1,75 +1,145 @@
-"""The two-photon microscope: ranges to draw from, one microscope drawn, and what it records."""
+"""A microscope as ranges of what may happen in it, and one acquisition drawn from these."""
 
-from dataclasses import dataclass
-from typing import TypeAlias
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
-from torch import Generator, Tensor
+import torch
+from pydantic import AfterValidator, ConfigDict
+from pydantic import Field as CheckedField
+from pydantic.dataclasses import dataclass as checked_dataclass
+from torch import Tensor
 
-from training.simulation import detector, optics
+from packages.files import read_toml
+from training.simulation.psf import Modality, Optics
 from training.simulation.structures import TARGET_FWHM_UM
 
+Value: TypeAlias = float | Tensor
 Range: TypeAlias = tuple[float, float]
 
 
-@dataclass(frozen=True)
+def _in_order(ends: Range) -> Range:
+    if ends[0] > ends[1]:
+        raise ValueError(f"the range ends at {ends[1]:g}, below its begin {ends[0]:g}")
+    if math.isinf(ends[1]) and ends[0] < ends[1]:
+        raise ValueError("a range is infinite at both ends or at none")
+    return ends
+
+
+_Positive = Annotated[float, CheckedField(gt=0, allow_inf_nan=False)]
+_FromZero = Annotated[float, CheckedField(ge=0, allow_inf_nan=False)]
+_Fraction = Annotated[float, CheckedField(ge=0, lt=1)]
+_Factor = Annotated[float, CheckedField(ge=1, allow_inf_nan=False)]
+_Above = Annotated[float, CheckedField(gt=0)]  # infinity is a length or a density like others
+_Count = Annotated[int, CheckedField(ge=1, le=64)]
+
+PositiveRange = Annotated[tuple[_Positive, _Positive], AfterValidator(_in_order)]
+NotNegativeRange = Annotated[tuple[_FromZero, _FromZero], AfterValidator(_in_order)]
+FractionRange = Annotated[tuple[_Fraction, _Fraction], AfterValidator(_in_order)]
+FactorRange = Annotated[tuple[_Factor, _Factor], AfterValidator(_in_order)]
+UnboundedRange = Annotated[tuple[_Above, _Above], AfterValidator(_in_order)]
+_Error = Annotated[float, CheckedField(gt=-0.5, lt=0.5)]
+ErrorRange = Annotated[tuple[_Error, _Error], AfterValidator(_in_order)]
+
+
+@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Microscope:
-    """One microscope; everything that is recorded of an image's formation.
+    """What the images of one microscope have in common: the ends of what may be drawn.
+
+    The defaults are a two-photon microscope in vivo: an NA of 0.7 to 1.05 in effect, some 100 µm
+    of tissue above the focus, a photomultiplier, few photons.
 
     Attributes
     ----------
-    psf_fwhm_um
-        Lateral full width at half maximum of the two-photon PSF, effective (NA, filling of the
-        back aperture and aberrations taken together).
-    target_fwhm_um
-        Resolution that the target has already.
-    blur_fwhm_um
-        Width of the Gaussian that takes the target to the PSF.
-    sampling
-        Target pixels along the side of one native pixel.
+    modality
+        What makes the PSF; see `training.simulation.psf.Optics`.
+    wavelength_um
+        Of the light that excites (two-photon, confocal) or is emitted (wide-field).
+    refractive_index, tissue_refractive_index
+        Of the immersion and, as far as the light must go through it, of the tissue.
+    numerical_aperture, aperture_filling
+        The latter is the radius of the beam over that of the back aperture.
+    depth_um
+        Of the focus in the tissue: it aberrates and attenuates.
+    scattering_length_um
+        Two-photon signal falls as exp(−2 depth / length); infinite where nothing scatters.
+    labels_per_um2
+        Fluorophores per µm² at brightness 1.
+    expansion_error
+        By how much the specimen expanded more than was assumed, relative.
+    background_photons, background_variation, background_length_um
+        Mean number per native pixel without structure, the standard deviation of its logarithm
+        over the field, and the length over which it varies.
+    vignetting, bleaching
+        Fraction of the light lost in the corners, and lost before the image was taken.
+    line_jitter_um, breathing_um, breathing_period_lines, drift_um
+        Standard deviation of the place of each line, amplitude and period of a sinusoid, and
+        displacement from the first line to the last.
     photons
-        Mean number of photons that a native pixel filled with relative brightness 1 detects,
-        above background.
-    background_photons
-        Mean number of photons per native pixel without structure.
+        Number that a native pixel of the recorded image's bright structure detects, above
+        background and before attenuation and bleaching. Bright is what percentile 99.8 is of the
+        image without noise, so that it can be measured on images of any structure.
     excess_noise_factor
-        Variance of the photomultiplier's signal over that of the photons; at least 1.
+        Variance of the photomultiplier's signal over that of the photons.
     gain_counts_per_photon, offset_counts, read_noise_counts
         What the electronics make of the signal; the read noise is a standard deviation.
+    averaged_lines
+        Read-outs averaged in each line.
+    saturation_counts
+        The largest number that the converter writes.
+    pixel_size_um
+        Side of a native pixel; where it is not known, `sampling` pixels of the target.
+    sampling
+        Pixels of the target along a native pixel, where `pixel_size_um` does not tell.
+    provenance
+        How a fitted microscope came about.
     """
 
-    psf_fwhm_um: float
-    target_fwhm_um: float
-    blur_fwhm_um: float
-    sampling: int
-    photons: float
-    background_photons: float
-    excess_noise_factor: float
-    gain_counts_per_photon: float
-    offset_counts: float
-    read_noise_counts: float
+    modality: Modality = "two-photon"
+    wavelength_um: _Positive = 0.92
+    refractive_index: _Factor = 1.33
+    tissue_refractive_index: _Factor = 1.36
+    numerical_aperture: PositiveRange = (0.7, 1.05)
+    aperture_filling: UnboundedRange = (1.0, 2.0)
+    depth_um: NotNegativeRange = (0.0, 100.0)
+    scattering_length_um: UnboundedRange = (150.0, 250.0)
+    labels_per_um2: UnboundedRange = (1000.0, 10000.0)
+    expansion_error: ErrorRange = (-0.05, 0.05)
+    background_photons: PositiveRange = (0.2, 2.0)
+    background_variation: NotNegativeRange = (0.0, 0.4)
+    background_length_um: PositiveRange = (5.0, 20.0)
+    vignetting: FractionRange = (0.0, 0.2)
+    bleaching: FractionRange = (0.0, 0.2)
+    line_jitter_um: NotNegativeRange = (0.0, 0.03)
+    breathing_um: NotNegativeRange = (0.0, 0.04)
+    breathing_period_lines: PositiveRange = (50.0, 500.0)
+    drift_um: NotNegativeRange = (0.0, 0.04)
+    photons: PositiveRange = (20.0, 200.0)
+    excess_noise_factor: FactorRange = (1.2, 1.5)
+    gain_counts_per_photon: PositiveRange = (20.0, 100.0)
+    offset_counts: NotNegativeRange = (100.0, 500.0)
+    read_noise_counts: NotNegativeRange = (2.0, 15.0)
+    averaged_lines: _Count = 1
+    saturation_counts: _Positive = 65535.0
+    pixel_size_um: _Positive | None = None
+    sampling: _Count = 4
+    target_fwhm_um: _FromZero = TARGET_FWHM_UM
+    provenance: dict[str, str | int | float] = field(default_factory=dict[str, str | int | float])
 
+    def __post_init__(self) -> None:
+        if self.numerical_aperture[1] >= self.refractive_index:
+            raise ValueError(
+                f"a numerical_aperture of {self.numerical_aperture[1]:g} needs an immersion of a "
+                f"higher refractive_index than {self.refractive_index:g}"
+            )
+        if self.offset_counts[1] >= self.saturation_counts:
+            raise ValueError("offset_counts lie above saturation_counts")
 
-@dataclass(frozen=True)
-class MicroscopeRanges:
-    """What microscopes of a kind have in common: the ends of what may be drawn.
-
-    The PSF spans the range published for in-vivo two-photon microscopy at NA 0.8 to 1.05, from a
-    filled back aperture to underfilling with aberrations; the detector is a photomultiplier.
-    """
-
-    psf_fwhm_um: Range = (0.34, 0.50)
-    photons: Range = (30.0, 200.0)
-    background_photons: Range = (0.2, 2.0)
-    excess_noise_factor: Range = (1.2, 1.5)
-    gain_counts_per_photon: Range = (20.0, 100.0)
-    offset_counts: Range = (100.0, 500.0)
-    read_noise_counts: Range = (2.0, 15.0)
-    target_fwhm_um: float = TARGET_FWHM_UM
-    sampling: int = 4
-
-    def draw(self, rng: np.random.Generator) -> Microscope:
-        """Draw one microscope.
+    def draw(self, rng: np.random.Generator) -> "Acquisition":
+        """Draw one acquisition.
 
         Parameters
         ----------
@@ -78,60 +148,151 @@ class MicroscopeRanges:
 
         Returns
         -------
-        Microscope
-            Photons, background and gain log-uniform in their range, the rest uniform.
+        Acquisition
+            Rates and densities log-uniform in their range, the rest uniform.
         """
-        psf_fwhm_um = float(rng.uniform(*self.psf_fwhm_um))
-        return Microscope(
-            psf_fwhm_um=psf_fwhm_um,
+        return self._at(lambda: float(rng.random()))
+
+    def typical(self) -> "Acquisition":
+        """Return the acquisition in the middle of all ranges."""
+        return self._at(lambda: 0.5)
+
+    def _at(self, place: Callable[[], float]) -> "Acquisition":
+        """Return the acquisition whose values lie at some places (0 to 1) in their ranges."""
+        drawn: dict[str, float] = {}
+        for name in _DRAWN:
+            low, high = getattr(self, name)
+            share = place()
+            if low == high:  # infinity included
+                drawn[name] = low
+            elif name in _LOGARITHMIC:
+                drawn[name] = low * (high / low) ** share
+            else:
+                drawn[name] = low + (high - low) * share
+        return Acquisition(
+            modality=self.modality,
+            wavelength_um=self.wavelength_um,
+            refractive_index=self.refractive_index,
+            tissue_refractive_index=self.tissue_refractive_index,
             target_fwhm_um=self.target_fwhm_um,
-            blur_fwhm_um=optics.blur_fwhm_um(psf_fwhm_um, self.target_fwhm_um),
-            sampling=self.sampling,
-            photons=_log_uniform(rng, self.photons),
-            background_photons=_log_uniform(rng, self.background_photons),
-            excess_noise_factor=float(rng.uniform(*self.excess_noise_factor)),
-            gain_counts_per_photon=_log_uniform(rng, self.gain_counts_per_photon),
-            offset_counts=float(rng.uniform(*self.offset_counts)),
-            read_noise_counts=float(rng.uniform(*self.read_noise_counts)),
+            averaged_lines=self.averaged_lines,
+            saturation_counts=self.saturation_counts,
+            **drawn,
         )
 
 
-def record(
-    brightness: Tensor, pixel_size_um: float, microscope: Microscope, generator: Generator
-) -> Tensor:
-    """Record a field as a microscope does: optics, pixels, photons, photomultiplier, counts.
+_DRAWN = (
+    "numerical_aperture", "aperture_filling", "depth_um", "scattering_length_um",
+    "labels_per_um2", "expansion_error", "background_photons", "background_variation",
+    "background_length_um", "vignetting", "bleaching", "line_jitter_um", "breathing_um",
+    "breathing_period_lines", "drift_um", "photons", "excess_noise_factor",
+    "gain_counts_per_photon", "offset_counts", "read_noise_counts",
+)  # fmt: skip
+_LOGARITHMIC = (
+    "scattering_length_um", "labels_per_um2", "background_photons", "photons",
+    "gain_counts_per_photon",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """What happened in one image; see `Microscope` for what the values mean.
+
+    Values are numbers, or tensors (batch, 1, 1) where several images are recorded at once.
+    """
+
+    modality: Modality
+    wavelength_um: float
+    refractive_index: float
+    tissue_refractive_index: float
+    target_fwhm_um: float
+    averaged_lines: int
+    saturation_counts: float
+    numerical_aperture: Value
+    aperture_filling: Value
+    depth_um: Value
+    scattering_length_um: Value
+    labels_per_um2: Value
+    expansion_error: Value
+    background_photons: Value
+    background_variation: Value
+    background_length_um: Value
+    vignetting: Value
+    bleaching: Value
+    line_jitter_um: Value
+    breathing_um: Value
+    breathing_period_lines: Value
+    drift_um: Value
+    photons: Value
+    excess_noise_factor: Value
+    gain_counts_per_photon: Value
+    offset_counts: Value
+    read_noise_counts: Value
+
+    @property
+    def optics(self) -> Optics:
+        """What makes the PSF; parameters of shape (batch,) where there are several images."""
+
+        def flat(value: Value) -> Value:
+            return value.flatten() if isinstance(value, Tensor) else value
+
+        return Optics(
+            modality=self.modality,
+            numerical_aperture=flat(self.numerical_aperture),
+            wavelength_um=self.wavelength_um,
+            refractive_index=self.refractive_index,
+            aperture_filling=flat(self.aperture_filling),
+            tissue_refractive_index=self.tissue_refractive_index,
+            depth_um=flat(self.depth_um),
+        )
+
+
+def stack(acquisitions: list[Acquisition], like: Tensor) -> Acquisition:
+    """Gather acquisitions of one microscope, to record a batch at once.
 
     Parameters
     ----------
-    brightness
-        (..., y, x) on the target's grid, floating point: 0 is background, 1 bright structure.
-        Sides divisible by `microscope.sampling`. Darkness is assumed outside.
-    pixel_size_um
-        Side of a pixel of the target, µm before expansion.
-    microscope
-        What records.
-    generator
-        Source of randomness, on the tensor's device.
+    acquisitions
+        One of each image.
+    like
+        Tensor whose type and device are taken.
 
     Returns
     -------
-    Tensor
-        (..., y / sampling, x / sampling), uint16 counts.
+    Acquisition
+        With tensors (batch, 1, 1).
     """
-    blurred = optics.blur(brightness.clamp(min=0), microscope.blur_fwhm_um / pixel_size_um)
-    native = optics.sample(blurred, microscope.sampling)
-    expected = detector.expected_photons(native, microscope.photons, microscope.background_photons)
-    detected = detector.detect(expected, generator)
-    signal = detector.multiply(detected, microscope.excess_noise_factor, generator)
-    counts = detector.read_out(
-        signal,
-        microscope.gain_counts_per_photon,
-        microscope.offset_counts,
-        microscope.read_noise_counts,
-        generator,
-    )
-    return detector.digitise(counts)
+    gathered: dict[str, Any] = {
+        name: torch.tensor(
+            [getattr(one, name) for one in acquisitions], dtype=like.dtype, device=like.device
+        ).view(-1, 1, 1)
+        for name in _DRAWN
+    }
+    return replace(acquisitions[0], **gathered)
 
 
-def _log_uniform(rng: np.random.Generator, ends: Range) -> float:
-    return float(np.exp(rng.uniform(*np.log(ends))))
+def read_microscope(path: Path) -> Microscope:
+    """Read a microscope, as `training fit` writes it.
+
+    Parameters
+    ----------
+    path
+        TOML file with entries named as `Microscope` names them.
+
+    Returns
+    -------
+    Microscope
+        Entries that the file leaves out are the defaults.
+
+    Raises
+    ------
+    UserError
+        No such file, no TOML, or an unknown or unphysical entry.
+    """
+    return read_toml(path, Microscope)
+
+
+def to_toml(microscope: Microscope) -> dict[str, object]:
+    """Return a microscope as it stands in a TOML file: ranges as lists, nothing unknown."""
+    entries = {name: value for name, value in asdict(microscope).items() if value is not None}
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in entries.items()}

@@ -4,67 +4,35 @@ import math
 
 import torch
 import torch.nn.functional as F
+from scipy.fft import next_fast_len
 from torch import Tensor
 
 FWHM_PER_SIGMA = math.sqrt(8 * math.log(2))
-_REACH_SIGMAS = 4.5
 
 
-def blur_fwhm_um(psf_fwhm_um: float, target_fwhm_um: float) -> float:
-    """Width of the blur that a target still lacks, as variances of Gaussians add.
-
-    Parameters
-    ----------
-    psf_fwhm_um, target_fwhm_um
-        Full widths at half maximum of the microscope's PSF and of the target's own, µm.
-
-    Returns
-    -------
-    float
-        √(psf² − target²), µm.
-    """
-    return math.sqrt(psf_fwhm_um**2 - target_fwhm_um**2)
-
-
-def reach_px(fwhm_px: float) -> int:
-    """Pixels beyond which a Gaussian blur is cut off: the context that `blur` needs.
+def focus(fluorescence: Tensor, kernel: Tensor) -> Tensor:
+    """Convolve with a PSF; the planes of a volume add up to one image.
 
     Parameters
     ----------
-    fwhm_px
-        Full width at half maximum, pixels.
-
-    Returns
-    -------
-    int
-        Pixels on each side.
-    """
-    return math.ceil(_REACH_SIGMAS * fwhm_px / FWHM_PER_SIGMA)
-
-
-def blur(image: Tensor, fwhm_px: float) -> Tensor:
-    """Blur with a Gaussian of unit sum.
-
-    Parameters
-    ----------
-    image
-        (..., y, x), floating point. Darkness is assumed outside.
-    fwhm_px
-        Full width at half maximum, pixels; exact from 2 upwards, where sampling resolves it.
+    fluorescence
+        (batch, y, x) or (batch, z, y, x), floating point. Darkness is assumed outside.
+    kernel
+        (batch or 1, K, K) or (z, K, K), K odd.
 
     Returns
     -------
     Tensor
-        (..., y, x), same type. The sum is conserved but for what is blurred out of the image.
+        (batch, y, x), same type. Light is conserved but for what leaves the image.
     """
-    reach = reach_px(fwhm_px)
-    offsets = torch.arange(-reach, reach + 1, dtype=torch.float64)
-    kernel = torch.exp(-((offsets * FWHM_PER_SIGMA / fwhm_px) ** 2) / 2)
-    kernel = (kernel / kernel.sum()).to(image)
-    stack = image.reshape(-1, 1, *image.shape[-2:])
-    stack = F.conv2d(stack, kernel.view(1, 1, -1, 1), padding=(reach, 0))
-    stack = F.conv2d(stack, kernel.view(1, 1, 1, -1), padding=(0, reach))
-    return stack.reshape(image.shape)
+    rows, columns = fluorescence.shape[-2:]
+    reach = kernel.shape[-1] // 2
+    shape = [next_fast_len(side + 2 * reach, real=True) for side in (rows, columns)]
+    spectrum = torch.fft.rfft2(fluorescence, s=shape) * torch.fft.rfft2(kernel, s=shape)
+    if fluorescence.ndim == 4:
+        spectrum = spectrum.sum(1)
+    image = torch.fft.irfft2(spectrum, s=shape)
+    return image[..., reach : reach + rows, reach : reach + columns]
 
 
 def sample(image: Tensor, sampling: int) -> Tensor:
@@ -73,15 +41,13 @@ def sample(image: Tensor, sampling: int) -> Tensor:
     Parameters
     ----------
     image
-        (..., y, x), sides divisible by `sampling`.
+        (batch, y, x), sides divisible by `sampling`.
     sampling
         Target pixels along the side of one native pixel.
 
     Returns
     -------
     Tensor
-        (..., y / sampling, x / sampling).
+        (batch, y / sampling, x / sampling).
     """
-    stack = image.reshape(-1, 1, *image.shape[-2:])
-    stack = F.avg_pool2d(stack, sampling)
-    return stack.reshape(*image.shape[:-2], *stack.shape[-2:])
+    return F.avg_pool2d(image[:, None], sampling)[:, 0]
