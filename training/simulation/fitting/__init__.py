@@ -1,0 +1,1 @@
+"""How well simulated images match real ones: what is measured, and the page that shows it."""
