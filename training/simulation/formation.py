@@ -90,7 +90,7 @@ def record(
     labelled = specimen.labelled(
         brightness.clamp(min=0), acquisition.labels_per_um2, pixel_size_um, generator
     )
-    image = _optical_image(labelled, pixel_size_um, acquisition, reach_px, z_step_um)
+    image = blur(labelled, pixel_size_um, acquisition, reach_px, z_step_um)
     native_um = pixel_size_um * sampling
     lines = image.shape[-2] // sampling
     displacement_um = motion.line_displacement_um(
@@ -159,7 +159,7 @@ def measure_bright_level(
         Percentile 99.8 of the image without noise and margin, relative to `brightness`.
     """
     typical = microscope.typical()
-    image = _optical_image(
+    image = blur(
         brightness.clamp(min=0)[None], pixel_size_um, typical, reach_px, z_step_um
     )
     native = optics.sample(image, sampling)[0]
@@ -192,14 +192,27 @@ def describe(acquisition: Acquisition) -> dict[str, float | int | str]:
     }
 
 
-def _optical_image(
+def blur(
     fluorescence: Tensor,
     pixel_size_um: float,
     acquisition: Acquisition,
     reach_px: int,
-    z_step_um: float,
+    z_step_um: float = 0.0,
 ) -> Tensor:
-    """Blur (batch, y, x) or (batch, z, y, x) into an image (batch, y, x)."""
+    """Apply the optics alone.
+
+    Parameters
+    ----------
+    fluorescence
+        (batch, y, x) or (batch, z, y, x) on the target's grid.
+    pixel_size_um, acquisition, reach_px, z_step_um
+        See `record`.
+
+    Returns
+    -------
+    Tensor
+        (batch, y, x).
+    """
     # A specimen that expanded more than assumed has smaller pixels than stated.
     true_pixel_um = pixel_size_um / (1 + acquisition.expansion_error)
     if fluorescence.ndim == 3:
