@@ -44,7 +44,8 @@ class Optics:
         objective's back aperture; `math.inf` is uniform. Without effect on detection.
     tissue_refractive_index, depth_um
         Of the tissue between objective and focus; where it differs from the immersion,
-        spherical aberration grows with the depth.
+        spherical aberration grows with the depth. Depth times difference of the indices may
+        reach 50 µm at an aperture of 1.05, 15 µm at 1.2, before the quadrature fails.
 
     Raises
     ------
@@ -139,7 +140,7 @@ def focused_pupil(optics: Optics, like: Tensor) -> Pupil:
     """
     aperture, vacuum_um, immersion, filling, tissue, depth_um = torch.broadcast_tensors(
         *(
-            torch.as_tensor(value).to(like).reshape(-1, 1)
+            torch.as_tensor(value, dtype=like.dtype, device=like.device).reshape(-1, 1)
             for value in (
                 optics.numerical_aperture,
                 optics.wavelength_um,
@@ -155,9 +156,9 @@ def focused_pupil(optics: Optics, like: Tensor) -> Pupil:
     angle = torch.arcsin(aperture / immersion) * nodes
     # Wavenumbers in units of that in vacuum; refraction conserves the lateral one.
     lateral = immersion * angle.sin()
-    before, after = immersion * angle.cos(), (tissue**2 - lateral**2).sqrt()
+    before, after = (immersion**2 - lateral**2).sqrt(), (tissue**2 - lateral**2).sqrt()
     detected = angle.cos().sqrt() * angle.sin() * weights
-    excited = detected * torch.exp(-((lateral / (aperture * filling)) ** 2))
+    excited = detected * torch.exp(-((lateral / aperture / filling) ** 2))
     beams = {
         "two-photon": (excited,),
         "confocal": (excited, detected),

@@ -8,9 +8,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.simulation.diffraction import Optics, Parameter, Pupil, focused_pupil, gauss_legendre
+from training.simulation.diffraction import (
+    Modality,
+    Optics,
+    Parameter,
+    Pupil,
+    focused_pupil,
+    gauss_legendre,
+)
 
 __all__ = [
+    "Modality",
     "Optics",
     "fwhm_um",
     "intensity",
@@ -207,7 +215,7 @@ def _blur(
 ) -> Tensor:
     """(batch, Z, y, x) intensity on the target's pixels, shrunk by the target's own width."""
     shrinking = (1 - (target_fwhm_um / _lateral_fwhm_um(pupil)[:, None]) ** 2).sqrt()
-    pixel_um = torch.as_tensor(pixel_size_um).to(z_um).reshape(-1, 1)
+    pixel_um = torch.as_tensor(pixel_size_um, dtype=z_um.dtype, device=z_um.device).reshape(-1, 1)
     distances_px, indices, weights = _radial_interpolation(reach_px)
     r_um = pixel_um / shrinking * torch.as_tensor(distances_px).to(z_um)
     profile = pupil.intensity(r_um, z_um[None])
