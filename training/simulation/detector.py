@@ -11,7 +11,6 @@ mean and divide the variance of every noise by their number.
 import torch
 from torch import Generator, Tensor
 
-MAX_COUNT = 2**16 - 1
 _LEAST_EXCESS = 1e-4
 
 

@@ -102,7 +102,7 @@ def background(
     """
     logarithm = variation * smooth_field(shape, correlation_px, generator)
     # The mean of exp(n) is exp(variance / 2) for a normal n.
-    return mean_photons * torch.exp(logarithm - variation**2 / 2)
+    return torch.exp(logarithm - variation**2 / 2) * mean_photons
 
 
 def vignetted(image: Tensor, corner_loss: float | Tensor, centre: Tensor) -> Tensor:
@@ -148,21 +148,3 @@ def attenuation(depth_um: float | Tensor, scattering_length_um: float | Tensor) 
         exp(−2 depth / scattering length), of the parameters' common shape.
     """
     return torch.exp(torch.as_tensor(-2 * depth_um / scattering_length_um))
-
-
-def bleaching(exposures: float | Tensor, loss_per_exposure: float | Tensor) -> Tensor:
-    """Share of the fluorophores left after earlier images.
-
-    Parameters
-    ----------
-    exposures
-        Number of images recorded before.
-    loss_per_exposure
-        Share that one image bleaches, 0 to 1.
-
-    Returns
-    -------
-    Tensor
-        (1 − loss) ^ exposures, of the parameters' common shape.
-    """
-    return torch.as_tensor((1 - loss_per_exposure) ** exposures)
