@@ -100,7 +100,8 @@ def numerical_aperture_for(lateral_fwhm_um: float, optics: Optics) -> float:
     Returns
     -------
     float
-        By bisection between 0.05 and 0.98 of the lower refractive index.
+        By bisection between 0.05 and 0.98 of the lower refractive index. With strong aberration
+        the width no longer falls with the aperture: meant for depths where it does.
 
     Raises
     ------

@@ -69,8 +69,8 @@ def test_intensity_equals_adaptive_quadrature(
     expected = [[(reference(r, best + z) / reference(0, best)) ** 2 for r in r_um] for z in z_um]
 
     optics = Optics("two-photon", aperture, 0.92, 1.33, filling, tissue, depth)
-    values = intensity(optics, torch.tensor(r_um).double(), torch.tensor(z_um).double())
-    torch.testing.assert_close(values, torch.tensor(expected).double(), rtol=0, atol=tolerance)
+    positions = [torch.tensor(values, dtype=torch.float64) for values in (r_um, z_um)]
+    np.testing.assert_allclose(intensity(optics, *positions), expected, rtol=0, atol=tolerance)
 
 
 def test_low_aperture_gives_the_airy_pattern() -> None:

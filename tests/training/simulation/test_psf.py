@@ -156,6 +156,15 @@ def test_kernel_is_symmetric() -> None:
     torch.testing.assert_close(kernel, kernel.mT)
 
 
+@pytest.mark.parametrize("filling", FILLINGS)
+def test_gradient_of_the_kernel_equals_finite_differences(filling: float) -> None:
+    def kernel(aperture: torch.Tensor) -> torch.Tensor:
+        return psf.kernel(two_photon(aperture, filling), 0.05, 0.07, 6)
+
+    aperture = torch.tensor([0.93], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(kernel, aperture)
+
+
 def test_kernel_for_a_perfect_target_is_the_profile() -> None:
     optics = two_photon(torch.tensor([0.8, 1.05], dtype=torch.float64))
     kernel = psf.kernel(optics, 0.03, 0.0, 25)
