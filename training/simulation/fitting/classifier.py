@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 from sklearn.ensemble import RandomForestClassifier
 
 from packages.cli import UserError
+from training.simulation.fitting.statistics import Floats, Images, autocorrelation, noise_of
 
-Images: TypeAlias = Sequence[NDArray[Any]]
-Floats: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.int64]
 
 MAX_PATCHES = 300  # of either kind
@@ -22,7 +20,6 @@ _TREES = 100
 _RESAMPLINGS = 1000
 _QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _BAND_PERIODS = 2  # width of a band of the power spectrum, in periods per patch
-_NOISE_SIGMA_PX = 1.5  # what is finer than this is mostly noise
 _CELL_PX = 4  # side of the squares of a photon-transfer curve within a patch
 _TINY = 1e-12  # keeps logarithms of an entirely flat patch finite
 
@@ -156,7 +153,7 @@ def describe(patches: Floats) -> Floats:
         in the power spectrum; and of power along y over power along x in bands twice as wide.
     """
     flat = patches.reshape(len(patches), -1)
-    noise = patches - gaussian_filter(patches, (0, _NOISE_SIGMA_PX, _NOISE_SIGMA_PX))
+    noise = noise_of(patches)
     centred = flat - flat.mean(axis=1, keepdims=True)
     spread = centred.std(axis=1)
     columns = [
@@ -166,7 +163,7 @@ def describe(patches: Floats) -> Floats:
         (centred**3).mean(axis=1) / (spread + _TINY) ** 3,
         np.log(noise.var(axis=(1, 2)) + _TINY),
         _photon_transfer_slope(patches, noise),
-        *_autocorrelations(noise),
+        *(autocorrelation(noise, lag, axis) for lag in (1, 2) for axis in (-2, -1)),
         *_spectrum(patches),
     ]
     return np.stack(columns, axis=1)
@@ -182,15 +179,6 @@ def _photon_transfer_slope(patches: Floats, noise: Floats) -> Floats:
     variances = variances.reshape(len(patches), -1)
     means -= means.mean(axis=1, keepdims=True)
     return (means * variances).sum(axis=1) / ((means**2).sum(axis=1) + _TINY)
-
-
-def _autocorrelations(noise: Floats) -> list[Floats]:
-    variance = (noise**2).mean(axis=(1, 2)) + _TINY
-    columns: list[Floats] = []
-    for lag in (1, 2):
-        columns.append((noise[:, lag:] * noise[:, :-lag]).mean(axis=(1, 2)) / variance)
-        columns.append((noise[:, :, lag:] * noise[:, :, :-lag]).mean(axis=(1, 2)) / variance)
-    return columns
 
 
 def _spectrum(patches: Floats) -> list[Floats]:

@@ -82,12 +82,6 @@ def test_the_area_is_that_of_the_scores(judged: Separability) -> None:
     assert judged.interval[0] < judged.auc < judged.interval[1]
 
 
-def test_the_same_seed_gives_the_same() -> None:
-    real, simulated = _images(0, count=2, side=64), _images(1, count=2, side=64)
-    first, second = (separability(real, simulated, patch_px=16, seed=3) for _ in range(2))
-    assert first == second
-
-
 def test_stacks_are_cut_through_all_planes() -> None:
     stack = np.stack(_images(0, count=3, side=64))
     found = separability([stack], _images(1, count=2, side=64), patch_px=16)
@@ -101,10 +95,11 @@ def test_many_patches_are_drawn_from() -> None:
     assert len(found.simulated) == 16
 
 
-def test_integers_will_do() -> None:
-    real, simulated = _images(0, count=2, side=64), _images(1, count=2, side=64)
+def test_the_same_counts_give_the_same_whatever_their_type() -> None:
+    real, simulated = _images(0, count=1, side=64), _images(1, count=1, side=64)
     whole = [image.astype(np.uint16) for image in real]
-    assert separability(whole, simulated) == separability(real, simulated)
+    found = separability(whole, simulated, patch_px=16)
+    assert found == separability(real, simulated, patch_px=16)
 
 
 @pytest.mark.parametrize("real", [[], [np.zeros((20, 200))], [np.zeros((40, 40))]])

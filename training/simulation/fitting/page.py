@@ -1,0 +1,189 @@
+"""One self-contained page that shows what a fit found."""
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import numpy as np
+from PIL import Image
+from scipy.ndimage import uniform_filter
+
+from packages.files import replacing
+from training.simulation.fitting import figures
+from training.simulation.fitting.classifier import ScoredPatch, Separability
+from training.simulation.fitting.findings import Estimate, Findings
+from training.simulation.fitting.statistics import Floats, Images
+
+_EXAMPLES = 3  # images of each kind
+_CROP_PX = 192
+_EASIEST = 8
+_SHOWN_PERCENTILES = (0.5, 99.8)  # of the real images
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A picture with its caption: a PNG as data URI."""
+
+    source: str
+    side_px: int
+    caption: str
+
+
+def write_page(path: Path, findings: Findings) -> Path:
+    """Write what a fit found as one HTML file that needs nothing else.
+
+    Parameters
+    ----------
+    path
+        The file to write; replaced when it is there.
+    findings
+        What to show.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    kinds = {"real": findings.real, "fitted": findings.fitted, "default": findings.default}
+    grey = _grey_range(findings.real)
+    side_px = min(_CROP_PX, *(side for image in findings.real for side in image.shape[-2:]))
+    bar_um = _round_length(0.3 * side_px * findings.pixel_size_um)
+    page = _template().render(
+        title=findings.title,
+        lead=_lead(findings.before, findings.after),
+        warning=_warning(findings.after),
+        examples={kind: _examples(images, side_px, grey) for kind, images in kinds.items()},
+        bar_um=bar_um,
+        bar_percent=100 * bar_um / (side_px * findings.pixel_size_um),
+        grey=grey,
+        estimates=[_row(estimate) for estimate in findings.estimates],
+        figures={
+            "photon_transfer": figures.photon_transfer(findings.photon_transfer),
+            "spectra": figures.spectra(kinds, findings.pixel_size_um),
+            "histograms": figures.histograms(kinds),
+            "autocorrelation": figures.noise_autocorrelation(kinds),
+            "separabilities": figures.separabilities(findings.before, findings.after),
+        },
+        easiest={
+            "real": _thumbnails(findings.real, findings.after.real, findings.after, grey),
+            "simulated": _thumbnails(
+                findings.fitted, findings.after.simulated, findings.after, grey
+            ),
+        },
+        patch_px=findings.after.patch_px,
+        files=findings.files,
+        provenance=findings.provenance,
+    )
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return path
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=jinja2.select_autoescape(["j2"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
+
+
+def _lead(before: Separability, after: Separability) -> str:
+    text = (
+        "A small classifier tells real patches from simulated ones with an AUC of "
+        f"{_with_interval(before)} for the default microscope and {_with_interval(after)} for the "
+        "fitted one; 0.5 is chance."
+    )
+    distance, left = (abs(found.auc - 0.5) for found in (before, after))
+    if left < distance:
+        return f"{text} The fit closes {1 - left / distance:.0%} of the distance."
+    return f"{text} The fit does not bring the simulation closer."
+
+
+def _warning(after: Separability) -> str:
+    if after.auc <= figures.WARN_AUC:
+        return ""
+    return (
+        f"Images of the fitted microscope are still told from real ones: AUC {after.auc:.2f}, "
+        f"above {figures.WARN_AUC:g}. What a network learns from them may not hold for real "
+        "images. The easiest patches below show what gives them away."
+    )
+
+
+def _with_interval(found: Separability) -> str:
+    return f"{found.auc:.2f} ({found.interval[0]:.2f} to {found.interval[1]:.2f})"
+
+
+def _row(estimate: Estimate) -> dict[str, str]:
+    return {
+        "name": estimate.name,
+        "value": _number(estimate.value),
+        "range": f"{_number(estimate.low)} to {_number(estimate.high)}",
+        "unit": estimate.unit,
+        "method": estimate.method,
+        "remark": estimate.remark,
+    }
+
+
+def _number(value: float) -> str:
+    """Write three digits, and all those before the point."""
+    if not math.isfinite(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return text.replace("-", "−")
+
+
+def _grey_range(images: Images) -> tuple[float, float]:
+    values = np.concatenate([image.ravel() for image in images])
+    low, high = np.percentile(values, _SHOWN_PERCENTILES)
+    return float(low), float(max(high, low + 1))
+
+
+def _examples(images: Images, side_px: int, grey: tuple[float, float]) -> list[_Picture]:
+    """Crop images, taken evenly from all, where they are brightest."""
+    chosen = np.unique(np.linspace(0, len(images) - 1, _EXAMPLES).round().astype(int))
+    pictures: list[_Picture] = []
+    for index in map(int, chosen):
+        stack = images[index].reshape(-1, *images[index].shape[-2:])
+        plane = stack[len(stack) // 2].astype(np.float64)
+        pictures.append(_Picture(_png(_brightest(plane, side_px), grey), side_px, str(index + 1)))
+    return pictures
+
+
+def _brightest(plane: Floats, side_px: int) -> Floats:
+    means = uniform_filter(plane, side_px, mode="constant")
+    before, after = side_px // 2, (side_px - 1) // 2
+    inside = means[before : plane.shape[0] - after, before : plane.shape[1] - after]
+    y, x = np.unravel_index(int(inside.argmax()), inside.shape)
+    return plane[y : y + side_px, x : x + side_px]
+
+
+def _thumbnails(
+    images: Images, patches: Sequence[ScoredPatch], found: Separability, grey: tuple[float, float]
+) -> list[_Picture]:
+    pictures: list[_Picture] = []
+    for patch in patches[:_EASIEST]:
+        stack = images[patch.image].reshape(-1, *images[patch.image].shape[-2:])
+        rows, columns = (slice(begin, begin + found.patch_px) for begin in (patch.y, patch.x))
+        pixels = stack[patch.plane, rows, columns].astype(np.float64)
+        pictures.append(_Picture(_png(pixels, grey), found.patch_px, f"{patch.score:.2f}"))
+    return pictures
+
+
+def _png(plane: Floats, grey: tuple[float, float]) -> str:
+    shade = np.clip((plane - grey[0]) / (grey[1] - grey[0]), 0, 1)
+    stream = io.BytesIO()
+    Image.fromarray(np.rint(255 * shade).astype(np.uint8)).save(stream, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def _round_length(length: float) -> float:
+    """Return the largest 1, 2 or 5 times a power of ten that is not longer."""
+    power = 10.0 ** math.floor(math.log10(length))
+    return max(step * power for step in (1, 2, 5) if step * power <= length)
