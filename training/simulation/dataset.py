@@ -1,41 +1,24 @@
-"""A dataset of simulated pairs: planned from the seed, written image by image, resumable."""
+"""The verb that simulates pairs: what is asked for, and which targets and pixels follow from it."""
 
 import math
-import shutil
-from collections.abc import Collection
-from dataclasses import asdict
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
 
-import torch
-import xarray as xr
-
-from packages import __version__, resample
-from packages.cli import UserError, console, progress
-from packages.datasets import Facts, ImageFacts, Split, open_dataset
-from packages.files import read_toml, sha256, write_toml
-from packages.images import write
-from training.simulation.microscope import Microscope, MicroscopeRanges, record
-from training.simulation.optics import blur_fwhm_um, reach_px
-from training.simulation.targets import (
-    Array,
-    Expanded,
-    Generated,
-    Target,
-    Targets,
-    find_files,
-    random_generator,
-)
+from packages.cli import UserError, console
+from packages.datasets import open_dataset
+from packages.files import sha256
+from training.simulation import psf
+from training.simulation.expanded import Expanded, agree, find_files, find_pixel_size_um
+from training.simulation.microscope import Microscope, read_microscope
+from training.simulation.structures import PHANTOMS, STRUCTURES
+from training.simulation.targets import DEFAULT_PIXEL_SIZE_UM, Generated, Targets
+from training.simulation.writing import SPLITS, Plan, make, split_of
 
 DEFAULT_IMAGES = 60
+DEFAULT_SIZE_PX = 256
 SMALLEST_SIZE_PX = 32
-
-# The split of each ten sources in turn: 7, 1 and 2, and all three parts from three sources on.
-_SPLITS: tuple[Split, ...] = (
-    "train", "validation", "calibration", "train", "train",
-    "train", "validation", "train", "train", "train",
-)  # fmt: skip
-_FOLDERS = ("target", "native", "input")
+DEFAULT_STRUCTURE = "cells"
+THICKEST_UM = 50.0
 
 
 def simulate(
@@ -43,22 +26,26 @@ def simulate(
     *,
     expanded: Path | None = None,
     images: int | None = None,
-    size: int = 256,
+    size: int | None = None,
     seed: int = 0,
     pixel_size: float | None = None,
     expansion: float = 1.0,
+    microscope: Path | None = None,
+    structure: str = DEFAULT_STRUCTURE,
+    thickness: float = 0.0,
 ) -> Path:
-    """Make a dataset of inputs as a two-photon microscope records them, with their truth.
+    """Make a dataset of inputs as a microscope records them, with their truth.
 
-    Without --expanded the truth is generated: membrane-labelled tumour cells and microtubes. The
-    dataset is split by source image into train, calibration and validation, about 70, 10 and 20 %.
-    The same arguments give the same bytes; an interrupted run goes on where it stopped.
+    Without --expanded the truth is generated: membrane-labelled tumour cells and microtubes, or
+    what --structure says. The dataset is split by source image into train, calibration and
+    validation, about 70, 10 and 20 %. The same arguments give the same bytes; an interrupted run
+    goes on where it stopped.
 
     Parameters
     ----------
     out
-        Folder to make: input/, target/, native/ (the microscope's own, four times coarser pixels)
-        and dataset.toml, which records every parameter drawn.
+        Folder to make: input/, target/, native/ (the microscope's own, coarser pixels), geometry/
+        of generated structures, and dataset.toml, which records every value drawn.
     expanded
         Folder of at least three images of expanded specimens, to be used as truth. Each is cut in
         squares; planes of a stack are images of one source.
@@ -66,7 +53,8 @@ def simulate(
         How many images to make; default 60 generated, or all squares of the expanded images that
         are not nearly empty. A limit takes evenly from all files.
     size
-        Side of an image in pixels, a multiple of 4; 0 takes expanded images whole.
+        Side of an image in pixels, a whole number of the microscope's pixels; default about 256;
+        0 takes expanded images whole.
     seed
         Number from which all randomness follows.
     pixel_size
@@ -75,6 +63,15 @@ def simulate(
     expansion
         Factor to divide the pixel sizes stated in the files by; 1 if they are stated as before
         expansion.
+    microscope
+        File of a microscope, as `training fit` writes it; default a two-photon microscope in vivo.
+        Where it tells its pixel size, pixels of the truth are a whole fraction of it.
+    structure
+        What is generated: cells, microtubes, tubes, granules, sheets, nets, points, or a phantom
+        (point-pairs, tube-pairs, gaps, crossings, empty).
+    thickness
+        Micrometres of generated structure around the plane in focus, whose light is recorded too;
+        0 generates the plane alone.
 
     Returns
     -------
@@ -86,64 +83,72 @@ def simulate(
     UserError
         The arguments or a file cannot be used, or `out` holds something else.
     """
-    ranges = MicroscopeRanges()
-    _refuse_arguments(expanded, images, size, seed, pixel_size, expansion, ranges.sampling)
+    _refuse_arguments(expanded, images, size, seed, pixel_size, expansion)
+    _refuse_structure(expanded, structure, thickness)
+    recorder = read_microscope(microscope) if microscope else Microscope()
     files = find_files(expanded) if expanded else {}
     if expanded and len(files) < 3:
         raise UserError(
             f"{expanded} holds {len(files)} image(s), but train, calibration and validation need "
             "one each: give at least 3, for instance by cutting a large image into files."
         )
-    arguments: dict[str, str | int | float] = {
-        "command": _command(expanded, images, size, seed, pixel_size, expansion),
+    drawn_um = pixel_size
+    if expanded and not pixel_size:
+        drawn_um = find_pixel_size_um(files, expansion)
+    pixel_size_um, sampling = _pixels(recorder, drawn_um)
+    size = _whole_size(size, sampling)
+    _refuse_pixels(recorder, pixel_size_um)
+
+    flags = {
+        "expanded": expanded.resolve().name if expanded else None,
+        "images": DEFAULT_IMAGES if images is None and expanded is None else images,
+        "size": size,
         "seed": seed,
+        "pixel-size": pixel_size,
+        "expansion": expansion if expansion != 1 else None,
+        "microscope": microscope.name if microscope else None,
+        "structure": structure if structure != DEFAULT_STRUCTURE else None,
+        "thickness": thickness or None,
+    }
+    arguments: dict[str, str | int | float] = {
+        "command": _command(flags),
+        "seed": seed,
+        "microscope": sha256(microscope) if microscope else "default",
         **{f"sha256 of {path.name}": sha256(path) for path in files.values()},
     }
+    if expanded and drawn_um and pixel_size_um != drawn_um:
+        arguments["resampled"] = f"from {drawn_um:.6g} to {pixel_size_um:.6g} µm"
     if _is_there(out, arguments):
         console.print(f"{out} is already there, made by the same arguments.")
         return out
 
     targets: Targets
     if expanded:
-        targets = Expanded(files, images, size, ranges.sampling, pixel_size, expansion, seed)
+        enlargement = (drawn_um or pixel_size_um) / pixel_size_um
+        targets = Expanded(files, images, size, sampling, pixel_size_um, enlargement, seed)
+        _refuse_too_few(targets, images, expanded)
     else:
-        targets = Generated(images or DEFAULT_IMAGES, size, pixel_size, seed)
-    _refuse_targets(targets, images, ranges, expanded)
-    _make(out, targets, ranges, seed, arguments)
+        targets = Generated(
+            images or DEFAULT_IMAGES,
+            size,
+            pixel_size_um,
+            seed,
+            structure=structure,
+            thickness_um=thickness,
+        )
+    make(out, Plan(targets, recorder, sampling, thickness, seed, arguments))
     console.print(f"{_summary(targets)} in {out}", soft_wrap=True)
     return out
-
-
-def split_of(sources: list[str]) -> dict[str, Split]:
-    """Assign sources to parts, so that later sources do not move earlier ones.
-
-    Parameters
-    ----------
-    sources
-        Names, in the order in which they first appear; repeats are ignored.
-
-    Returns
-    -------
-    dict
-        The part of each source: 70 % train, 10 % calibration, 20 % validation of every ten.
-    """
-    return {name: _SPLITS[i % len(_SPLITS)] for i, name in enumerate(dict.fromkeys(sources))}
 
 
 def _refuse_arguments(
     expanded: Path | None,
     count: int | None,
-    size: int,
+    size: int | None,
     seed: int,
     pixel_size: float | None,
     expansion: float,
-    sampling: int,
 ) -> None:
-    if size % sampling or 0 < size < SMALLEST_SIZE_PX or size < 0:
-        raise UserError(
-            f"--size {size} cannot be used: give a multiple of {sampling}, at least "
-            f"{SMALLEST_SIZE_PX}, or 0 for whole expanded images."
-        )
     if size == 0 and expanded is None:
         raise UserError("--size 0 means whole images, which needs --expanded: give a size.")
     if count is not None and count < 3:
@@ -164,16 +169,84 @@ def _refuse_arguments(
         )
 
 
-def _refuse_targets(
-    targets: Targets, count: int | None, ranges: MicroscopeRanges, expanded: Path | None
-) -> None:
-    coarsest_um = ranges.psf_fwhm_um[0] / 2
-    if targets.pixel_size_um > coarsest_um:
+def _refuse_structure(expanded: Path | None, structure: str, thickness: float) -> None:
+    known = [*STRUCTURES, *PHANTOMS]
+    if structure not in known:
+        raise UserError(f"There is no structure '{structure}': choose one of {', '.join(known)}.")
+    if expanded and structure != DEFAULT_STRUCTURE:
         raise UserError(
-            f"Pixels of {targets.pixel_size_um:g} µm are too coarse for a PSF of "
-            f"{ranges.psf_fwhm_um[0]:g} µm (at most {coarsest_um:g} µm): if the files state sizes "
-            "after expansion give --expansion 4, if they state wrong ones --pixel-size."
+            "--structure says what is generated, but --expanded gives images: leave one out."
         )
+    if expanded and thickness:
+        raise UserError(
+            "--thickness needs generated structures, for nothing is known of what lay above and "
+            "below an image: leave it or --expanded out."
+        )
+    if not 0 <= thickness <= THICKEST_UM:
+        raise UserError(
+            f"--thickness {thickness:g} cannot be used: give 0 to {THICKEST_UM:g} micrometres."
+        )
+
+
+def _pixels(microscope: Microscope, drawn_um: float | None) -> tuple[float, int]:
+    """Choose the targets' pixel size, and how many of them lie along a native pixel.
+
+    Parameters
+    ----------
+    microscope
+        Whose pixels may be of a known size.
+    drawn_um
+        Pixel size that the truth has or is to have, if there is one.
+    """
+    native_um = microscope.pixel_size_um
+    if native_um is None:
+        return drawn_um or DEFAULT_PIXEL_SIZE_UM, microscope.sampling
+    if drawn_um is None:
+        return native_um / microscope.sampling, microscope.sampling
+    sampling = max(1, round(native_um / drawn_um))
+    whole_um = native_um / sampling
+    if agree(whole_um, drawn_um):
+        return drawn_um, sampling
+    console.print(
+        f"Pixels of the truth are {whole_um:.4g} instead of {drawn_um:.4g} µm, so that a whole "
+        f"number of them, {sampling}, lies along the microscope's of {native_um:g} µm.",
+        soft_wrap=True,
+    )
+    return whole_um, sampling
+
+
+def _whole_size(size: int | None, sampling: int) -> int:
+    """Return the side of an image in whole native pixels."""
+    nearest = max(round((size or DEFAULT_SIZE_PX) / sampling), 1) * sampling
+    while nearest < SMALLEST_SIZE_PX:
+        nearest += sampling
+    if size is None:
+        return nearest
+    if size % sampling or 0 < size < SMALLEST_SIZE_PX or size < 0:
+        raise UserError(
+            f"--size {size} cannot be used: give a multiple of {sampling} such as {nearest}, at "
+            f"least {SMALLEST_SIZE_PX}, or 0 for whole expanded images."
+        )
+    return size
+
+
+def _refuse_pixels(microscope: Microscope, pixel_size_um: float) -> None:
+    narrowest = replace(
+        microscope.typical(),
+        numerical_aperture=microscope.numerical_aperture[1],
+        aperture_filling=microscope.aperture_filling[1],
+        depth_um=microscope.depth_um[0],
+    )
+    narrowest_um = float(psf.fwhm_um(narrowest.optics)[0])
+    if pixel_size_um > narrowest_um / 2:
+        raise UserError(
+            f"Pixels of {pixel_size_um:.4g} µm are too coarse for a PSF of {narrowest_um:.3g} µm "
+            f"(at most {narrowest_um / 2:.3g} µm): if the files state sizes after expansion give "
+            "--expansion 4, if they state wrong ones --pixel-size."
+        )
+
+
+def _refuse_too_few(targets: Expanded, count: int | None, expanded: Path) -> None:
     if len(set(targets.sources)) < 3:
         raise UserError(
             f"Only {len(set(targets.sources))} image(s) of {expanded} show enough structure, but "
@@ -185,32 +258,10 @@ def _refuse_targets(
         )
 
 
-def _command(
-    expanded: Path | None,
-    count: int | None,
-    size: int,
-    seed: int,
-    pixel_size: float | None,
-    expansion: float,
-) -> str:
+def _command(flags: dict[str, str | int | float | None]) -> str:
     """Return the command without the place of its files: what is said where they lie is theirs."""
-    count = DEFAULT_IMAGES if count is None and expanded is None else count
-    flags = {
-        "expanded": expanded.resolve().name if expanded else None,
-        "images": count,
-        "size": size,
-        "seed": seed,
-        "pixel-size": pixel_size,
-        "expansion": expansion if expansion != 1 else None,
-    }
     given = [f"--{name} {value}" for name, value in flags.items() if value is not None]
     return " ".join(["python -m training simulate", *given])
-
-
-def _versions() -> dict[str, str]:
-    """Return the versions that may change a bit of the result."""
-    libraries = {name: version(name) for name in ("numpy", "scipy", "torch")}
-    return {"project": __version__, **libraries}
 
 
 def _is_there(out: Path, arguments: dict[str, str | int | float]) -> bool:
@@ -228,131 +279,8 @@ def _is_there(out: Path, arguments: dict[str, str | int | float]) -> bool:
     )
 
 
-def _make(
-    out: Path,
-    targets: Targets,
-    ranges: MicroscopeRanges,
-    seed: int,
-    arguments: dict[str, str | int | float],
-) -> None:
-    """Write the images into a folder beside, then its facts, then give it its name.
-
-    Until then nothing can be taken for a dataset.
-    """
-    partial = out.resolve().with_name(f"{out.name}.partial")
-    provenance = {**arguments, **_versions()}
-    _begin(partial, provenance)
-    names = [f"{index:04d}" for index in range(len(targets.sources))]
-    microscopes = [ranges.draw(random_generator(seed, i, 1)) for i in range(len(names))]
-
-    missing = {i for i, name in enumerate(names) if not _is_written(partial, name)}
-    if 0 < len(missing) < len(names):
-        console.print(f"Going on: {len(names) - len(missing)} of {len(names)} images are made.")
-    try:
-        _write_images(partial, targets, names, microscopes, missing, ranges, seed)
-    except Exception:  # an interrupt can be gone on from, an error leaves nothing
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-
-    splits = split_of(targets.sources)
-    facts = Facts(
-        pixel_size_um=targets.pixel_size_um,
-        native_pixel_size_um=targets.pixel_size_um * ranges.sampling,
-        interpolation="linear",
-        registration="exact",
-        provenance={
-            **provenance,
-            **{f"origin of {n}": o for n, o in zip(names, targets.origins, strict=True) if o},
-        },
-        images={
-            name: ImageFacts(source, splits[source], asdict(microscope))
-            for name, source, microscope in zip(names, targets.sources, microscopes, strict=True)
-        },
-    )
-    stated = {entry: value for entry, value in asdict(facts).items() if value is not None}
-    write_toml(partial / "dataset.toml", stated)
-    (partial / _BEGUN).unlink()
-    if out.exists():
-        out.rmdir()  # empty, or it would have been refused
-    partial.rename(out)
-
-
-_BEGUN = "begun.toml"
-
-
-def _begin(partial: Path, provenance: dict[str, str | int | float]) -> None:
-    """Note what is being made, or check that it is what was begun."""
-    begun = partial / _BEGUN
-    if not begun.exists():
-        if partial.exists() and any(partial.iterdir()):
-            raise UserError(f"{partial} is in the way: remove it.")
-        write_toml(begun, dict(provenance))
-    elif read_toml(begun, dict[str, str | int | float]) != provenance:
-        raise UserError(
-            f"{partial} was begun with other arguments, files or versions: remove it, or go on "
-            "with those."
-        )
-
-
-def _is_written(folder: Path, name: str) -> bool:
-    return all((folder / part / f"{name}.tif").exists() for part in _FOLDERS)
-
-
-def _write_images(
-    folder: Path,
-    targets: Targets,
-    names: list[str],
-    microscopes: list[Microscope],
-    wanted: Collection[int],
-    ranges: MicroscopeRanges,
-    seed: int,
-) -> None:
-    margin_px = _margin_px(ranges, targets.pixel_size_um)
-    made = targets.make(wanted, margin_px)
-    with progress() as bars:
-        for index, target in bars.track(made, len(wanted), description="Simulating"):
-            # torch has a generator of its own: its seed comes from the image's stream
-            torch_seed = int(random_generator(seed, index, 2).integers(2**63))
-            generator = torch.Generator().manual_seed(torch_seed)
-            native = _native(
-                target, microscopes[index], targets.pixel_size_um, margin_px, generator
-            )
-            native_pixel_size_um = targets.pixel_size_um * ranges.sampling
-            rows, columns = target.image.shape
-            input = resample.linear(native, (rows, columns))
-            _write(folder / "target" / f"{names[index]}.tif", target.image, targets.pixel_size_um)
-            _write(folder / "native" / f"{names[index]}.tif", native, native_pixel_size_um)
-            _write(folder / "input" / f"{names[index]}.tif", input, targets.pixel_size_um)
-
-
-def _margin_px(ranges: MicroscopeRanges, pixel_size_um: float) -> int:
-    """Return the surroundings that the widest PSF looks at, in whole native pixels."""
-    widest_um = blur_fwhm_um(ranges.psf_fwhm_um[1], ranges.target_fwhm_um)
-    return math.ceil(reach_px(widest_um / pixel_size_um) / ranges.sampling) * ranges.sampling
-
-
-def _native(
-    target: Target,
-    microscope: Microscope,
-    pixel_size_um: float,
-    margin_px: int,
-    generator: torch.Generator,
-) -> Array:
-    """Record a target with its surroundings and cut these off: (y, x) / sampling, uint16."""
-    # float64, so that the order in which a processor adds up cannot tip a Poisson draw
-    brightness = torch.from_numpy(target.brightness)
-    counts = record(brightness, pixel_size_um, microscope, generator).numpy()
-    cut = margin_px // microscope.sampling
-    return counts[cut : counts.shape[0] - cut, cut : counts.shape[1] - cut]
-
-
-def _write(path: Path, pixels: Array, pixel_size_um: float) -> None:
-    attributes = {"pixel_size_um": {"y": pixel_size_um, "x": pixel_size_um}}
-    write(path, xr.DataArray(pixels, dims=("y", "x"), attrs=attributes))
-
-
 def _summary(targets: Targets) -> str:
     splits = split_of(targets.sources)
     parts = [splits[source] for source in targets.sources]
-    counts = ", ".join(f"{parts.count(part)} {part}" for part in dict.fromkeys(_SPLITS))
+    counts = ", ".join(f"{parts.count(part)} {part}" for part in dict.fromkeys(SPLITS))
     return f"{len(parts)} pairs of {targets.pixel_size_um:.4g} µm pixels ({counts}) are"

@@ -15,6 +15,10 @@ _REACH_FWHM = 2.5
 """Half-width of a kernel over that of the PSF at half maximum: less than 1e-3 of the light of a
 two-photon PSF in focus lies beyond."""
 
+_FAINTEST = 0.01
+"""Relative brightness of an image below which it shows no structure: a field that is empty, or
+nearly, is not to be lit up."""
+
 
 def margin_px(microscope: Microscope, pixel_size_um: float, thickness_um: float = 0.0) -> int:
     """Return the surroundings of a field that its image needs: the reach of the widest PSF.
@@ -156,16 +160,16 @@ def measure_bright_level(
     Returns
     -------
     float
-        Percentile 99.8 of the image without noise and margin, relative to `brightness`.
+        Percentile 99.8 of the image without noise and margin, relative to `brightness`; at least
+        0.01, so that an empty field stays dark.
     """
     typical = microscope.typical()
-    image = blur(
-        brightness.clamp(min=0)[None], pixel_size_um, typical, reach_px, z_step_um
-    )
+    image = blur(brightness.clamp(min=0)[None], pixel_size_um, typical, reach_px, z_step_um)
     native = optics.sample(image, sampling)[0]
     cut = reach_px // sampling
     inner = native[cut : native.shape[0] - cut, cut : native.shape[1] - cut]
-    return float(torch.quantile(inner.flatten().double(), BRIGHT_PERCENTILE / 100))
+    level = float(torch.quantile(inner.flatten().double(), BRIGHT_PERCENTILE / 100))
+    return max(level, _FAINTEST)
 
 
 def describe(acquisition: Acquisition) -> dict[str, float | int | str]:

@@ -1,4 +1,6 @@
 import errno
+import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,12 @@ from PIL import Image
 from packages import resample
 from packages.cli import UserError
 from packages.datasets import Split, open_dataset
+from packages.files import sha256, write_toml
 from packages.images import read, write
-from training.simulation import dataset
-from training.simulation.dataset import simulate, split_of
+from training.simulation import writing
+from training.simulation.dataset import simulate
+from training.simulation.microscope import Microscope, to_toml
+from training.simulation.writing import split_of
 
 SHARED = Path(__file__).resolve().parents[3] / ".." / "shared"
 
@@ -53,7 +58,7 @@ def _interrupt_after(monkeypatch: pytest.MonkeyPatch, files: int) -> None:
         written += 1
         write(path, image)
 
-    monkeypatch.setattr(dataset, "write", write_or_stop)
+    monkeypatch.setattr(writing, "write", write_or_stop)
 
 
 def test_dataset_opens_and_every_image_is_described(generated: Path) -> None:
@@ -139,7 +144,7 @@ def test_an_error_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     def full(path: Path, image: xr.DataArray) -> None:
         raise OSError(errno.ENOSPC, "No space left", str(path))
 
-    monkeypatch.setattr(dataset, "write", full)
+    monkeypatch.setattr(writing, "write", full)
     with pytest.raises(OSError, match="No space left"):
         simulate(tmp_path / "data", images=4, size=64)
     assert not list(tmp_path.iterdir())
@@ -267,6 +272,10 @@ def test_interrupted_expanded_run_resumes_to_the_same_bytes(
         ({"pixel_size": 0.2}, "too coarse"),
         ({"expansion": 0.0}, "--expansion 0"),
         ({"expansion": 4.0}, "with --expanded"),
+        ({"structure": "spheres"}, "no structure 'spheres': choose one of cells"),
+        ({"thickness": -1.0}, "--thickness -1 cannot be used"),
+        ({"thickness": float("inf")}, "--thickness inf cannot be used"),
+        ({"microscope": Path("nowhere.toml")}, r"nowhere\.toml does not exist"),
     ],
 )
 def test_impossible_arguments_are_refused(
@@ -324,6 +333,123 @@ def test_unusable_sources_are_refused_without_output(
 def test_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         simulate(tmp_path / "data", expanded=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"structure": "tubes"}, "--structure says what is generated"),
+        ({"thickness": 2.0}, "--thickness needs generated structures"),
+    ],
+)
+def test_expanded_images_are_not_generated(
+    arguments: dict[str, Any], sentence: str, sources: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        simulate(tmp_path / "data", expanded=sources, size=32, **arguments)
+
+
+@pytest.fixture
+def microscope(tmp_path: Path) -> Path:
+    """A microscope of pixels of 0.2 µm and known photons."""
+    path = tmp_path / "microscope.toml"
+    facts = Microscope(pixel_size_um=0.2, photons=(70.0, 70.0), saturation_counts=4095.0)
+    write_toml(path, to_toml(facts))
+    return path
+
+
+def test_a_microscope_records_with_its_values_and_pixels(microscope: Path, tmp_path: Path) -> None:
+    opened = open_dataset(simulate(tmp_path / "data", images=3, size=32, microscope=microscope))
+    assert opened.facts.native_pixel_size_um == pytest.approx(0.2)
+    assert opened.facts.pixel_size_um == pytest.approx(0.05)
+    assert opened.facts.provenance["microscope"] == sha256(microscope)
+    for item in opened.items:
+        assert item.microscope["photons"] == 70
+        assert item.native is not None
+        assert read(item.native).values.max() <= 4095
+
+
+def test_default_microscope_is_recorded(generated: Path) -> None:
+    assert open_dataset(generated).facts.provenance["microscope"] == "default"
+
+
+def test_another_microscope_is_another_dataset(
+    microscope: Path, generated: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="other arguments or files"):
+        simulate(generated, images=4, size=64, seed=7, microscope=microscope)
+
+
+def test_structure_gives_its_photons_where_it_is_bright(tmp_path: Path) -> None:
+    quiet = Microscope(
+        photons=(5000.0, 5000.0),
+        scattering_length_um=(math.inf, math.inf),
+        labels_per_um2=(1e6, 1e6),
+        bleaching=(0.0, 0.0),
+        vignetting=(0.0, 0.0),
+        gain_counts_per_photon=(2.0, 2.0),
+        offset_counts=(100.0, 100.0),
+    )
+    write_toml(tmp_path / "quiet.toml", to_toml(quiet))
+    made = simulate(tmp_path / "data", images=3, size=128, microscope=tmp_path / "quiet.toml")
+    for item in open_dataset(made).items:
+        assert item.native is not None
+        bright = np.percentile(read(item.native).values, 99.8)
+        assert bright == pytest.approx(100 + 2 * 5000, rel=0.2)  # NA and aberration vary
+
+
+def test_pixels_of_expanded_images_become_a_fraction_of_the_microscopes(
+    sources: Path, microscope: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # 0.06 µm: three pixels of 0.0667 µm lie along 0.2 µm
+    made = simulate(tmp_path / "data", expanded=sources, size=33, microscope=microscope)
+    opened = open_dataset(made)
+    assert "0.06667 instead of 0.06 µm" in " ".join(capsys.readouterr().out.split())
+    assert opened.facts.pixel_size_um == pytest.approx(0.2 / 3)
+    assert opened.facts.native_pixel_size_um == pytest.approx(0.2)
+    assert opened.facts.provenance["resampled"] == "from 0.06 to 0.0666667 µm"
+    for item in opened.items:
+        assert item.target is not None
+        assert item.native is not None
+        assert read(item.target).shape == (33, 33)
+        assert read(item.native).shape == (11, 11)
+
+
+def test_size_is_a_whole_number_of_native_pixels(
+    sources: Path, microscope: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="multiple of 3 such as 33"):
+        simulate(tmp_path / "data", expanded=sources, size=32, microscope=microscope)
+
+
+def test_a_volume_adds_light_from_out_of_focus(tmp_path: Path) -> None:
+    made = simulate(tmp_path / "data", images=3, size=32, structure="points", thickness=1.0)
+    opened = open_dataset(made)
+    assert opened.facts.provenance["command"] == (
+        "python -m training simulate --images 3 --size 32 --seed 0 --structure points "
+        "--thickness 1.0"
+    )
+    for item in opened.items:
+        assert item.target is not None
+        assert read(item.target).shape == (32, 32)
+
+
+def test_geometry_is_written_beside(tmp_path: Path) -> None:
+    made = simulate(tmp_path / "data", images=3, size=64, structure="tube-pairs")
+    for item in open_dataset(made).items:
+        geometry = json.loads((made / "geometry" / f"{item.name}.json").read_text())
+        assert geometry
+
+
+def test_an_empty_field_shows_background_alone(tmp_path: Path) -> None:
+    made = simulate(tmp_path / "data", images=3, size=64, structure="empty")
+    for item in open_dataset(made).items:
+        assert item.native is not None
+        counts = read(item.native).values
+        background = float(item.microscope["background_photons"])
+        gain = float(item.microscope["gain_counts_per_photon"])
+        offset = float(item.microscope["offset_counts"])
+        assert counts.mean() == pytest.approx(offset + gain * background, abs=2 * gain)
 
 
 def test_real_expanded_images(tmp_path: Path) -> None:
