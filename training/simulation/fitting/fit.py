@@ -1,0 +1,337 @@
+"""Fit a microscope to real images: what can be measured is measured, with a range."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.simulation import psf
+from training.simulation.fitting import light, noise
+from training.simulation.fitting.jitter import Jitter, line_jitter
+from training.simulation.fitting.light import Decay
+from training.simulation.fitting.noise import Detector, Transfer
+from training.simulation.fitting.stacks import Stack, cut
+from training.simulation.fitting.structure import with_width
+from training.simulation.fitting.width import Candidate, candidates
+from training.simulation.microscope import Acquisition, Microscope
+
+Floats = NDArray[np.float64]
+
+SQUARE_PX = 128
+_RESAMPLINGS = 12
+_Z90 = 1.645
+_DARKEST_PHOTONS = 0.01  # a range of rates is logarithmic and does not end at 0
+
+# What fits to simulated stacks of known microscopes miss beyond the scatter over resampled squares:
+# standard deviations, relative but for the offset's. From docs/fit.md's calibration stacks.
+_GAIN_SD, _READ_SD, _WIDTH_SD, _PHOTONS_SD, _OFFSET_SD_COUNTS = 0.03, 0.03, 0.08, 0.06, 0.3
+
+
+@dataclass(frozen=True)
+class Value:
+    """A measured number and the range that is believed to hold it (90 %)."""
+
+    best: float
+    low: float
+    high: float
+
+    @classmethod
+    def relative(cls, best: float, sd: float) -> "Value":
+        """From a standard deviation of the logarithm."""
+        factor = float(np.exp(_Z90 * sd))
+        return cls(best, best / factor, best * factor)
+
+    @classmethod
+    def absolute(cls, best: float, sd: float) -> "Value":
+        """From a standard deviation; not below 0."""
+        return cls(best, max(best - _Z90 * sd, 0.0), best + _Z90 * sd)
+
+    @classmethod
+    def of_fields(cls, values: Floats, sd: float) -> "Value":
+        """From several fields: the range holds most of them, and the error of measuring."""
+        low, best, high = np.quantile(values, [0.1, 0.5, 0.9])
+        factor = np.exp(_Z90 * sd)
+        return cls(float(best), float(low / factor), float(high * factor))
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a fit is told.
+
+    Attributes
+    ----------
+    stacks, repeats
+        Real images; images of one field taken again and again, perhaps none.
+    bead_widths_um
+        (beads,) lateral FWHM, where beads were imaged.
+    base
+        The kind of microscope: what is not measured is taken from it.
+    pixel_size_um
+        Side of a pixel.
+    saturation_counts
+        Where the converter clips.
+    excess_noise_factor
+        Where it is known; otherwise a photomultiplier's is assumed.
+    kinds
+        Structures to compare with.
+    seed
+        Of all randomness.
+    """
+
+    stacks: Sequence[Stack]
+    repeats: Sequence[Stack]
+    bead_widths_um: Floats | None
+    base: Microscope
+    pixel_size_um: float
+    saturation_counts: float
+    excess_noise_factor: float | None
+    kinds: Sequence[str]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What was measured.
+
+    Attributes
+    ----------
+    transfer
+        Of the repeats where there are any, else of the images.
+    detector
+        The most likely.
+    gain, offset, read_noise, width_um, photons, background
+        In the units of `Microscope`; the width is the PSF's lateral FWHM.
+    jitter
+        Of the lines.
+    depth_decay, time_decay
+        Of the longest stack in depth or time; None where there is none.
+    candidates
+        Structures, the most similar first.
+    """
+
+    transfer: Transfer
+    detector: Detector
+    gain: Value
+    offset: Value
+    read_noise: Value
+    width_um: Value
+    photons: Value
+    background: Value
+    jitter: Jitter
+    depth_decay: Decay | None
+    time_decay: Decay | None
+    candidates: Sequence[Candidate]
+
+
+def fit(given: Given) -> Fit:
+    """Measure what images tell of their microscope.
+
+    Parameters
+    ----------
+    given
+        Images and what else is known.
+
+    Returns
+    -------
+    Fit
+        Noise by photon transfer and the histogram of the darkest pixels, the PSF by the spectrum
+        or by beads, light by percentiles whose rise by noise is taken out.
+    """
+    squares = cut([plane for stack in given.stacks for plane in stack.planes], SQUARE_PX)
+    transfer, detector, scatter = _fit_detector(given, squares)
+    found = candidates(
+        squares,
+        fields=_count_fields(given.stacks, squares.shape[-1]),
+        detector=detector,
+        acquisition=in_effect(given.base),
+        pixel_size_um=given.pixel_size_um,
+        kinds=given.kinds,
+        known_width_um=_bead_width(given),
+        saturation_counts=given.saturation_counts,
+        seed=given.seed,
+    )
+    nearest = found[0]
+    images = nearest.structure.images(with_width(in_effect(given.base), nearest.width_um))
+    photons = light.bright_photons(squares, images, detector, given.saturation_counts, given.seed)
+    background = light.background_photons(squares, images, photons, detector)
+    return Fit(
+        transfer=transfer,
+        detector=detector,
+        gain=Value.relative(
+            detector.gain_counts_per_photon, np.hypot(scatter["gain_counts_per_photon"], _GAIN_SD)
+        ),
+        offset=Value.absolute(
+            detector.offset_counts, np.hypot(scatter["offset_counts"], _OFFSET_SD_COUNTS)
+        ),
+        read_noise=Value.relative(
+            detector.read_noise_counts, np.hypot(scatter["read_noise_counts"], _READ_SD)
+        ),
+        width_um=_width(given, nearest),
+        photons=Value.of_fields(photons, _PHOTONS_SD),
+        background=Value.of_fields(np.maximum(background, _DARKEST_PHOTONS), _PHOTONS_SD),
+        jitter=line_jitter(squares, detector),
+        depth_decay=_decay(given.stacks, "depth", detector.offset_counts),
+        time_decay=_decay(given.stacks, "time", detector.offset_counts),
+        candidates=found,
+    )
+
+
+def in_effect(base: Microscope) -> Acquisition:
+    """Return optics whose numerical aperture stands for everything that widens the PSF.
+
+    Parameters
+    ----------
+    base
+        Kind of microscope.
+
+    Returns
+    -------
+    Acquisition
+        With a uniformly filled aperture and no aberration.
+    """
+    return replace(base.typical(), aperture_filling=float("inf"), depth_um=0.0)
+
+
+def to_microscope(
+    fitted: Fit, given: Given, provenance: dict[str, str | int | float]
+) -> Microscope:
+    """Write what was measured as a microscope to draw from.
+
+    Parameters
+    ----------
+    fitted, given
+        A fit and what it was made from.
+    provenance
+        How it came about.
+
+    Returns
+    -------
+    Microscope
+        What was not measured is the base's; motion other than jitter is left out, and so are
+        depth and bleaching unless a stack shows them.
+    """
+    optics = in_effect(given.base).optics
+    narrowest, widest = psf.reachable_fwhm_um(optics)
+
+    def aperture(width_um: float) -> float:
+        return psf.numerical_aperture_for(float(np.clip(width_um, narrowest, widest)), optics)
+
+    excess = given.excess_noise_factor
+    jitter_um = (
+        fitted.jitter.low_px * given.pixel_size_um,
+        fitted.jitter.high_px * given.pixel_size_um,
+    )
+    return replace(
+        given.base,
+        numerical_aperture=(aperture(fitted.width_um.high), aperture(fitted.width_um.low)),
+        aperture_filling=(float("inf"), float("inf")),
+        **_depth(fitted, given),
+        bleaching=_bleaching(fitted, given),
+        background_photons=(fitted.background.low, fitted.background.high),
+        vignetting=(0.0, 0.0),
+        line_jitter_um=jitter_um,
+        breathing_um=(0.0, 0.0),
+        drift_um=(0.0, 0.0),
+        photons=(fitted.photons.low, fitted.photons.high),
+        excess_noise_factor=(excess, excess) if excess else _excess_range(fitted.detector),
+        gain_counts_per_photon=(fitted.gain.low, fitted.gain.high),
+        offset_counts=(fitted.offset.low, fitted.offset.high),
+        read_noise_counts=(fitted.read_noise.low, fitted.read_noise.high),
+        saturation_counts=given.saturation_counts,
+        pixel_size_um=given.pixel_size_um,
+        provenance=provenance,
+    )
+
+
+def _fit_detector(given: Given, squares: Floats) -> tuple[Transfer, Detector, dict[str, float]]:
+    """Return the detector and the scatter of its entries over resampled squares.
+
+    Of the offset the scatter is in counts, of the others that of the logarithm.
+    """
+    rng = np.random.default_rng((given.seed, 0))
+    runs = [stack.planes for stack in given.repeats]
+    repeated = noise.transfer_of_repeats(runs) if runs else None
+    dark = [*squares, *(square for run in runs for square in cut(list(run), SQUARE_PX))]
+
+    def of(chosen: Sequence[Floats]) -> tuple[Transfer, Detector]:
+        transfer = repeated or noise.transfer_of_images(chosen)
+        found = noise.fit_detector(
+            chosen, transfer, from_repeats=bool(runs), excess=given.excess_noise_factor
+        )
+        return transfer, found
+
+    transfer, detector = of(dark)
+    others = [
+        of([dark[i] for i in rng.integers(len(dark), size=len(dark))])[1]
+        for _ in range(_RESAMPLINGS)
+    ]
+    entries = ("gain_counts_per_photon", "offset_counts", "read_noise_counts")
+    values = {entry: np.array([getattr(one, entry) for one in others]) for entry in entries}
+    scatter = {
+        entry: float(np.std(found if entry == "offset_counts" else np.log(found)))
+        for entry, found in values.items()
+    }
+    return transfer, detector, scatter
+
+
+def _excess_range(detector: Detector) -> tuple[float, float]:
+    factor = detector.excess_noise_factor
+    return max(factor - 0.05, 1.0), factor + 0.05
+
+
+def _bead_width(given: Given) -> float | None:
+    return None if given.bead_widths_um is None else float(np.median(given.bead_widths_um))
+
+
+def _width(given: Given, nearest: Candidate) -> Value:
+    if given.bead_widths_um is None:
+        return Value.relative(nearest.width_um, np.hypot(nearest.log_sd, _WIDTH_SD))
+    low, best, high = np.quantile(given.bead_widths_um, [0.05, 0.5, 0.95])
+    return Value(float(best), float(low), float(high))
+
+
+def _count_fields(stacks: Sequence[Stack], side_px: int) -> int:
+    """Count squares that show different structure; planes of a stack show much the same."""
+    return sum(
+        (stack.planes.shape[1] // side_px) * (stack.planes.shape[2] // side_px) for stack in stacks
+    )
+
+
+def _decay(stacks: Sequence[Stack], order: str, offset_counts: float) -> Decay | None:
+    ordered = [stack for stack in stacks if stack.order == order]
+    if not ordered:
+        return None
+    return light.decay(max(ordered, key=lambda stack: len(stack.planes)).planes, offset_counts)
+
+
+def _depth(fitted: Fit, given: Given) -> dict[str, Any]:
+    """Attenuation, where a stack of known distances shows it; the PSF holds all aberration."""
+    unscattered = (float("inf"), float("inf"))
+    without = {
+        "depth_um": (0.0, 0.0),
+        "scattering_length_um": unscattered,
+        "tissue_refractive_index": given.base.refractive_index,
+    }
+    deepest = max(
+        (stack for stack in given.stacks if stack.order == "depth"),
+        key=lambda stack: len(stack.planes),
+        default=None,
+    )
+    decay = fitted.depth_decay
+    if deepest is None or deepest.z_step_um is None or decay is None or decay.low <= 0:
+        return without
+    # Light falls as exp(−2 z / length).
+    lengths_um = (2 * deepest.z_step_um / decay.high, 2 * deepest.z_step_um / decay.low)
+    height_um = (len(deepest.planes) - 1) * deepest.z_step_um
+    return without | {"depth_um": (0.0, height_um), "scattering_length_um": lengths_um}
+
+
+def _bleaching(fitted: Fit, given: Given) -> tuple[float, float]:
+    """Light lost by the last image of a series."""
+    decay = fitted.time_decay
+    if decay is None or decay.low <= 0:
+        return (0.0, 0.0)
+    frames = max(len(stack.planes) for stack in given.stacks if stack.order == "time")
+    return (0.0, float(1 - np.exp(-decay.rate * (frames - 1))))
