@@ -7,11 +7,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from training.simulation.structures import membranes
+from packages.cli import UserError
+from training.simulation.structures import PHANTOMS, STRUCTURES, Geometry, Grid, seen_from
 
 DEFAULT_PIXEL_SIZE_UM = 0.08
+Z_STEP_UM = 0.25
+"""Distance of the planes of a generated volume."""
 BACKGROUND_PERCENTILE = 2.0
 BRIGHT_PERCENTILE = 99.8
+_THICKEST_UM = 50.0
 
 Array = NDArray[np.number]
 FloatArray = NDArray[np.floating]
@@ -27,11 +31,16 @@ class Target:
         (y, x), what is written.
     brightness
         (y + 2 margin, x + 2 margin), float64: 0 is background, 1 bright structure. Light from the
-        margin is blurred into the image.
+        margin is blurred into the image. A generated volume has planes before: (z, ...), an odd
+        number, of which the middle one is in focus.
+    geometry
+        What a generated image shows, in µm from its corner, depths from the plane of focus;
+        nothing for images of the user.
     """
 
     image: Array
     brightness: FloatArray
+    geometry: Geometry | None = None
 
 
 class Targets(Protocol):
@@ -67,7 +76,7 @@ def relative_brightness(image: Array, background: float, bright: float) -> Float
 
 
 class Generated:
-    """Generated membrane-labelled cells; each image is a specimen of its own.
+    """Generated structures or phantoms; each image is a specimen of its own.
 
     Parameters
     ----------
@@ -79,21 +88,66 @@ class Generated:
         Side of a pixel, µm before expansion; 0.08 when omitted.
     seed
         Image i depends on the seed and on i alone.
+    structure
+        Name in `STRUCTURES`, scaled so that the background is 0 and bright structure 1, or in
+        `PHANTOMS`, which are drawn so.
+    thickness_um
+        Thickness of a volume, whose middle plane is the image; 0 for a structure that lies in the
+        plane of focus alone.
+
+    Raises
+    ------
+    UserError
+        There is no structure of that name, or the thickness is none.
     """
 
-    def __init__(self, count: int, size_px: int, pixel_size_um: float | None, seed: int) -> None:
+    def __init__(
+        self,
+        count: int,
+        size_px: int,
+        pixel_size_um: float | None,
+        seed: int,
+        *,
+        structure: str = "cells",
+        thickness_um: float = 0.0,
+    ) -> None:
+        known = STRUCTURES | PHANTOMS
+        if structure not in known:
+            raise UserError(f"There is no structure {structure}: choose from {', '.join(known)}.")
+        if not 0 <= thickness_um <= _THICKEST_UM:
+            raise UserError(
+                f"A thickness of {thickness_um:g} µm cannot be used: give 0 for structures in the "
+                f"plane of focus alone, or up to {_THICKEST_UM:g} µm for volumes."
+            )
         self.pixel_size_um = pixel_size_um or DEFAULT_PIXEL_SIZE_UM
         self.sources = [f"generated {index:04d}" for index in range(count)]
         self.origins = [""] * count
         self._size_px = size_px
         self._seed = seed
+        self._draw = known[structure]
+        self._is_phantom = structure in PHANTOMS
+        self._planes = 2 * round(thickness_um / Z_STEP_UM / 2) + 1 if thickness_um else 0
 
     def make(self, wanted: Collection[int], margin_px: int) -> Iterator[tuple[int, Target]]:
         """Yield the wanted targets with their index."""
         inner = slice(margin_px, margin_px + self._size_px)
+        grid = self._grid(margin_px)
+        margin_um = margin_px * self.pixel_size_um
+        origin_um = np.concatenate([grid.focus_um, [margin_um, margin_um]])
+        sides_um = np.full(2, self._size_px * self.pixel_size_um)
         for index in sorted(wanted):
-            rng = random_generator(self._seed, index, 0)
-            field = membranes(self._size_px + 2 * margin_px, self.pixel_size_um, rng)
-            background, bright = np.percentile(field, [BACKGROUND_PERCENTILE, BRIGHT_PERCENTILE])
-            brightness = relative_brightness(field, float(background), float(bright))
-            yield index, Target(field[inner, inner], brightness)
+            specimen = self._draw(grid, random_generator(self._seed, index, 0))
+            focus = specimen.image[grid.shape[0] // 2] if grid.is_volume else specimen.image
+            background, bright = 0.0, 1.0
+            if not self._is_phantom:
+                percentiles = [BACKGROUND_PERCENTILE, BRIGHT_PERCENTILE]
+                background, bright = map(float, np.percentile(focus, percentiles))
+            brightness = relative_brightness(specimen.image, background, bright)
+            geometry = seen_from(specimen.geometry, origin_um, sides_um)
+            yield index, Target(focus[inner, inner], brightness, geometry)
+
+    def _grid(self, margin_px: int) -> Grid:
+        side = self._size_px + 2 * margin_px
+        if self._planes:
+            return Grid((self._planes, side, side), self.pixel_size_um, Z_STEP_UM)
+        return Grid((side, side), self.pixel_size_um)

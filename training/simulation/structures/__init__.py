@@ -1,0 +1,52 @@
+"""Structures to train on and phantoms to test with: seeded, in images and volumes."""
+
+from training.simulation.structures.cells import cells, microtubes
+from training.simulation.structures.filaments import nets, tubes
+from training.simulation.structures.granules import granules, points
+from training.simulation.structures.grid import (
+    TARGET_FWHM_UM,
+    Geometry,
+    Grid,
+    Specimen,
+    Structure,
+    seen_from,
+)
+from training.simulation.structures.phantoms import (
+    crossings,
+    empty,
+    gaps,
+    point_pairs,
+    tube_pairs,
+)
+from training.simulation.structures.sheets import sheets
+
+__all__ = [
+    "PHANTOMS",
+    "STRUCTURES",
+    "TARGET_FWHM_UM",
+    "Geometry",
+    "Grid",
+    "Specimen",
+    "Structure",
+    "seen_from",
+]
+
+STRUCTURES: dict[str, Structure] = {
+    "cells": cells,
+    "microtubes": microtubes,
+    "tubes": tubes,
+    "granules": granules,
+    "sheets": sheets,
+    "nets": nets,
+    "points": points,
+}
+"""What to train on; 1 is about the brightness of a bright structure."""
+
+PHANTOMS: dict[str, Structure] = {
+    "point-pairs": point_pairs,
+    "tube-pairs": tube_pairs,
+    "gaps": gaps,
+    "crossings": crossings,
+    "empty": empty,
+}
+"""What to test with; 1 is exactly the peak of an object alone."""
