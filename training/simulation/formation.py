@@ -95,35 +95,80 @@ def record(
         brightness.clamp(min=0), acquisition.labels_per_um2, pixel_size_um, generator
     )
     image = blur(labelled, pixel_size_um, acquisition, reach_px, z_step_um)
-    native_um = pixel_size_um * sampling
-    lines = image.shape[-2] // sampling
+    native = scan(image, pixel_size_um, acquisition, generator, sampling=sampling) / bright_level
+    background = specimen.background(
+        (native.shape[0], native.shape[1], native.shape[2]),
+        acquisition.background_photons,
+        acquisition.background_variation,
+        acquisition.background_length_um / (pixel_size_um * sampling),
+        generator,
+    )
+    arriving = acquisition.photons * share_of_light(acquisition).to(native)
+    expected = detector.expected_photons(native, arriving, background.to(native))
+    centre = torch.zeros(len(native), 2, dtype=native.dtype, device=native.device)
+    expected = specimen.vignetted(expected, acquisition.vignetting, centre)
+    return count(expected, acquisition, generator)
+
+
+def scan(
+    image: Tensor,
+    pixel_size_um: float,
+    acquisition: Acquisition,
+    generator: Generator,
+    *,
+    sampling: int,
+) -> Tensor:
+    """Let the sample move under the lines of a scan, and average over the area of native pixels.
+
+    Parameters
+    ----------
+    image
+        (batch, y, x), as the optics show it on the target's grid.
+    pixel_size_um, acquisition, generator, sampling
+        See `record`.
+
+    Returns
+    -------
+    Tensor
+        (batch, y / sampling, x / sampling).
+    """
     displacement_um = motion.line_displacement_um(
-        (image.shape[0], lines),
+        (image.shape[0], image.shape[1] // sampling),
         acquisition.line_jitter_um,
         acquisition.breathing_um,
         acquisition.breathing_period_lines,
         acquisition.drift_um,
         generator,
     )
-    image = motion.displace(image, displacement_um.to(image.dtype) / pixel_size_um)
-    native = optics.sample(image, sampling) / bright_level
-    dimming = specimen.attenuation(acquisition.depth_um, acquisition.scattering_length_um)
-    background = specimen.background(
-        (native.shape[0], native.shape[1], native.shape[2]),
-        acquisition.background_photons,
-        acquisition.background_variation,
-        acquisition.background_length_um / native_um,
-        generator,
-    )
-    expected = detector.expected_photons(
-        native,
-        acquisition.photons * dimming.to(native) * (1 - acquisition.bleaching),
-        background.to(native),
-    )
-    centre = torch.zeros(len(native), 2, dtype=native.dtype, device=native.device)
-    expected = specimen.vignetted(expected, acquisition.vignetting, centre).clamp(min=0)
+    moved = motion.displace(image, displacement_um.to(image.dtype) / pixel_size_um)
+    return optics.sample(moved, sampling)
+
+
+def share_of_light(acquisition: Acquisition) -> Tensor:
+    """Return what tissue and bleaching leave of the light of the structure, 0 to 1."""
+    attenuation = specimen.attenuation(acquisition.depth_um, acquisition.scattering_length_um)
+    return attenuation * (1 - acquisition.bleaching)
+
+
+def count(expected: Tensor, acquisition: Acquisition, generator: Generator) -> Tensor:
+    """Detect photons and write counts.
+
+    Parameters
+    ----------
+    expected
+        (batch, ...), mean number of photons of each native pixel; below 0 counts as 0.
+    acquisition
+        Values of the detector; tensors broadcast against `expected`.
+    generator
+        Source of randomness, on the tensor's device.
+
+    Returns
+    -------
+    Tensor
+        Same shape and type, whole numbers.
+    """
     scans = acquisition.averaged_lines
-    detected = detector.detect(expected, generator, scans)
+    detected = detector.detect(expected.clamp(min=0), generator, scans)
     signal = detector.multiply(detected, acquisition.excess_noise_factor, generator, scans)
     counts = detector.read_out(
         signal,
@@ -217,19 +262,40 @@ def blur(
     Tensor
         (batch, y, x).
     """
-    # A specimen that expanded more than assumed has smaller pixels than stated.
-    true_pixel_um = pixel_size_um / (1 + acquisition.expansion_error)
     if fluorescence.ndim == 3:
-        size_um = true_pixel_um.flatten() if isinstance(true_pixel_um, Tensor) else true_pixel_um
-        kernel = psf.kernel(acquisition.optics, size_um, acquisition.target_fwhm_um, reach_px)
-    else:
-        planes = fluorescence.shape[1]
-        z_um = (torch.arange(planes, dtype=torch.float64) - planes // 2) * z_step_um
-        kernel = psf.kernel_3d(
-            acquisition.optics,
-            float(true_pixel_um),
-            z_um.to(fluorescence.device),
-            acquisition.target_fwhm_um,
-            reach_px,
+        return optics.focus(
+            fluorescence, kernel(pixel_size_um, acquisition, reach_px).to(fluorescence)
         )
-    return optics.focus(fluorescence, kernel.to(fluorescence))
+    planes = fluorescence.shape[1]
+    z_um = (torch.arange(planes, dtype=torch.float64) - planes // 2) * z_step_um
+    of_planes = psf.kernel_3d(
+        acquisition.optics,
+        float(_true_pixel_um(pixel_size_um, acquisition)),
+        z_um.to(fluorescence.device),
+        acquisition.target_fwhm_um,
+        reach_px,
+    )
+    return optics.focus(fluorescence, of_planes.to(fluorescence))
+
+
+def kernel(pixel_size_um: float, acquisition: Acquisition, reach_px: int) -> Tensor:
+    """Return the blur of a plane in focus.
+
+    Parameters
+    ----------
+    pixel_size_um, acquisition, reach_px
+        See `record`.
+
+    Returns
+    -------
+    Tensor
+        (batch, 2 reach_px + 1, 2 reach_px + 1), unit sum.
+    """
+    true_um = _true_pixel_um(pixel_size_um, acquisition)
+    size_um = true_um.flatten() if isinstance(true_um, Tensor) else true_um
+    return psf.kernel(acquisition.optics, size_um, acquisition.target_fwhm_um, reach_px)
+
+
+def _true_pixel_um(pixel_size_um: float, acquisition: Acquisition) -> Value:
+    """Return the side of a pixel; less than stated where a specimen expanded more than assumed."""
+    return pixel_size_um / (1 + acquisition.expansion_error)

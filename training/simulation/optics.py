@@ -10,28 +10,36 @@ from torch import Tensor
 FWHM_PER_SIGMA = math.sqrt(8 * math.log(2))
 
 
-def focus(fluorescence: Tensor, kernel: Tensor) -> Tensor:
+def focus(fluorescence: Tensor, kernel: Tensor, *, periodic: bool = False) -> Tensor:
     """Convolve with a PSF; the planes of a volume add up to one image.
 
     Parameters
     ----------
     fluorescence
-        (batch, y, x) or (batch, z, y, x), floating point. Darkness is assumed outside.
+        (batch, y, x) or (batch, z, y, x), floating point.
     kernel
         (batch or 1, K, K) or (z, K, K), K odd.
+    periodic
+        Let the light that leaves an image enter at the other side: faster, and the same where a
+        margin is cut off. Otherwise darkness is assumed outside.
 
     Returns
     -------
     Tensor
-        (batch, y, x), same type. Light is conserved but for what leaves the image.
+        (batch, y, x), same type. Light is conserved but for what leaves the image for good.
     """
     rows, columns = fluorescence.shape[-2:]
     reach = kernel.shape[-1] // 2
-    shape = [next_fast_len(side + 2 * reach, real=True) for side in (rows, columns)]
+    if periodic:
+        shape = [rows, columns]
+    else:
+        shape = [next_fast_len(side + 2 * reach, real=True) for side in (rows, columns)]
     spectrum = torch.fft.rfft2(fluorescence, s=shape) * torch.fft.rfft2(kernel, s=shape)
     if fluorescence.ndim == 4:
         spectrum = spectrum.sum(1)
     image = torch.fft.irfft2(spectrum, s=shape)
+    if periodic:
+        return image.roll((-reach, -reach), (-2, -1))
     return image[..., reach : reach + rows, reach : reach + columns]
 
 
