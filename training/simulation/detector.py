@@ -62,8 +62,9 @@ def multiply(
 ) -> Tensor:
     """Amplify in a photomultiplier, in units of its mean response to one photon.
 
-    The first dynode rules the noise: each photon frees Poisson(δ) electrons, which makes the
-    variance of the signal 1 + 1/δ times that of the photons, so δ = 1/(F − 1).
+    Each photon frees Poisson(δ) electrons from a first dynode, each of these as many from a
+    second; what follows adds hardly any noise. The variance of the signal is 1 + 1/δ + 1/δ² times
+    that of the photons, from which δ follows.
 
     Parameters
     ----------
@@ -83,9 +84,10 @@ def multiply(
     """
     excess = torch.as_tensor(excess_noise_factor, dtype=detected.dtype, device=detected.device) - 1
     # Without excess noise δ is infinite: a large one stands in, and its result is not used.
-    electrons_per_photon = averaged_lines / excess.clamp(min=_LEAST_EXCESS)
-    electrons = torch.poisson(detected * electrons_per_photon, generator=generator)
-    return torch.where(excess > 0, electrons / electrons_per_photon, detected)
+    yield_ = 2 / ((1 + 4 * excess.clamp(min=_LEAST_EXCESS)).sqrt() - 1)
+    first = torch.poisson(detected * averaged_lines * yield_, generator=generator)
+    second = torch.poisson(first * yield_, generator=generator)
+    return torch.where(excess > 0, second / (yield_**2 * averaged_lines), detected)
 
 
 def read_out(

@@ -142,7 +142,6 @@ def fit_command(
         before = separability(planes, list(simulated["default"]), seed=seed)
         after = separability(planes, list(simulated["fitted"]), seed=seed)
         bars.update(bar, advance=1, description="Writing")
-        write_toml(out, to_toml(microscope))
         page = write_page(
             out.with_suffix(".html"),
             Findings(
@@ -159,6 +158,7 @@ def fit_command(
                 provenance={k: str(v) for k, v in microscope.provenance.items()},
             ),
         )
+        write_toml(out, to_toml(microscope))
         bars.update(bar, advance=1)
     console.print(
         f"A classifier tells real from simulated patches with an AUC of {after.auc:.2f} "

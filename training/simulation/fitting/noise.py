@@ -25,7 +25,7 @@ _FLATTEST = 0.1  # of the blocks of one brightness: structure adds to the varian
 _DARKEST = 0.1  # of the pixels, by what surrounds them
 _PRIOR_SLOPE_SD = 0.07  # of its logarithm: what structure leaves in it
 _PRIOR_REPEATS_SD = 0.02
-_EXCESS_MEAN, _EXCESS_SD = 1.35, 0.1  # photomultipliers
+_EXCESS_MEAN, _EXCESS_SD = 1.35, 0.12  # photomultipliers
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,8 @@ def fit_detector(
     """Fit the histogram of the darkest pixels, with the photon transfer's slope as prior.
 
     The counts are offset + gain · Σ (responses to single photons) + Gaussian read noise, rounded.
-    The number of photons is negative binomial, which is Poisson where the light is even; each
-    response is Poisson-distributed (`detector.multiply`). The distribution of the sum is the
+    The number of photons is negative binomial, which is Poisson where the light is even; the
+    responses are those of `detector.multiply`. The distribution of the sum is the
     Fourier transform of its characteristic function. Maximum likelihood by Nelder-Mead.
 
     Parameters
@@ -238,8 +238,10 @@ class _Dark:
     def probabilities(self, first: float, size: int) -> Floats:
         """Of the whole numbers from `first` on, (size,)."""
         omega = 2 * np.pi * np.fft.rfftfreq(size)
-        rate = 1 / max(self.excess - 1, 1e-3)
-        response = np.exp(rate * (np.exp(1j * omega * self.gain / rate) - 1)) - 1
+        # Two dynodes of equal yield, as in `detector.multiply`.
+        electrons = 2 / (np.sqrt(1 + 4 * max(self.excess - 1, 1e-3)) - 1)
+        second = np.exp(electrons * (np.exp(1j * omega * self.gain / electrons**2) - 1))
+        response = np.exp(electrons * (second - 1)) - 1
         if self.spread < 1e-4:
             light = np.exp(self.photons * response)
         else:

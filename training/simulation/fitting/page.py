@@ -50,7 +50,8 @@ def write_page(path: Path, findings: Findings) -> Path:
     """
     kinds = {"real": findings.real, "fitted": findings.fitted, "default": findings.default}
     grey = _grey_range(findings.real)
-    side_px = min(_CROP_PX, *(side for image in findings.real for side in image.shape[-2:]))
+    sides = (s for images in kinds.values() for image in images for s in image.shape[-2:])
+    side_px = min(_CROP_PX, *sides)
     bar_um = _round_length(0.3 * side_px * findings.pixel_size_um)
     page = _template().render(
         title=findings.title,
