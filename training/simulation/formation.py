@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 from training.simulation import detector, motion, optics, psf, specimen
 from training.simulation.microscope import Acquisition, Microscope, Value
 
+BACKGROUND_PERCENTILE = 2.0
 BRIGHT_PERCENTILE = 99.8
 
 _REACH_FWHM = 2.5
@@ -16,8 +17,7 @@ _REACH_FWHM = 2.5
 two-photon PSF in focus lies beyond."""
 
 _FAINTEST = 0.01
-"""Relative brightness of an image below which it shows no structure: a field that is empty, or
-nearly, is not to be lit up."""
+"""Contrast of an image, relative to bright structure, below which it shows none."""
 
 
 def margin_px(microscope: Microscope, pixel_size_um: float, thickness_um: float = 0.0) -> int:
@@ -205,16 +205,17 @@ def measure_bright_level(
     Returns
     -------
     float
-        Percentile 99.8 of the image without noise and margin, relative to `brightness`; at least
-        0.01, so that an empty field stays dark.
+        Percentile 99.8 of the image without noise and margin, relative to `brightness`; 1 where
+        that image shows no structure, so that an empty field is not lit up.
     """
     typical = microscope.typical()
     image = blur(brightness.clamp(min=0)[None], pixel_size_um, typical, reach_px, z_step_um)
     native = optics.sample(image, sampling)[0]
     cut = reach_px // sampling
     inner = native[cut : native.shape[0] - cut, cut : native.shape[1] - cut]
-    level = float(torch.quantile(inner.flatten().double(), BRIGHT_PERCENTILE / 100))
-    return max(level, _FAINTEST)
+    ends = torch.tensor([BACKGROUND_PERCENTILE, BRIGHT_PERCENTILE], dtype=torch.float64) / 100
+    dark, bright = torch.quantile(inner.flatten().double(), ends.to(inner.device)).tolist()
+    return bright if bright - dark >= _FAINTEST else 1.0
 
 
 def describe(acquisition: Acquisition) -> dict[str, float | int | str]:
