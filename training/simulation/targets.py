@@ -7,15 +7,18 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from packages.cli import UserError
-from training.simulation.structures import PHANTOMS, STRUCTURES, Geometry, Grid, seen_from
+from training.simulation.structures import (
+    PHANTOMS,
+    PLANE_DISTANCE_UM,
+    STRUCTURES,
+    Geometry,
+    Grid,
+    seen_from,
+)
 
 DEFAULT_PIXEL_SIZE_UM = 0.08
-Z_STEP_UM = 0.25
-"""Distance of the planes of a generated volume."""
 BACKGROUND_PERCENTILE = 2.0
 BRIGHT_PERCENTILE = 99.8
-_THICKEST_UM = 50.0
 
 Array = NDArray[np.number]
 FloatArray = NDArray[np.floating]
@@ -94,11 +97,6 @@ class Generated:
     thickness_um
         Thickness of a volume, whose middle plane is the image; 0 for a structure that lies in the
         plane of focus alone.
-
-    Raises
-    ------
-    UserError
-        There is no structure of that name, or the thickness is none.
     """
 
     def __init__(
@@ -111,22 +109,14 @@ class Generated:
         structure: str = "cells",
         thickness_um: float = 0.0,
     ) -> None:
-        known = STRUCTURES | PHANTOMS
-        if structure not in known:
-            raise UserError(f"There is no structure {structure}: choose from {', '.join(known)}.")
-        if not 0 <= thickness_um <= _THICKEST_UM:
-            raise UserError(
-                f"A thickness of {thickness_um:g} µm cannot be used: give 0 for structures in the "
-                f"plane of focus alone, or up to {_THICKEST_UM:g} µm for volumes."
-            )
         self.pixel_size_um = pixel_size_um or DEFAULT_PIXEL_SIZE_UM
         self.sources = [f"generated {index:04d}" for index in range(count)]
         self.origins = [""] * count
         self._size_px = size_px
         self._seed = seed
-        self._draw = known[structure]
+        self._draw = (STRUCTURES | PHANTOMS)[structure]
         self._is_phantom = structure in PHANTOMS
-        self._planes = 2 * round(thickness_um / Z_STEP_UM / 2) + 1 if thickness_um else 0
+        self._planes = 2 * round(thickness_um / PLANE_DISTANCE_UM / 2) + 1 if thickness_um else 0
 
     def make(self, wanted: Collection[int], margin_px: int) -> Iterator[tuple[int, Target]]:
         """Yield the wanted targets with their index."""
@@ -149,5 +139,5 @@ class Generated:
     def _grid(self, margin_px: int) -> Grid:
         side = self._size_px + 2 * margin_px
         if self._planes:
-            return Grid((self._planes, side, side), self.pixel_size_um, Z_STEP_UM)
+            return Grid((self._planes, side, side), self.pixel_size_um, PLANE_DISTANCE_UM)
         return Grid((side, side), self.pixel_size_um)

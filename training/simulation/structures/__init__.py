@@ -4,6 +4,7 @@ from training.simulation.structures.cells import cells, microtubes
 from training.simulation.structures.filaments import nets, tubes
 from training.simulation.structures.granules import granules, points
 from training.simulation.structures.grid import (
+    PLANE_DISTANCE_UM,
     TARGET_FWHM_UM,
     Geometry,
     Grid,
@@ -22,6 +23,7 @@ from training.simulation.structures.sheets import sheets
 
 __all__ = [
     "PHANTOMS",
+    "PLANE_DISTANCE_UM",
     "STRUCTURES",
     "TARGET_FWHM_UM",
     "Geometry",

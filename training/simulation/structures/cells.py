@@ -20,7 +20,7 @@ from training.simulation.structures.walk import direction, persistent_walk
 _STEP_UM = 0.12
 """Distance of neighbouring balls along an axis."""
 
-_SECTION_UM = 6.0
+_SECTION_UM = 4.0
 """Thickness of a volume that holds as many structures per area as an image does."""
 
 _SPECKLE_SECTION_UM = 0.5
@@ -134,7 +134,7 @@ def _spikes(field: Field, axis: Axis, per_um: float, longest_um: float) -> list[
     for _ in range(rng.poisson(per_um * len(axis.radii) * _STEP_UM)):
         at = int(rng.integers(1, len(axis.radii)))
         outward = _forward(axis, at) + rng.choice([-1, 1]) * rng.uniform(0.7, 1.8)
-        elevation = 3 * field.elevation()
+        elevation = 5 * field.elevation()
         away = direction(outward, elevation, len(field.grid.shape))
         start = axis.points[at] + axis.radii[at] * away
         length_um = rng.uniform(0.15, 1) ** 2 * longest_um + 0.2

@@ -5,7 +5,7 @@ import numpy as np
 from training.simulation.structures.grid import TARGET_FWHM_UM, Grid, Specimen, entry
 from training.simulation.structures.light import add_ball, add_points, perlin_noise, resolved
 
-_SECTION_UM = 0.5
+_SECTION_UM = 0.3
 """Thickness of a volume that holds as many of them per area as an image does."""
 
 

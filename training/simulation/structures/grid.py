@@ -13,6 +13,9 @@ TARGET_FWHM_UM = 0.07
 TARGET_AXIAL_FWHM_UM = 0.2
 """Resolution of a fourfold expanded volume in units before expansion, along the optical axis."""
 
+PLANE_DISTANCE_UM = 0.25
+"""Distance of the planes that a volume is drawn in."""
+
 FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
 
 FloatArray: TypeAlias = NDArray[np.floating]

@@ -10,6 +10,9 @@ from training.simulation.structures.grid import FloatArray, Grid
 _LINE_STEP_UM = 0.02
 """Distance of the points that make a line: far below the resolution."""
 
+_SUBPLANES = 4
+"""A volume's planes lie so far apart that a ball is sampled on finer ones and averaged."""
+
 _EDGE_UM = 0.02
 """Softness of the outline of a ball before it is seen at the target's resolution."""
 
@@ -51,14 +54,12 @@ def add_points(
     position = points_um / grid.steps_um - 0.5
     low = np.floor(position).astype(int)
     share = position - low
-    flat = np.zeros(image.size)
+    scale = 1 / _peak_of_one_voxel(grid)
     for corner in np.ndindex(*(2,) * len(grid.shape)):
         index = low + corner
-        weight = np.prod(np.where(corner, share, 1 - share), axis=1) * brightness
+        weight = np.prod(np.where(corner, share, 1 - share), axis=1) * brightness * scale
         inside = ((index >= 0) & (index < grid.shape)).all(1)
-        places = np.ravel_multi_index(tuple(index[inside].T), grid.shape)
-        flat += np.bincount(places, weight[inside], minlength=image.size)
-    image += flat.reshape(image.shape) / _peak_of_one_voxel(grid)
+        np.add.at(image, tuple(index[inside].T), weight[inside])
 
 
 def add_line(image: FloatArray, grid: Grid, points_um: FloatArray, brightness: float) -> None:
@@ -123,10 +124,16 @@ def add_ball(
         reach_um = radius_um + 4 * _EDGE_UM + grid.steps_um[axis]
         near = slice(*np.searchsorted(centres_um, [centre - reach_um, centre + reach_um]))
         window.append(near)
-        squares = squares[..., None] + (centres_um[near] - centre) ** 2
-    # a voxel is as full as its centre is deep, in units of its own size
+        away_um = centres_um[near] - centre
+        if grid.is_volume and axis == 0:
+            within = (np.arange(_SUBPLANES) + 0.5) / _SUBPLANES - 0.5
+            away_um = (away_um[:, None] + within * grid.z_step_um).ravel()
+        squares = squares[..., None] + away_um**2
+    # a pixel is as full as its centre is deep, in units of its own size
     softness_um = max(_EDGE_UM, grid.pixel_size_um / 4)
     inside = 1 / (1 + np.exp((np.sqrt(squares) - radius_um) / softness_um))
+    if grid.is_volume:
+        inside = inside.reshape(-1, _SUBPLANES, *inside.shape[1:]).mean(1)
     image[tuple(window)] += brightness * inside
 
 

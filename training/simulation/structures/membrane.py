@@ -46,7 +46,7 @@ class Field:
 
     def elevation(self) -> float:
         """Draw an angle out of the plane, radians; 0 in an image."""
-        return float(self.rng.normal(0, 0.3)) if self.grid.is_volume else 0.0
+        return float(self.rng.normal(0, 0.15)) if self.grid.is_volume else 0.0
 
     def noise(self, correlation_um: float) -> FloatArray:
         """Draw a smooth Gaussian field of the grid's shape, mean 0 and standard deviation 1."""

@@ -46,8 +46,8 @@ def persistent_walk(
     start_um
         (axes,), (y, x) or (z, y, x), µm.
     azimuth, elevation
-        Direction at the start, radians. In a volume the elevation diffuses half as much, so that
-        what starts along the plane stays near it.
+        Direction at the start, radians. In a volume the elevation diffuses an eighth as much,
+        so that what starts along the plane stays near it.
     length_um
         Length along the walk, µm; two steps at least.
     persistence_um
@@ -66,5 +66,5 @@ def persistent_walk(
     azimuths = azimuth + np.cumsum(rng.normal(0, turn, steps))
     elevations: float | FloatArray = elevation
     if axes == 3:
-        elevations = elevation + np.cumsum(rng.normal(0, turn / 2, steps))
+        elevations = elevation + np.cumsum(rng.normal(0, turn / 8, steps))
     return start_um + step_um * np.cumsum(direction(azimuths, elevations, axes), 0)
