@@ -9,15 +9,14 @@ from torch import Generator, Tensor
 from training.simulation import detector, motion, optics, psf, specimen
 from training.simulation.microscope import Acquisition, Microscope, Value
 
-BACKGROUND_PERCENTILE = 2.0
 BRIGHT_PERCENTILE = 99.8
 
 _REACH_FWHM = 2.5
 """Half-width of a kernel over that of the PSF at half maximum: less than 1e-3 of the light of a
 two-photon PSF in focus lies beyond."""
 
-_FAINTEST = 0.01
-"""Contrast of an image, relative to bright structure, below which it shows none."""
+_FAINTEST = 0.2
+"""Relative brightness that some pixel of a field has if it holds structure."""
 
 
 def margin_px(microscope: Microscope, pixel_size_um: float, thickness_um: float = 0.0) -> int:
@@ -205,17 +204,17 @@ def measure_bright_level(
     Returns
     -------
     float
-        Percentile 99.8 of the image without noise and margin, relative to `brightness`; 1 where
-        that image shows no structure, so that an empty field is not lit up.
+        Percentile 99.8 of the image without noise and margin, relative to `brightness`; 1 for a
+        field that holds no structure, so that it is not lit up.
     """
+    if float(brightness.max()) < _FAINTEST:
+        return 1.0
     typical = microscope.typical()
     image = blur(brightness.clamp(min=0)[None], pixel_size_um, typical, reach_px, z_step_um)
     native = optics.sample(image, sampling)[0]
     cut = reach_px // sampling
     inner = native[cut : native.shape[0] - cut, cut : native.shape[1] - cut]
-    ends = torch.tensor([BACKGROUND_PERCENTILE, BRIGHT_PERCENTILE], dtype=torch.float64) / 100
-    dark, bright = torch.quantile(inner.flatten().double(), ends.to(inner.device)).tolist()
-    return bright if bright - dark >= _FAINTEST else 1.0
+    return float(torch.quantile(inner.flatten().double(), BRIGHT_PERCENTILE / 100))
 
 
 def describe(acquisition: Acquisition) -> dict[str, float | int | str]:
