@@ -1,5 +1,6 @@
 """Where targets come from: a list of them, and generated structures."""
 
+import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,6 +20,8 @@ from training.simulation.structures import (
 DEFAULT_PIXEL_SIZE_UM = 0.08
 BACKGROUND_PERCENTILE = 2.0
 BRIGHT_PERCENTILE = 99.8
+_DIMMEST = 0.1
+"""A generated image that happens to show next to nothing is not brightened any further."""
 
 Array = NDArray[np.number]
 FloatArray = NDArray[np.floating]
@@ -116,7 +119,9 @@ class Generated:
         self._seed = seed
         self._draw = (STRUCTURES | PHANTOMS)[structure]
         self._is_phantom = structure in PHANTOMS
-        self._planes = 2 * round(thickness_um / PLANE_DISTANCE_UM / 2) + 1 if thickness_um else 0
+        self._planes = (
+            2 * math.ceil(thickness_um / PLANE_DISTANCE_UM / 2) + 1 if thickness_um else 0
+        )
 
     def make(self, wanted: Collection[int], margin_px: int) -> Iterator[tuple[int, Target]]:
         """Yield the wanted targets with their index."""
@@ -132,6 +137,7 @@ class Generated:
             if not self._is_phantom:
                 percentiles = [BACKGROUND_PERCENTILE, BRIGHT_PERCENTILE]
                 background, bright = map(float, np.percentile(focus, percentiles))
+                bright = max(bright, background + _DIMMEST)
             brightness = relative_brightness(specimen.image, background, bright)
             geometry = seen_from(specimen.geometry, origin_um, sides_um)
             yield index, Target(focus[inner, inner], brightness, geometry)

@@ -20,7 +20,7 @@ from training.simulation.structures.walk import direction, persistent_walk
 _STEP_UM = 0.12
 """Distance of neighbouring balls along an axis."""
 
-_SECTION_UM = 4.0
+_SECTION_UM = 2.5
 """Thickness of a volume that holds as many structures per area as an image does."""
 
 _SPECKLE_SECTION_UM = 0.5

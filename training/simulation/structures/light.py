@@ -54,7 +54,7 @@ def add_points(
     position = points_um / grid.steps_um - 0.5
     low = np.floor(position).astype(int)
     share = position - low
-    scale = 1 / _peak_of_one_voxel(grid)
+    scale = 1 / _peak_of_one_voxel(grid.sigmas_px)
     for corner in np.ndindex(*(2,) * len(grid.shape)):
         index = low + corner
         weight = np.prod(np.where(corner, share, 1 - share), axis=1) * brightness * scale
@@ -86,8 +86,8 @@ def add_lines(
     if not lines_um:
         return
     points, weights = list[FloatArray](), list[FloatArray]()
-    # a row of points of this many per sigma adds up to as much more than one of them
-    sigma_um = grid.sigmas_px[-1] * grid.steps_um[-1]
+    # a row of points is as bright as many of them as lie within one width: integral over peak
+    width_um = grid.pixel_size_um / _peak_of_one_voxel(grid.sigmas_px[-1:])
     for line_um, peak in zip(lines_um, brightness, strict=True):
         lengths = np.linalg.norm(np.diff(line_um, axis=0), axis=1)
         along = np.concatenate([[0.0], np.cumsum(lengths)])
@@ -95,7 +95,7 @@ def add_lines(
         step_um = along[-1] / count
         middles = (np.arange(count) + 0.5) * step_um
         points.append(np.stack([np.interp(middles, along, c) for c in line_um.T], 1))
-        weights.append(np.full(count, peak * step_um / (np.sqrt(2 * np.pi) * sigma_um)))
+        weights.append(np.full(count, peak * step_um / width_um))
     add_points(image, grid, np.concatenate(points), np.concatenate(weights))
 
 
@@ -197,9 +197,9 @@ def perlin_noise(grid: Grid, coarsest_um: float, rng: np.random.Generator) -> Fl
     return (cloud - cloud.min()) / (cloud.max() - cloud.min())
 
 
-def _peak_of_one_voxel(grid: Grid) -> float:
+def _peak_of_one_voxel(sigmas_px: FloatArray) -> float:
     """Return what a bright voxel keeps of its brightness when it is `resolved`."""
-    probe = np.zeros([2 * int(np.ceil(4 * sigma)) + 3 for sigma in grid.sigmas_px])
+    probe = np.zeros([2 * int(np.ceil(4 * sigma)) + 3 for sigma in sigmas_px])
     middle = tuple(count // 2 for count in probe.shape)
     probe[middle] = 1
-    return float(gaussian_filter(probe, grid.sigmas_px)[middle])
+    return float(gaussian_filter(probe, sigmas_px)[middle])

@@ -46,6 +46,13 @@ def test_points_outside_are_left_out() -> None:
     assert not image.any()
 
 
+def test_a_line_along_pixels_as_wide_as_the_resolution_has_its_brightness() -> None:
+    image = np.zeros((60, 60))
+    grid = Grid((60, 60), 0.08)
+    add_line(image, grid, np.array([[30.5, -9.0], [30.5, 90.0]]) * 0.08, 1.0)
+    assert resolved(image, grid)[30, 30] == pytest.approx(1, rel=1e-3)
+
+
 @pytest.mark.parametrize("pixel_size_um", [0.02, 0.03])
 def test_a_line_is_as_bright_and_as_wide_as_the_resolution_says(pixel_size_um: float) -> None:
     grid = Grid((100, 100), pixel_size_um)
