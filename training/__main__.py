@@ -28,6 +28,7 @@ def _add_verb(name: str) -> None:
         steps: int | None = None,
         seed: int = 0,
         resume: bool = False,
+        microscope: Path | None = None,
     ) -> None:
         """Train a model; the same command again goes on where an interrupted training was.
 
@@ -47,6 +48,9 @@ def _add_verb(name: str) -> None:
             Of weights, patches and simulated data.
         resume
             Go on with a training although another length is asked for than before.
+        microscope
+            Degrade the targets of the data anew for every patch with the microscope of this file;
+            "default" for the default one.
         """
         from training.run import run
 
@@ -59,6 +63,7 @@ def _add_verb(name: str) -> None:
             minutes=minutes,
             seed=seed,
             resume=resume,
+            microscope=microscope,
         )
 
     app.command(verb, name=name)

@@ -233,21 +233,27 @@ class Patches:
         rng = np.random.default_rng((self.seed, step))
         inputs = np.empty((self.batch_size, 1, self.size_px, self.size_px), np.float32)
         targets = np.empty_like(inputs)
-        chosen = np.searchsorted(self._cumulative, rng.random(self.batch_size))
-        for k, c in enumerate(chosen):
-            index, i, j = self._candidates[min(int(c), len(self._candidates) - 1)]
+        for k, (index, i, j) in enumerate(self._draw_places(rng)):
             pair = self.pairs[index]
-            # Any phase of the sampling grid must be met, so the corner moves within the stride.
-            i = min(i + int(rng.integers(_STRIDE)), pair.target.shape[0] - self.size_px)
-            j = min(j + int(rng.integers(_STRIDE)), pair.target.shape[1] - self.size_px)
             window = np.s_[i : i + self.size_px, j : j + self.size_px]
             low = np.interp(rng.random(), [0, 1], pair.lows)
             high = np.interp(rng.random(), [0, 1], pair.highs)
             degraded = (pair.input[window] - np.float32(low)) / np.float32(high - low + EPSILON)
             turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-            inputs[k, 0] = _turned(degraded, turns, flip)
-            targets[k, 0] = _turned(pair.target[window], turns, flip)
+            inputs[k, 0] = turned(degraded, turns, flip)
+            targets[k, 0] = turned(pair.target[window], turns, flip)
         return Batch(torch.from_numpy(inputs), torch.from_numpy(targets))
+
+    def _draw_places(self, rng: np.random.Generator) -> Iterator[tuple[int, int, int]]:
+        """Yield image and corner of each patch of a batch."""
+        chosen = np.searchsorted(self._cumulative, rng.random(self.batch_size))
+        for c in chosen:
+            index, i, j = self._candidates[min(int(c), len(self._candidates) - 1)]
+            height, width = self.pairs[index].target.shape
+            # Any phase of the sampling grid must be met, so the corner moves within the stride.
+            i = min(i + int(rng.integers(_STRIDE)), height - self.size_px)
+            j = min(j + int(rng.integers(_STRIDE)), width - self.size_px)
+            yield index, i, j
 
     def batches(self, first: int) -> Iterator[Batch]:
         """Yield the batches from a step on, drawing one ahead in the background.
@@ -272,7 +278,8 @@ class Patches:
                 yield batch
 
 
-def _turned(patch: Array, quarter_turns: int, flip: bool) -> Array:
+def turned(patch: Array, quarter_turns: int, flip: bool) -> Array:
+    """Turn a patch, and mirror it if asked for."""
     turned = np.rot90(patch, quarter_turns)
     return turned[:, ::-1] if flip else turned
 

@@ -125,15 +125,19 @@ def _windows(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
     ]
 
 
+def find_pixel_size_um(dataset: Dataset) -> float | None:
+    """Return the side of a pixel that a dataset states, or else its first image."""
+    if dataset.facts.pixel_size_um is not None:
+        return dataset.facts.pixel_size_um
+    stated: dict[str, float] = images.read(dataset.items[0].input, lazy=True).attrs["pixel_size_um"]
+    return stated.get("x")
+
+
 def _data_facts(dataset: Dataset) -> dict[str, Any]:
-    size = dataset.facts.pixel_size_um
-    if size is None:
-        stated = images.read(dataset.items[0].input, lazy=True).attrs["pixel_size_um"]
-        size = stated.get("x")
     return {
         "name": dataset.name,
         "description": dataset.facts.description or "",
-        "pixel_size_um": size,
+        "pixel_size_um": find_pixel_size_um(dataset),
         "provenance": dict(dataset.facts.provenance),
     }
 

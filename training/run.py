@@ -27,15 +27,23 @@ import torch
 from lightning_fabric import Fabric
 
 from packages.cli import UserError, console, progress
-from packages.datasets import open_dataset
+from packages.datasets import Dataset, open_dataset
 from packages.files import sha256, write_json
 from training.checkpoint import load_checkpoint, save_checkpoint
-from training.data import Patches, load_pairs, split_items
-from training.facts import collect_facts, cut_example, mean_absolute_errors, versions
+from training.data import Pair, Patches, load_pairs, split_items
+from training.degrade import FreshPatches
+from training.facts import (
+    collect_facts,
+    cut_example,
+    find_pixel_size_um,
+    mean_absolute_errors,
+    versions,
+)
 from training.loop import Budget, Log, State, start, train
 from training.picture import draw
 from training.recipe import Recipe, Settings
 from training.simulation.dataset import simulate
+from training.simulation.microscope import Microscope, read_microscope
 
 _FIXED_CROPS = 32
 _EXAMPLES = 16  # validation images among which the package's test image is chosen
@@ -54,6 +62,8 @@ class Request:
     minutes: float | None
     data: str
     data_sha256: str
+    microscope: str | None
+    """Hash of the file of the microscope that degrades anew; "default"; none for frozen pairs."""
 
 
 def run(
@@ -66,6 +76,7 @@ def run(
     minutes: float | None,
     seed: int,
     resume: bool,
+    microscope: Path | None = None,
 ) -> Path:
     """Train in a run folder, from the start or from where it stopped.
 
@@ -86,6 +97,10 @@ def run(
     resume
         Go on although the length asked for has changed; without it a request that differs from
         what the folder holds is refused.
+    microscope
+        File of the microscope that degrades the targets to train on anew for every patch;
+        "default" for the default one, nothing to train on the inputs of the data. Calibration and
+        validation keep theirs.
 
     Returns
     -------
@@ -104,7 +119,8 @@ def run(
         raise UserError(f"--seed {seed} is negative: give a whole number from 0.")
     if resume and not (out / "run.json").exists():
         raise UserError(f"{out} holds no training to resume: leave --resume out to start one.")
-    data = data or simulate(out / "data", seed=seed)
+    recorder, recorder_file, recorder_name = _recorder(microscope)
+    data = data or simulate(out / "data", seed=seed, microscope=recorder_file)
     dataset = open_dataset(data)
     parts = split_items(dataset)
     if not any(item.split for item in dataset.items):
@@ -123,15 +139,14 @@ def run(
         minutes=minutes,
         data=dataset.name,
         data_sha256=sha256(data),
+        microscope=recorder_name,
     )
     _refuse_another(out, request, resume=resume)
     budget = Budget(request.steps, minutes)
 
     training = load_pairs(parts["train"])
     calibration = load_pairs(parts["calibration"])
-    patches = Patches(
-        training, size_px=settings.patch_px, batch_size=settings.batch_size, seed=seed
-    )
+    patches = _patches(training, settings, seed, dataset, recorder)
     fixed = Patches(calibration, size_px=settings.patch_px, batch_size=_FIXED_CROPS, seed=0).batch(
         0
     )
@@ -214,6 +229,41 @@ def run(
         soft_wrap=True,
     )
     return out / "weights.pt"
+
+
+def _recorder(microscope: Path | None) -> tuple[Microscope | None, Path | None, str | None]:
+    """Return the microscope asked for, its file if it has one, and what tells it from others."""
+    if microscope is None:
+        return None, None, None
+    if str(microscope) == "default":
+        return Microscope(), None, "default"
+    return read_microscope(microscope), microscope, sha256(microscope)
+
+
+def _patches(
+    pairs: list[Pair],
+    settings: Settings,
+    seed: int,
+    dataset: Dataset,
+    microscope: Microscope | None,
+) -> Patches:
+    """Draw from pairs as they are, or degrade their targets anew."""
+    if microscope is None:
+        return Patches(pairs, size_px=settings.patch_px, batch_size=settings.batch_size, seed=seed)
+    pixel_size_um = find_pixel_size_um(dataset)
+    if pixel_size_um is None:
+        raise UserError(
+            f"{dataset.path} does not say how large its pixels are, which --microscope needs: "
+            "state pixel_size_um in dataset.toml."
+        )
+    return FreshPatches(
+        pairs,
+        microscope,
+        pixel_size_um=pixel_size_um,
+        size_px=settings.patch_px,
+        batch_size=settings.batch_size,
+        seed=seed,
+    )
 
 
 def precision() -> Any:

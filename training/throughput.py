@@ -2,7 +2,8 @@
 
 Bare is forward and backward on batches that are already in memory; the loop adds drawing patches,
 optimiser, averaging, clipping, validation and logging. Both run in turns, so that a machine that
-slows down slows both.
+slows down slows both. ``python -m training.throughput fresh DATASET`` compares, in turns too,
+drawing a batch that is degraded anew with a training step on it.
 """
 
 import statistics
@@ -19,9 +20,13 @@ from packages.cli import console
 from packages.cli import run as run_app
 from packages.datasets import Item, open_dataset
 from training.data import Patches, load_pairs, split_items
+from training.degrade import FreshPatches
+from training.facts import find_pixel_size_um
 from training.loop import MARKS, Budget, Log, State, start, train
 from training.recipes.care import RECIPE
 from training.run import precision
+from training.simulation.microscope import Microscope
+from training.simulation.targets import DEFAULT_PIXEL_SIZE_UM
 
 app = App(name="python -m training.throughput", result_action="return_value")
 _CROPS = 32
@@ -114,6 +119,61 @@ def compare(data: Path, /, *, rounds: int = 5, preset: str = "small") -> None:
         f"{settings.batch_size} patches of {settings.patch_px}² on {fabric.device}: the loop runs "
         f"at {statistics.median(ratios):.3f} of the bare network (median of {rounds} rounds, "
         f"{min(ratios):.3f} to {max(ratios):.3f})"
+    )
+
+
+@app.command
+def fresh(data: Path, /, *, rounds: int = 15, batch_size: int = 16, preset: str = "small") -> None:
+    """Print the times of a fresh batch and of a training step, and their median ratio.
+
+    A step is forward, backward and optimiser.
+
+    Parameters
+    ----------
+    data
+        Dataset with targets and a stated pixel size.
+    rounds
+        How often the two take turns.
+    batch_size
+        Patches in a batch.
+    preset
+        Hyper-parameters of CARE.
+    """
+    settings = RECIPE.presets[preset]
+    dataset = open_dataset(data)
+    patches = FreshPatches(
+        load_pairs(split_items(dataset)["train"]),
+        Microscope(),
+        pixel_size_um=find_pixel_size_um(dataset) or DEFAULT_PIXEL_SIZE_UM,
+        size_px=settings.patch_px,
+        batch_size=batch_size,
+        seed=0,
+    )
+    fabric = Fabric(accelerator="auto", devices=1, precision=precision())
+    state = start(RECIPE, settings, seed=0, fabric=fabric)
+    network, optimizer = fabric.setup(state.network, state.optimizer)
+    ratios: list[float] = []
+    for number in range(rounds + 1):
+        begin = time.perf_counter()
+        batch = patches.batch(number)
+        drawn = time.perf_counter() - begin
+        image, target = batch.input.to(fabric.device), batch.target.to(fabric.device)
+        begin = time.perf_counter()
+        optimizer.zero_grad()
+        fabric.backward(RECIPE.loss(network, image, target))
+        optimizer.step()
+        if fabric.device.type == "cuda":
+            torch.cuda.synchronize()
+        stepped = time.perf_counter() - begin
+        if number:  # the first warms up
+            ratios.append(drawn / stepped)
+            console.print(
+                f"batch {1e3 * drawn:.0f} ms, step {1e3 * stepped:.0f} ms: {ratios[-1]:.3f}"
+            )
+    console.print(
+        f"{batch_size} fresh patches of {settings.patch_px}² cost {statistics.median(ratios):.3f} "
+        f"of a training step on {fabric.device} with {torch.get_num_threads()} threads (median of "
+        f"{rounds} rounds, {min(ratios):.3f} to {max(ratios):.3f})"
     )
 
 

@@ -1,7 +1,6 @@
 """The verb that simulates pairs: what is asked for, and which targets and pixels follow from it."""
 
 import math
-from dataclasses import replace
 from pathlib import Path
 
 from packages.cli import UserError, console
@@ -231,13 +230,7 @@ def _whole_size(size: int | None, sampling: int) -> int:
 
 
 def _refuse_pixels(microscope: Microscope, pixel_size_um: float) -> None:
-    narrowest = replace(
-        microscope.typical(),
-        numerical_aperture=microscope.numerical_aperture[1],
-        aperture_filling=microscope.aperture_filling[1],
-        depth_um=microscope.depth_um[0],
-    )
-    narrowest_um = float(psf.fwhm_um(narrowest.optics)[0])
+    narrowest_um = float(psf.fwhm_um(microscope.sharpest().optics)[0])
     if pixel_size_um > narrowest_um / 2:
         raise UserError(
             f"Pixels of {pixel_size_um:.4g} µm are too coarse for a PSF of {narrowest_um:.3g} µm "

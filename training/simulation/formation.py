@@ -1,7 +1,7 @@
 """Image formation: what a microscope records of a field, step by step in its physical order."""
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import torch
 from torch import Generator, Tensor
@@ -36,14 +36,7 @@ def margin_px(microscope: Microscope, pixel_size_um: float, thickness_um: float 
     int
         Pixels of the target on each side.
     """
-    typical = microscope.typical()
-    widest = replace(
-        typical,
-        numerical_aperture=microscope.numerical_aperture[0],
-        aperture_filling=microscope.aperture_filling[0],
-        depth_um=microscope.depth_um[1],
-    )
-    in_focus_um = _REACH_FWHM * float(psf.fwhm_um(widest.optics)[0])
+    in_focus_um = _REACH_FWHM * float(psf.fwhm_um(microscope.most_blurred().optics)[0])
     # Light from a plane out of focus fills a cone; its outer half is dim.
     sine = microscope.numerical_aperture[1] / microscope.refractive_index
     cone_um = thickness_um / 4 * math.tan(math.asin(sine))

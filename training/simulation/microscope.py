@@ -157,6 +157,26 @@ class Microscope:
         """Return the acquisition in the middle of all ranges."""
         return self._at(lambda: 0.5)
 
+    def sharpest(self) -> "Acquisition":
+        """Return the typical acquisition but for its PSF, which is the narrowest possible."""
+        return replace(
+            self.typical(),
+            numerical_aperture=self.numerical_aperture[1],
+            aperture_filling=self.aperture_filling[1],
+            depth_um=self.depth_um[0],
+            expansion_error=self.expansion_error[0],
+        )
+
+    def most_blurred(self) -> "Acquisition":
+        """Return the typical acquisition but for its PSF, which is the widest possible."""
+        return replace(
+            self.typical(),
+            numerical_aperture=self.numerical_aperture[0],
+            aperture_filling=self.aperture_filling[0],
+            depth_um=self.depth_um[1],
+            expansion_error=self.expansion_error[1],
+        )
+
     def _at(self, place: Callable[[], float]) -> "Acquisition":
         """Return the acquisition whose values lie at some places (0 to 1) in their ranges."""
         drawn: dict[str, float] = {}

@@ -1,0 +1,247 @@
+"""Batches of patches whose inputs are recorded anew each time: other microscopes, other noise."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.fft import next_fast_len
+from torch import Tensor
+from torch.nn import functional as F
+
+from packages.cli import UserError
+from packages.normalise import EPSILON
+from training.data import HIGH_PERCENTILES, LOW_PERCENTILES, Array, Batch, Pair, Patches, turned
+from training.light import expected_photons, light_over
+from training.percentiles import Sample, Sampler, area_px
+from training.simulation import formation, optics, specimen
+from training.simulation.microscope import Microscope, stack
+
+
+@dataclass(frozen=True)
+class _Field:
+    """One target with its surroundings, and what its image is normalised by."""
+
+    brightness: Array
+    sample: Sample
+    side_um: float
+
+
+class FreshPatches(Patches):
+    """Draws batches whose targets are those of `Patches`, and whose inputs no one has seen before.
+
+    A patch is recorded with its surroundings at any place of the microscope's pixels, resampled to
+    the target's, and normalised by percentiles that the whole image would have.
+
+    Parameters
+    ----------
+    pairs
+        Images to draw from; their inputs are not looked at.
+    microscope
+        What records: each patch has an acquisition of its own.
+    pixel_size_um
+        Side of a pixel of the targets, µm.
+    size_px
+        Side of a patch.
+    batch_size
+        Patches in a batch.
+    seed
+        With the step, it determines a batch.
+
+    Raises
+    ------
+    UserError
+        An image is smaller than a patch, or the microscope's pixels are no whole number of the
+        target's.
+    """
+
+    def __init__(
+        self,
+        pairs: list[Pair],
+        microscope: Microscope,
+        *,
+        pixel_size_um: float,
+        size_px: int,
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        super().__init__(pairs, size_px=size_px, batch_size=batch_size, seed=seed)
+        self._microscope = microscope
+        self._pixel_size_um = pixel_size_um
+        self._sampling = sampling = sampling_of(microscope, pixel_size_um)
+        reach_px = formation.margin_px(microscope, pixel_size_um)
+        self._reach_px = math.ceil(reach_px / sampling) * sampling
+        # Interpolation looks at one native pixel beyond the patch.
+        self._margin_px = self._reach_px + sampling
+        self._region_px = _fast_side(size_px + sampling - 1 + 2 * self._margin_px, sampling)
+        # A region begins up to a native pixel before its patch and its margin.
+        self._before_px = self._margin_px + sampling
+        self._behind_px = self._region_px - size_px
+        self._sampler = Sampler(microscope, pixel_size_um, sampling, self._reach_px)
+        rng = np.random.default_rng(seed)
+        self._fields = [self._field(pair, rng) for pair in pairs]
+
+    def _field(self, pair: Pair, rng: np.random.Generator) -> _Field:
+        """Surround a target by its reflection, and sample its image."""
+        height, width = pair.target.shape
+        missing = (-height % self._sampling, -width % self._sampling)
+        reach_px = self._reach_px
+        whole = [(reach_px, reach_px + beyond) for beyond in missing]
+        sample = self._sampler.sample(np.pad(pair.target, whole, mode="symmetric"), rng)
+        around = (self._before_px, self._behind_px)
+        return _Field(
+            brightness=np.pad(pair.target, around, mode="symmetric"),
+            sample=sample,
+            side_um=math.sqrt(height * width) * self._pixel_size_um,
+        )
+
+    def batch(self, step: int) -> Batch:
+        """Draw and degrade the batch of one step.
+
+        Parameters
+        ----------
+        step
+            Number of the training step, from 0.
+
+        Returns
+        -------
+        Batch
+            Two tensors of shape (batch_size, 1, size_px, size_px).
+        """
+        rng = np.random.default_rng((self.seed, step))
+        places = list(self._draw_places(rng))
+        phases = rng.integers(self._sampling, size=(self.batch_size, 2))
+        counts, percentiles = self._record(places, phases, rng)
+        fine = F.interpolate(
+            counts[:, None], scale_factor=self._sampling, mode="bilinear", align_corners=False
+        )[:, 0].numpy()
+        inputs = np.empty((self.batch_size, 1, self.size_px, self.size_px), np.float32)
+        targets = np.empty_like(inputs)
+        for k, (index, i, j) in enumerate(places):
+            first = self._margin_px + phases[k]
+            here = tuple(slice(start, start + self.size_px) for start in first)
+            low, high = percentiles[k].numpy()
+            degraded = (fine[k][here] - low) / (high - low + np.float32(EPSILON))
+            target = self.pairs[index].target[i : i + self.size_px, j : j + self.size_px]
+            turns, flip = int(rng.integers(4)), bool(rng.integers(2))
+            inputs[k, 0] = turned(degraded, turns, flip)
+            targets[k, 0] = turned(target, turns, flip)
+        return Batch(torch.from_numpy(inputs), torch.from_numpy(targets))
+
+    def _record(
+        self,
+        places: list[tuple[int, int, int]],
+        phases: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[Tensor, Tensor]:
+        """Record regions around patches.
+
+        Parameters
+        ----------
+        places
+            Image and corner of each patch.
+        phases
+            (batch, 2), pixels from the corner of a native pixel to that of its patch.
+        rng
+            Source of all randomness.
+
+        Returns
+        -------
+        Tensor
+            (batch, y, x) counts of native pixels.
+        Tensor
+            (batch, 2), low and high percentile of the images as recorded.
+        """
+        fields = [self._fields[index] for index, _, _ in places]
+        corners = np.array([corner for _, *corner in places]) - phases - self._margin_px
+        brightness = self._regions(fields, corners)
+        acquisition = stack([self._microscope.draw(rng) for _ in places], brightness)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        blur = formation.kernel(self._pixel_size_um, acquisition, self._reach_px)
+        labelled = specimen.labelled(
+            brightness, acquisition.labels_per_um2, self._pixel_size_um, generator
+        )
+        image = optics.focus(labelled, blur, periodic=True)
+        native = formation.scan(
+            image, self._pixel_size_um, acquisition, generator, sampling=self._sampling
+        )
+        bright = torch.tensor([field.sample.bright_level for field in fields]).view(-1, 1, 1)
+        sides_um = torch.tensor([field.side_um for field in fields]).view(-1, 1, 1)
+        light = light_over(acquisition, sides_um, generator)
+        seen = self._places_in_images(places, corners)
+        expected = expected_photons(native / bright, acquisition, light, seen)
+        counts = formation.count(expected, acquisition, generator)
+        wanted = np.stack(
+            [
+                rng.uniform(*LOW_PERCENTILES, len(places)),
+                rng.uniform(*HIGH_PERCENTILES, len(places)),
+            ],
+            axis=-1,
+        )
+        percentiles = self._sampler.percentiles(
+            [field.sample for field in fields],
+            acquisition,
+            area_px(blur),
+            light,
+            generator,
+            torch.from_numpy(wanted.astype(np.float32)),
+        )
+        return counts, percentiles
+
+    def _regions(self, fields: list[_Field], corners: np.ndarray) -> Tensor:
+        """Cut the regions (batch, y, x) that begin at some pixels of the targets."""
+        side = self._region_px
+        regions = np.empty((len(fields), side, side), np.float32)
+        for region, field, (i, j) in zip(regions, fields, corners + self._before_px, strict=True):
+            region[:] = field.brightness[i : i + side, j : j + side]
+        return torch.from_numpy(regions).clamp_(min=0)
+
+    def _places_in_images(self, places: list[tuple[int, int, int]], corners: np.ndarray) -> Tensor:
+        """Return x and y, from -1 to 1, of the native pixels in their images: (batch, y, x, 2)."""
+        shapes = np.array([self.pairs[index].target.shape for index, _, _ in places])
+        centres = np.arange(0, self._region_px, self._sampling) + self._sampling / 2
+        y, x = (
+            (corners[:, axis, None] + centres) / shapes[:, axis, None] * 2 - 1 for axis in (0, 1)
+        )
+        grid = np.stack(np.broadcast_arrays(x[:, None, :], y[:, :, None]), axis=-1)
+        return torch.from_numpy(grid.astype(np.float32))
+
+
+def _fast_side(least_px: int, sampling: int) -> int:
+    """Return the next multiple of the sampling that a Fourier transform is fast for."""
+    side = math.ceil(least_px / sampling) * sampling
+    while next_fast_len(side, real=True) != side:  # pyright: ignore[reportUnnecessaryComparison]  # the stubs say None
+        side += sampling
+    return side
+
+
+def sampling_of(microscope: Microscope, pixel_size_um: float) -> int:
+    """Tell how many pixels of a target lie along one of a microscope.
+
+    Parameters
+    ----------
+    microscope
+        Whose pixels may be of a known size.
+    pixel_size_um
+        Side of a pixel of the target, µm.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Raises
+    ------
+    UserError
+        It is no whole number, within 1 %.
+    """
+    native_um = microscope.pixel_size_um
+    if native_um is None:
+        return microscope.sampling
+    sampling = max(1, round(native_um / pixel_size_um))
+    if abs(native_um / sampling - pixel_size_um) > 0.01 * pixel_size_um:
+        raise UserError(
+            f"The microscope's pixels of {native_um:g} µm are no whole number of the data's "
+            f"{pixel_size_um:.4g} µm: simulate data with this microscope."
+        )
+    return sampling
