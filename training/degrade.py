@@ -159,7 +159,7 @@ class FreshPatches(Patches):
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         blur = formation.kernel(self._pixel_size_um, acquisition, self._reach_px)
         labelled = specimen.labelled(
-            brightness, acquisition.labels_per_um2, self._pixel_size_um, generator
+            brightness, acquisition.labels_per_um2, self._pixel_size_um, generator, normal=True
         )
         image = optics.focus(labelled, blur, periodic=True)
         native = formation.scan(

@@ -23,11 +23,13 @@ def _per_image(*values: float) -> torch.Tensor:
 
 @pytest.mark.parametrize("labels_per_um2", [300.0, 5000.0])
 @pytest.mark.parametrize("brightness", [0.01, 1.0])
+@pytest.mark.parametrize("normal", [False, True])
 def test_labels_keep_the_mean_and_add_the_variance_of_their_number(
-    brightness: float, labels_per_um2: float
+    brightness: float, labels_per_um2: float, normal: bool
 ) -> None:
     image = torch.full((1, 300, 300), brightness, dtype=torch.float64)
-    values = specimen.labelled(image, labels_per_um2, 0.08, _generator()).numpy().ravel()
+    made = specimen.labelled(image, labels_per_um2, 0.08, _generator(), normal=normal)
+    values = made.numpy().ravel()
     variance = brightness / (labels_per_um2 * 0.08**2)
     assert abs(values.mean() - brightness) < Z * math.sqrt(variance / values.size)
     fourth = np.mean((values - values.mean()) ** 4)
