@@ -1,71 +1,127 @@
 import math
 from dataclasses import asdict, fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from training.simulation.microscope import MicroscopeRanges, record
+from packages.cli import UserError
+from packages.files import write_toml
+from training.simulation import psf
+from training.simulation.microscope import Microscope, read_microscope, stack, to_toml
 
 
-def test_draws_lie_in_their_ranges() -> None:
-    ranges = MicroscopeRanges()
+def test_draws_fill_their_ranges() -> None:
+    microscope = Microscope()
     rng = np.random.default_rng(0)
-    drawn = [asdict(ranges.draw(rng)) for _ in range(300)]
-    for field in fields(ranges):
-        ends = getattr(ranges, field.name)
+    drawn = [asdict(microscope.draw(rng)) for _ in range(300)]
+    for field in fields(microscope):
+        ends = getattr(microscope, field.name)
         if isinstance(ends, tuple):
-            values = [microscope[field.name] for microscope in drawn]
+            values = [acquisition[field.name] for acquisition in drawn]
             assert ends[0] <= min(values) < max(values) <= ends[1]
             assert max(values) - min(values) > 0.8 * (ends[1] - ends[0])
 
 
-def test_blur_and_target_add_up_to_the_psf() -> None:
-    microscope = MicroscopeRanges().draw(np.random.default_rng(3))
-    assert math.hypot(microscope.blur_fwhm_um, microscope.target_fwhm_um) == pytest.approx(
-        microscope.psf_fwhm_um
+def test_photons_are_drawn_evenly_in_their_logarithm() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [Microscope().draw(rng).photons for _ in range(2000)]
+    below = np.mean(np.array(drawn) < math.sqrt(20 * 200))
+    assert below == pytest.approx(0.5, abs=4 * 0.5 / math.sqrt(2000))
+
+
+def test_a_range_of_no_width_is_a_value() -> None:
+    microscope = Microscope(
+        photons=(50.0, 50.0), scattering_length_um=(math.inf, math.inf), depth_um=(0.0, 0.0)
     )
+    acquisition = microscope.draw(np.random.default_rng(0))
+    assert acquisition.photons == 50
+    assert acquisition.scattering_length_um == math.inf
+    assert acquisition.depth_um == 0
 
 
-def test_same_state_draws_same_microscope() -> None:
-    ranges = MicroscopeRanges()
-    assert ranges.draw(np.random.default_rng(9)) == ranges.draw(np.random.default_rng(9))
+def test_same_state_draws_the_same_acquisition() -> None:
+    one, other = (Microscope().draw(np.random.default_rng(9)) for _ in range(2))
+    assert one == other
 
 
-def test_record_of_an_even_field_has_the_theoretical_mean_and_variance() -> None:
+def test_no_draw_is_sharper_or_more_blurred_than_the_ends() -> None:
+    microscope = Microscope()
+    ends = [microscope.sharpest(), microscope.most_blurred()]
+    rng = np.random.default_rng(2)
+    acquisitions = stack(ends + [microscope.draw(rng) for _ in range(60)], torch.empty(0))
+    narrowest, widest, *drawn = psf.fwhm_um(acquisitions.optics)[0].tolist()
+    assert narrowest <= min(drawn)
+    assert max(drawn) <= widest
+
+
+def test_stacked_values_are_those_of_each_image() -> None:
+    microscope = Microscope()
+    rng = np.random.default_rng(4)
+    acquisitions = [microscope.draw(rng) for _ in range(3)]
+    photons = stack(acquisitions, torch.empty(0, dtype=torch.float64)).photons
+    assert isinstance(photons, torch.Tensor)
+    assert photons.shape == (3, 1, 1)
+    assert photons.flatten().tolist() == [one.photons for one in acquisitions]
+
+
+def test_a_written_microscope_is_read_back(tmp_path: Path) -> None:
     microscope = replace(
-        MicroscopeRanges().draw(np.random.default_rng(1)),
-        photons=40.0,
-        background_photons=1.0,
-        excess_noise_factor=1.4,
-        gain_counts_per_photon=60.0,
-        offset_counts=300.0,
-        read_noise_counts=10.0,
+        Microscope(),
+        modality="confocal",
+        wavelength_um=0.52,
+        aperture_filling=(math.inf, math.inf),
+        pixel_size_um=0.11,
+        provenance={"seed": 3, "sha256 of a.tif": "0a"},
     )
-    field = torch.full((8, 256, 256), 0.5, dtype=torch.float64)
-    counts = record(field, 0.08, microscope, torch.Generator().manual_seed(0))
-    assert counts.shape == (8, 64, 64)
-    assert counts.dtype == torch.uint16
-    inner = counts[:, 4:-4, 4:-4].double()  # beyond the border it is dark
-    mean, variance = 21 * 60 + 300, 1.4 * 21 * 60**2 + 10**2 + 1 / 12
-    n = inner.numel()
-    assert inner.mean().item() == pytest.approx(mean, abs=4 * math.sqrt(variance / n))
-    assert inner.var().item() == pytest.approx(variance, rel=4 * math.sqrt(2.1 / n))
+    write_toml(tmp_path / "microscope.toml", to_toml(microscope))
+    assert read_microscope(tmp_path / "microscope.toml") == microscope
 
 
-def test_record_repeats_from_the_same_generator_state() -> None:
-    microscope = MicroscopeRanges().draw(np.random.default_rng(1))
-    field = torch.rand(64, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    one, other = (
-        record(field, 0.08, microscope, torch.Generator().manual_seed(4)) for _ in range(2)
-    )
-    assert torch.equal(one.int(), other.int())
+def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
+    (tmp_path / "microscope.toml").touch()
+    assert read_microscope(tmp_path / "microscope.toml") == Microscope()
 
 
-def test_negative_brightness_counts_as_background() -> None:
-    microscope = MicroscopeRanges().draw(np.random.default_rng(1))
-    dark, below = (
-        record(torch.full((32, 32), v), 0.08, microscope, torch.Generator().manual_seed(4))
-        for v in (0.0, -0.5)
-    )
-    assert torch.equal(dark.int(), below.int())
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ("wavelength_nm = 920", "there is no entry 'wavelength_nm'"),
+        ("modality = 'light-sheet'", "entry 'modality'"),
+        ("numerical_aperture = [0.8, 1.4]", "1.4 needs an immersion of a higher refractive_index"),
+        ("numerical_aperture = [0.0, 0.9]", r"entry 'numerical_aperture\.0'"),
+        ("numerical_aperture = 0.9", "entry 'numerical_aperture'"),
+        ("photons = [200, 20]", "the range ends at 20, below its begin 200"),
+        ("photons = [-5, 20]", r"entry 'photons\.0'"),
+        ("photons = [nan, 20]", r"entry 'photons\.0'"),
+        ("photons = ['many', 20]", r"entry 'photons\.0'"),
+        ("photons = [1, 2, 3]", "entry 'photons"),
+        ("excess_noise_factor = [0.9, 1.2]", r"entry 'excess_noise_factor\.0'"),
+        ("gain_counts_per_photon = [0, 1]", r"entry 'gain_counts_per_photon\.0'"),
+        ("read_noise_counts = [-1, 1]", r"entry 'read_noise_counts\.0'"),
+        ("vignetting = [0.0, 1.0]", r"entry 'vignetting\.1'"),
+        ("expansion_error = [-0.6, 0.0]", r"entry 'expansion_error\.0'"),
+        ("scattering_length_um = [100, inf]", "infinite at both ends or at none"),
+        ("refractive_index = 0.9", "entry 'refractive_index'"),
+        ("averaged_lines = 0", "entry 'averaged_lines'"),
+        ("sampling = 2.5", "entry 'sampling'"),
+        ("pixel_size_um = 0", "entry 'pixel_size_um'"),
+        ("saturation_counts = 300", "offset_counts lie above saturation_counts"),
+        ("photons = ", "is not a TOML file"),
+    ],
+)
+def test_unphysical_entries_are_refused_in_one_sentence(
+    entry: str, sentence: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "microscope.toml"
+    file.write_text(entry)
+    with pytest.raises(UserError, match=sentence) as raised:
+        read_microscope(file)
+    assert str(file) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        read_microscope(tmp_path / "microscope.toml")

@@ -1,63 +1,60 @@
-import math
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import gaussian_filter
+from scipy.signal import fftconvolve
 
 from training.simulation import optics
 
 
-def _point(side: int = 101) -> torch.Tensor:
-    image = torch.zeros(side, side, dtype=torch.float64)
-    image[side // 2, side // 2] = 1
-    return image
+def _random(seed: int, *shape: int) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(seed).random(shape))
 
 
-@given(st.floats(2, 12))
-@settings(max_examples=20, deadline=None)
-def test_blur_conserves_energy(fwhm_px: float) -> None:
-    assert optics.blur(_point(), fwhm_px).sum().item() == pytest.approx(1, abs=1e-12)
+@given(st.integers(9, 40), st.integers(9, 40), st.integers(0, 4), st.integers(1, 3))
+@settings(max_examples=30, deadline=None)
+def test_focus_equals_scipys_convolution(rows: int, columns: int, reach: int, batch: int) -> None:
+    image = _random(0, batch, rows, columns)
+    kernel = _random(1, batch, 2 * reach + 1, 2 * reach + 1)
+    expected = [fftconvolve(i, k, mode="same") for i, k in zip(image, kernel, strict=True)]
+    np.testing.assert_allclose(optics.focus(image, kernel), np.stack(expected), atol=1e-10)
 
 
-@pytest.mark.parametrize("fwhm_px", [2.0, 4.15, 6.2, 11.0])
-@pytest.mark.parametrize("axis", [0, 1])
-def test_blur_has_the_width_asked_for(fwhm_px: float, axis: int) -> None:
-    profile = optics.blur(_point(), fwhm_px).sum(1 - axis).numpy()
-    # width at half maximum by interpolating the logarithm, parabolic for a Gaussian
-    half = profile.max() / 2
-    right = np.flatnonzero(profile >= half)[-1]
-    log = np.log(profile[right : right + 2] / half)
-    offsets = np.array([right, right + 1]) - 50.0
-    crossing = np.interp(0, -log, offsets**2)
-    assert 2 * math.sqrt(crossing) == pytest.approx(fwhm_px, rel=0.005)
+def test_one_kernel_serves_a_batch() -> None:
+    image, kernel = _random(0, 3, 20, 24), _random(1, 1, 5, 5)
+    each = torch.cat([optics.focus(one[None], kernel) for one in image])
+    torch.testing.assert_close(optics.focus(image, kernel), each)
 
 
-def test_blur_equals_scipy() -> None:
-    image = np.random.default_rng(0).random((3, 60, 70))
-    ours = optics.blur(torch.from_numpy(image), 4.0).numpy()
-    theirs = gaussian_filter(image, (0, 4 / 2.3548200, 4 / 2.3548200), mode="constant", truncate=6)
-    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+def test_planes_of_a_volume_add_up() -> None:
+    volume, kernels = _random(0, 2, 4, 16, 20), _random(1, 4, 7, 7)
+    expected = [
+        sum(
+            fftconvolve(plane, kernel, mode="same")
+            for plane, kernel in zip(v, kernels, strict=True)
+        )
+        for v in volume
+    ]
+    np.testing.assert_allclose(optics.focus(volume, kernels), np.stack(expected), atol=1e-10)
 
 
-def test_batch_equals_one_by_one() -> None:
-    image = torch.rand(2, 3, 40, 48, dtype=torch.float64)
-    whole = optics.sample(optics.blur(image, 3.0), 4)
-    assert whole.shape == (2, 3, 10, 12)
-    torch.testing.assert_close(whole[1, 2], optics.sample(optics.blur(image[1, 2], 3.0), 4))
+def test_a_volume_of_one_plane_is_that_plane() -> None:
+    image, kernel = _random(0, 2, 16, 20), _random(1, 1, 5, 5)
+    torch.testing.assert_close(optics.focus(image[:, None], kernel), optics.focus(image, kernel))
 
 
-def test_reach_holds_all_but_a_hundred_thousandth_of_the_light() -> None:
-    assert math.erfc(optics.reach_px(5.0) / (5 / 2.3548) / math.sqrt(2)) < 1e-5
+def test_periodic_focus_differs_within_reach_of_the_border_only() -> None:
+    image, kernel = _random(0, 2, 30, 36), _random(1, 2, 9, 9)
+    dark = optics.focus(image, kernel)
+    periodic = optics.focus(image, kernel, periodic=True)
+    torch.testing.assert_close(dark[:, 4:-4, 4:-4], periodic[:, 4:-4, 4:-4])
+    total = image.sum((-2, -1)) * kernel.sum((-2, -1))
+    torch.testing.assert_close(periodic.sum((-2, -1)), total)
 
 
-def test_sampling_averages_over_the_area_of_a_native_pixel() -> None:
-    image = torch.arange(64.0).reshape(8, 8)
-    expected = image.reshape(2, 4, 2, 4).mean((1, 3))
-    torch.testing.assert_close(optics.sample(image, 4), expected)
-
-
-def test_widths_subtract_in_square() -> None:
-    assert math.hypot(optics.blur_fwhm_um(0.4, 0.07), 0.07) == pytest.approx(0.4)
+@pytest.mark.parametrize("sampling", [1, 2, 3, 4])
+def test_sampling_averages_over_the_area_of_a_native_pixel(sampling: int) -> None:
+    image = _random(0, 2, 12, 24)
+    blocks = image.reshape(2, 12 // sampling, sampling, 24 // sampling, sampling)
+    torch.testing.assert_close(optics.sample(image, sampling), blocks.mean((2, 4)))
