@@ -14,10 +14,12 @@ import xarray as xr
 from packages import images
 from packages.build import build
 from packages.cli import UserError
+from packages.files import sha256, write_toml
 from training import run as run_module
 from training.checkpoint import save_checkpoint
 from training.recipes.care import RECIPE
 from training.run import run
+from training.simulation.microscope import Microscope, to_toml
 
 TINY = replace(
     RECIPE,
@@ -170,6 +172,58 @@ def test_a_damaged_checkpoint_is_named(data: Path, copied: Path) -> None:
     (copied / "last.pt").write_bytes(b"PK damaged")
     with pytest.raises(UserError, match=r"last\.pt is not a readable checkpoint"):
         start(data, copied)
+
+
+def test_targets_may_be_degraded_anew(data: Path, finished: Path, tmp_path: Path) -> None:
+    write_toml(tmp_path / "microscope.toml", to_toml(Microscope(pixel_size_um=0.2)))
+    fresh = start(data, tmp_path / "fresh", microscope=tmp_path / "microscope.toml")
+    facts = torch.load(fresh, weights_only=True)["facts"]
+    assert facts["request"]["microscope"] == sha256(tmp_path / "microscope.toml")
+    assert not same(weights(fresh), weights(finished / "weights.pt"))
+    with pytest.raises(UserError, match="differs in microscope"):
+        start(data, tmp_path / "fresh", microscope=Path("default"))
+
+
+def test_fresh_degradations_go_on_as_if_never_interrupted(data: Path, tmp_path: Path) -> None:
+    whole = start(data, tmp_path / "whole", microscope=Path("default"))
+    save = run_module.save_checkpoint
+
+    def interrupt_after_two(path: Path, content: dict[str, Any]) -> None:
+        save(path, content)
+        if path.name == "last.pt" and content["step"] == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "save_checkpoint", interrupt_after_two)
+        with pytest.raises(KeyboardInterrupt):
+            start(data, tmp_path / "cut", microscope=Path("default"))
+    resumed = start(data, tmp_path / "cut", microscope=Path("default"))
+    assert same(weights(whole), weights(resumed))
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("pixel_size_um = 0.25", "no whole number"),
+        ("photons = [-1, 5]", "entry 'photons"),
+    ],
+)
+def test_an_unusable_microscope_leaves_no_run(
+    entry: str, message: str, data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "microscope.toml").write_text(entry)
+    with pytest.raises(UserError, match=message):
+        start(data, tmp_path / "run", microscope=tmp_path / "microscope.toml")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_microscope_needs_to_know_the_pixels(data: Path, tmp_path: Path) -> None:
+    for side in ("input", "target"):
+        for file in sorted((data / side).iterdir()):
+            image = images.read(file).assign_attrs(pixel_size_um={})
+            images.write(tmp_path / "data" / side / file.name, image)
+    with pytest.raises(UserError, match="does not say how large its pixels are"):
+        start(tmp_path / "data", tmp_path / "run", microscope=Path("default"))
 
 
 def test_the_facts_tell_how_the_weights_were_made(finished: Path) -> None:
