@@ -14,7 +14,7 @@ from training import recipes
 app = App(name="python -m training", help="Simulate pairs and train restoration models.")
 app.command(
     "training.simulation.dataset:simulate",
-    help="Make pairs of what a two-photon microscope records and the truth.",
+    help="Make pairs of what a microscope records and the truth.",
 )
 
 

@@ -41,6 +41,8 @@ NotNegativeRange = Annotated[tuple[_FromZero, _FromZero], AfterValidator(_in_ord
 FractionRange = Annotated[tuple[_Fraction, _Fraction], AfterValidator(_in_order)]
 FactorRange = Annotated[tuple[_Factor, _Factor], AfterValidator(_in_order)]
 UnboundedRange = Annotated[tuple[_Above, _Above], AfterValidator(_in_order)]
+_Aperture = Annotated[float, CheckedField(ge=0.05, allow_inf_nan=False)]
+ApertureRange = Annotated[tuple[_Aperture, _Aperture], AfterValidator(_in_order)]
 _Error = Annotated[float, CheckedField(gt=-0.5, lt=0.5)]
 ErrorRange = Annotated[tuple[_Error, _Error], AfterValidator(_in_order)]
 
@@ -102,7 +104,7 @@ class Microscope:
     wavelength_um: _Positive = 0.92
     refractive_index: _Factor = 1.33
     tissue_refractive_index: _Factor = 1.36
-    numerical_aperture: PositiveRange = (0.7, 1.05)
+    numerical_aperture: ApertureRange = (0.7, 1.05)
     aperture_filling: UnboundedRange = (1.0, 2.0)
     depth_um: NotNegativeRange = (0.0, 100.0)
     scattering_length_um: UnboundedRange = (150.0, 250.0)
@@ -130,10 +132,17 @@ class Microscope:
     provenance: dict[str, str | int | float] = field(default_factory=dict[str, str | int | float])
 
     def __post_init__(self) -> None:
-        if self.numerical_aperture[1] >= self.refractive_index:
+        lowest_index = min(self.refractive_index, self.tissue_refractive_index)
+        if self.numerical_aperture[1] >= lowest_index:
             raise ValueError(
-                f"a numerical_aperture of {self.numerical_aperture[1]:g} needs an immersion of a "
-                f"higher refractive_index than {self.refractive_index:g}"
+                f"a numerical_aperture of {self.numerical_aperture[1]:g} needs a higher "
+                f"refractive_index and tissue_refractive_index than {lowest_index:g}"
+            )
+        # No PSF of any modality is as narrow as this.
+        if self.target_fwhm_um >= self.wavelength_um / self.numerical_aperture[1] / 4:
+            raise ValueError(
+                f"a target_fwhm_um of {self.target_fwhm_um:g} is as wide as the PSF, so that there "
+                "is nothing to restore"
             )
         if self.offset_counts[1] >= self.saturation_counts:
             raise ValueError("offset_counts lie above saturation_counts")

@@ -56,6 +56,18 @@ def test_no_draw_is_sharper_or_more_blurred_than_the_ends() -> None:
     assert max(drawn) <= widest
 
 
+@pytest.mark.parametrize("modality", ["two-photon", "confocal", "wide-field"])
+@pytest.mark.parametrize("numerical_aperture", [0.05, 0.7, 1.3])
+def test_a_target_that_is_accepted_is_sharper_than_the_psf(
+    modality: psf.Modality, numerical_aperture: float
+) -> None:
+    microscope = Microscope(
+        modality=modality, numerical_aperture=(0.05, numerical_aperture), target_fwhm_um=0.0
+    )
+    limit_um = microscope.wavelength_um / numerical_aperture / 4
+    assert float(psf.fwhm_um(microscope.sharpest().optics)[0]) > limit_um
+
+
 def test_stacked_values_are_those_of_each_image() -> None:
     microscope = Microscope()
     rng = np.random.default_rng(4)
@@ -89,7 +101,8 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
     [
         ("wavelength_nm = 920", "there is no entry 'wavelength_nm'"),
         ("modality = 'light-sheet'", "entry 'modality'"),
-        ("numerical_aperture = [0.8, 1.4]", "1.4 needs an immersion of a higher refractive_index"),
+        ("numerical_aperture = [0.8, 1.4]", "1.4 needs a higher refractive_index"),
+        ("tissue_refractive_index = 1.0", "1.05 needs a higher refractive_index and tissue_re"),
         ("numerical_aperture = [0.0, 0.9]", r"entry 'numerical_aperture\.0'"),
         ("numerical_aperture = 0.9", "entry 'numerical_aperture'"),
         ("photons = [200, 20]", "the range ends at 20, below its begin 200"),
@@ -107,6 +120,7 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
         ("averaged_lines = 0", "entry 'averaged_lines'"),
         ("sampling = 2.5", "entry 'sampling'"),
         ("pixel_size_um = 0", "entry 'pixel_size_um'"),
+        ("target_fwhm_um = 0.5", "a target_fwhm_um of 0.5 is as wide as the PSF"),
         ("saturation_counts = 300", "offset_counts lie above saturation_counts"),
         ("photons = ", "is not a TOML file"),
     ],
