@@ -31,7 +31,7 @@ from training.simulation.fitting.stacks import (
     read_stacks,
     saturation_counts,
 )
-from training.simulation.fitting.structure import photograph
+from training.simulation.fitting.structure import generate, photograph
 from training.simulation.microscope import Microscope, to_toml
 from training.simulation.psf import Modality
 from training.simulation.structures import STRUCTURES
@@ -128,14 +128,14 @@ def fit_command(
         bars.update(bar, advance=1, description="Simulating")
         files = {path: sha256(path) for path in _files([*stacks, *taken_again], beads)}
         microscope = to_microscope(fitted, given, _provenance(given, files))
-        kind = fitted.candidates[0].structure.kind
         default = replace(Microscope(), pixel_size_um=pixel_um)
+        nearest = fitted.candidates[0]
+        cells = generate(_DEFAULT_STRUCTURE, pixel_um, widest_um=pixel_um, seed=seed, fields=1)
         simulated = {
-            name: photograph(of, which, pixel_um, _FIELDS, seed + 1)
-            for name, of, which in (
-                ("default", _DEFAULT_STRUCTURE, default),
-                ("fitted", kind, microscope),
-            )
+            "default": photograph(cells, np.ones(1), default, _FIELDS, seed + 1),
+            "fitted": photograph(
+                nearest.structure, fitted.relative_light, microscope, _FIELDS, seed + 1
+            ),
         }
         bars.update(bar, advance=1, description="Comparing")
         planes = [stack.planes for stack in stacks]
@@ -304,7 +304,7 @@ def _estimates(fitted: Fit, given: Given) -> tuple[Estimate, ...]:
         Estimate("Background", *_ends(fitted.background), "photons per pixel",
                  "low quantile of the local mean"),
         Estimate("PSF, lateral FWHM", *_ends(fitted.width_um), "µm", width_method,
-                 f"compared with the structure '{nearest.structure.kind}'"),
+                 f"compared with the structure '{nearest.structure}'"),
         Estimate("Line jitter", jitter.best_px * pixel, jitter.low_px * pixel,
                  jitter.high_px * pixel, "µm", "lines against their neighbours"),
     ]  # fmt: skip

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from training.simulation import psf
 from training.simulation.fitting import light, noise
 from training.simulation.fitting.jitter import Jitter, line_jitter
-from training.simulation.fitting.light import Decay
+from training.simulation.fitting.light import Decay, Light
 from training.simulation.fitting.noise import Detector, Transfer
 from training.simulation.fitting.stacks import Stack, cut
 from training.simulation.fitting.structure import with_width
-from training.simulation.fitting.width import Candidate, candidates
+from training.simulation.fitting.width import Candidate, candidates, width_over
 from training.simulation.microscope import Acquisition, Microscope
 
 Floats = NDArray[np.float64]
@@ -22,11 +22,13 @@ Floats = NDArray[np.float64]
 SQUARE_PX = 128
 _RESAMPLINGS = 12
 _Z90 = 1.645
-_DARKEST_PHOTONS = 0.01  # a range of rates is logarithmic and does not end at 0
+_LEAST_PHOTONS = 0.01  # a range of rates is logarithmic and does not end at 0
 
 # What fits to simulated stacks of known microscopes miss beyond the scatter over resampled squares:
 # standard deviations, relative but for the offset's. From docs/fit.md's calibration stacks.
-_GAIN_SD, _READ_SD, _WIDTH_SD, _PHOTONS_SD, _OFFSET_SD_COUNTS = 0.03, 0.03, 0.08, 0.06, 0.3
+_GAIN_SD, _READ_SD, _WIDTH_SD, _PHOTONS_SD, _BACKGROUND_SD = 0.03, 0.03, 0.08, 0.06, 0.15
+_OFFSET_SD_COUNTS = 0.3
+_SLOPE_SD = 0.1  # of a line that has to be drawn on to the offset
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,15 @@ class Value:
         return cls(best, max(best - _Z90 * sd, 0.0), best + _Z90 * sd)
 
     @classmethod
-    def of_fields(cls, values: Floats, sd: float) -> "Value":
-        """From several fields: the range holds most of them, and the error of measuring."""
-        low, best, high = np.quantile(values, [0.1, 0.5, 0.9])
-        factor = np.exp(_Z90 * sd)
-        return cls(float(best), float(low / factor), float(high * factor))
+    def of_fields(cls, values: Floats, error: float, sd: float) -> "Value":
+        """From several fields, each measured with an error: the range holds 90 % of fields.
+
+        The errors and `sd`, what they miss, are standard deviations of the logarithm.
+        """
+        logarithms = np.log(np.maximum(values, _LEAST_PHOTONS))
+        low, best, high = np.quantile(logarithms, [0.16, 0.5, 0.84])
+        spread = np.sqrt(max(((high - low) / 2) ** 2 - error**2, 0))
+        return cls.relative(float(np.exp(best)), float(np.hypot(spread, sd)))
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,9 @@ class Fit:
         Of the lines.
     depth_decay, time_decay
         Of the longest stack in depth or time; None where there is none.
+    relative_light
+        (squares,) how bright structure is in parts of the images, over the bright level of whole
+        ones: structure is denser in some places than in others.
     candidates
         Structures, the most similar first.
     """
@@ -122,6 +131,7 @@ class Fit:
     jitter: Jitter
     depth_decay: Decay | None
     time_decay: Decay | None
+    relative_light: Floats
     candidates: Sequence[Candidate]
 
 
@@ -153,9 +163,12 @@ def fit(given: Given) -> Fit:
         seed=given.seed,
     )
     nearest = found[0]
-    images = nearest.structure.images(with_width(in_effect(given.base), nearest.width_um))
-    photons = light.bright_photons(squares, images, detector, given.saturation_counts, given.seed)
-    background = light.background_photons(squares, images, photons, detector)
+    sharp = nearest.structure.images(with_width(in_effect(given.base), nearest.width_um))
+    planes = [plane for stack in given.stacks for plane in stack.planes]
+    lit = light.measure_light(planes, sharp, detector, given.saturation_counts, given.seed)
+    photons = Value.of_fields(lit.bright, lit.bright_error, _PHOTONS_SD)
+    extrapolated = transfer.mean.min() - detector.offset_counts
+    offset_sd = _OFFSET_SD_COUNTS if detector.offset_is_seen else _SLOPE_SD * extrapolated
     return Fit(
         transfer=transfer,
         detector=detector,
@@ -163,17 +176,18 @@ def fit(given: Given) -> Fit:
             detector.gain_counts_per_photon, np.hypot(scatter["gain_counts_per_photon"], _GAIN_SD)
         ),
         offset=Value.absolute(
-            detector.offset_counts, np.hypot(scatter["offset_counts"], _OFFSET_SD_COUNTS)
+            detector.offset_counts, float(np.hypot(scatter["offset_counts"], offset_sd))
         ),
         read_noise=Value.relative(
             detector.read_noise_counts, np.hypot(scatter["read_noise_counts"], _READ_SD)
         ),
-        width_um=_width(given, nearest),
-        photons=Value.of_fields(photons, _PHOTONS_SD),
-        background=Value.of_fields(np.maximum(background, _DARKEST_PHOTONS), _PHOTONS_SD),
+        width_um=_width(given, found),
+        photons=photons,
+        background=Value.of_fields(lit.background, lit.background_error, _BACKGROUND_SD),
         jitter=line_jitter(squares, detector),
         depth_decay=_decay(given.stacks, "depth", detector.offset_counts),
         time_decay=_decay(given.stacks, "time", detector.offset_counts),
+        relative_light=_relative(nearest.light, photons.best),
         candidates=found,
     )
 
@@ -281,13 +295,22 @@ def _excess_range(detector: Detector) -> tuple[float, float]:
     return max(factor - 0.05, 1.0), factor + 0.05
 
 
+def _relative(lit: Light, bright: float) -> Floats:
+    """Return the light of squares over that of images, without the scatter of measuring it."""
+    logarithms = np.log(np.maximum(lit.bright, _LEAST_PHOTONS) / bright)
+    variance = max(float(logarithms.var()), 1e-9)
+    shrink = np.sqrt(max(1 - lit.bright_error**2 / variance, 0))
+    return np.exp(logarithms.mean() + shrink * (logarithms - logarithms.mean()))
+
+
 def _bead_width(given: Given) -> float | None:
     return None if given.bead_widths_um is None else float(np.median(given.bead_widths_um))
 
 
-def _width(given: Given, nearest: Candidate) -> Value:
+def _width(given: Given, found: Sequence[Candidate]) -> Value:
     if given.bead_widths_um is None:
-        return Value.relative(nearest.width_um, np.hypot(nearest.log_sd, _WIDTH_SD))
+        width_um, log_sd = width_over(found)
+        return Value.relative(width_um, float(np.hypot(log_sd, _WIDTH_SD)))
     low, best, high = np.quantile(given.bead_widths_um, [0.05, 0.5, 0.95])
     return Value(float(best), float(low), float(high))
 

@@ -1,5 +1,6 @@
 """How much light there is: in bright structure, in the background, with depth, and over time."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,9 @@ from training.simulation.formation import BRIGHT_PERCENTILE
 
 Floats = NDArray[np.float64]
 
-_LEVELS = 24
+_LEVELS = 12
+_LEAST = 1e-3  # photons; below it there is no light
+_TURNS = 2  # background and bright level change each other little
 _SMOOTHED_PX = 9
 _BACKGROUND_QUANTILE = 0.02
 
@@ -33,24 +36,42 @@ class Decay:
     high: float
 
 
-def bright_photons(
-    planes: NDArray[np.floating],
+@dataclass(frozen=True)
+class Light:
+    """Photons per pixel of each of several planes.
+
+    Attributes
+    ----------
+    bright, background
+        (plane,) at the bright level, above background; and where there is no structure.
+    bright_error, background_error
+        Standard deviations of their logarithms that measuring one plane has.
+    """
+
+    bright: Floats
+    background: Floats
+    bright_error: float = 0.0
+    background_error: float = 0.0
+
+
+def measure_light(
+    planes: Sequence[Floats],
     images: Floats,
     detector: Detector,
     saturation_counts: float,
     seed: int,
-) -> Floats:
-    """Photons at the bright level of each plane, above background.
+) -> Light:
+    """Measure how much light bright structure and the background send.
 
-    Noise lifts the percentile 99.8 of an image. By how much is found by adding the detector's
-    noise to images of generated structure at several levels.
+    Noise lifts the brightest percentile of an image and lowers the darkest parts of its local
+    mean. By how much is found by letting the detector record generated structure at many levels.
 
     Parameters
     ----------
     planes
-        (plane, y, x) counts.
+        (y, x) counts each.
     images
-        (fields, y, x) without noise, 1 at their bright level.
+        (fields, y, x) of generated structure without noise, 1 at their bright level.
     detector
         As fitted.
     saturation_counts
@@ -60,26 +81,44 @@ def bright_photons(
 
     Returns
     -------
-    ndarray
-        (plane,) photons.
+    Light
+        Of each plane.
     """
-    observed = np.percentile(planes, BRIGHT_PERCENTILE, axis=(1, 2))
-    most = (observed.max() - detector.offset_counts) / detector.gain_counts_per_photon
-    levels = np.geomspace(max(most / 1000, 0.05), max(most, 0.1) * 1.5, _LEVELS)
-    percentiles = [
-        float(np.percentile(counts, BRIGHT_PERCENTILE))
-        for counts in (expose(images, p, detector, saturation_counts, seed) for p in levels)
-    ]
-    rising = np.maximum.accumulate(percentiles) + 1e-9 * np.arange(_LEVELS)
-    return np.exp(np.interp(observed, rising, np.log(levels)))
+    bright_counts, dark_counts = _brightest(planes), _darkest(planes)
+    most = (bright_counts.max() - detector.offset_counts) / detector.gain_counts_per_photon
+    levels = np.geomspace(max(most / 1000, 0.02), max(most, 0.1) * 1.5, _LEVELS)
+    ones = np.ones(len(planes))
+    light = Light(most * ones, detector.background_photons * ones)
+    for turn in range(_TURNS):
+        background, bright = float(np.median(light.background)), float(np.median(light.bright))
+
+        def recorded(photons: float, darkness: float, turn: int = turn) -> Floats:
+            seeds = (seed, turn)
+            return expose(images, photons, darkness, detector, saturation_counts, seeds)
+
+        by_bright = [float(np.median(_brightest(recorded(p, background)))) for p in levels]
+        bright_of = np.exp(_inverse(bright_counts, by_bright, np.log(levels)))
+        bright = float(np.median(bright_of))
+        darknesses = np.r_[0.0, levels]
+        by_dark = [float(np.median(_darkest(recorded(bright, p)))) for p in darknesses]
+        background_of = _inverse(dark_counts, by_dark, darknesses)
+        alike = recorded(bright, float(np.median(background_of)), _TURNS)
+        light = Light(
+            bright_of,
+            background_of,
+            _scatter(np.exp(_inverse(_brightest(alike), by_bright, np.log(levels)))),
+            _scatter(_inverse(_darkest(alike), by_dark, darknesses)),
+        )
+    return light
 
 
 def expose(
     images: Floats,
     photons: float | Floats,
+    background_photons: float | Floats,
     detector: Detector,
     saturation_counts: float,
-    seed: int,
+    seed: tuple[int, int],
 ) -> Floats:
     """Let a fitted detector record images.
 
@@ -87,21 +126,21 @@ def expose(
     ----------
     images
         (fields, y, x) without noise, 1 at the bright level.
-    photons
-        At that level, above background; one number or one that broadcasts.
+    photons, background_photons
+        At that level, above background; and everywhere. Numbers, or (fields, 1, 1).
     detector, saturation_counts
         What records.
     seed
-        Of the noise.
+        Two numbers from which the noise follows.
 
     Returns
     -------
     ndarray
         (fields, y, x) whole counts.
     """
-    generator = torch.Generator().manual_seed(seed)
-    expected = torch.from_numpy(images * photons + detector.background_photons)
-    detected = steps.detect(expected, generator)
+    drawn = np.random.SeedSequence(seed).generate_state(1, np.uint64)
+    generator = torch.Generator().manual_seed(int(drawn[0]) >> 1)
+    detected = steps.detect(torch.from_numpy(images * photons + background_photons), generator)
     signal = steps.multiply(detected, detector.excess_noise_factor, generator)
     counts = steps.read_out(
         signal,
@@ -113,37 +152,27 @@ def expose(
     return steps.digitise(counts, saturation_counts).numpy()
 
 
-def background_photons(
-    planes: NDArray[np.floating], images: Floats, photons: Floats, detector: Detector
-) -> Floats:
-    """Photons of each plane that come from no structure.
-
-    Parameters
-    ----------
-    planes
-        (plane, y, x) counts.
-    images
-        (fields, y, x) without noise, 1 at their bright level: they tell how much light structure
-        sends even where there is least.
-    photons
-        (plane,) at the bright level.
-    detector
-        As fitted.
-
-    Returns
-    -------
-    ndarray
-        (plane,), not negative.
-    """
-    dark_counts = _darkest(planes.astype(np.float64))
-    dark = (dark_counts - detector.offset_counts) / detector.gain_counts_per_photon
-    return (dark - photons * float(np.median(_darkest(images)))).clip(0)
+def _brightest(images: Iterable[Floats]) -> Floats:
+    """Return the bright level of each image, (images,)."""
+    return np.array([np.percentile(image, BRIGHT_PERCENTILE) for image in images])
 
 
-def _darkest(images: Floats) -> Floats:
-    """Return a low quantile of the local mean, (images,)."""
-    smooth = ndimage.uniform_filter(images, _SMOOTHED_PX, axes=(1, 2))
-    return np.quantile(smooth, _BACKGROUND_QUANTILE, axis=(1, 2))
+def _darkest(images: Iterable[Floats]) -> Floats:
+    """Return a low quantile of the local mean of each image, (images,)."""
+    smooth = [ndimage.uniform_filter(image, _SMOOTHED_PX) for image in images]
+    return np.array([np.quantile(image, _BACKGROUND_QUANTILE) for image in smooth])
+
+
+def _scatter(values: Floats) -> float:
+    """Return the standard deviation of logarithms, robustly."""
+    low, high = np.quantile(np.log(np.maximum(values, _LEAST)), [0.16, 0.84])
+    return float(high - low) / 2
+
+
+def _inverse(observed: Floats, recorded: list[float], levels: Floats) -> Floats:
+    """Return at which level each observed number would be recorded."""
+    rising = np.maximum.accumulate(recorded) + 1e-9 * np.arange(len(recorded))
+    return np.interp(observed, rising, levels)
 
 
 def decay(planes: Floats, offset_counts: float) -> Decay | None:

@@ -22,10 +22,23 @@ ROUNDING_VARIANCE = 1 / 12
 _BLOCK_PX = 8
 _BINS = 24
 _FLATTEST = 0.1  # of the blocks of one brightness: structure adds to the variance of the others
+_UNEVEN = 1.5  # variance of the darkest pixels over that of noise
 _DARKEST = 0.1  # of the pixels, by what surrounds them
+_DARK_VARIANCE_SD = 0.05  # of its logarithm
 _PRIOR_SLOPE_SD = 0.07  # of its logarithm: what structure leaves in it
 _PRIOR_REPEATS_SD = 0.02
 _EXCESS_MEAN, _EXCESS_SD = 1.35, 0.12  # photomultipliers
+
+
+# Read noise over gain, where nothing tells it from the noise of an even background.
+_READ_MEAN, _READ_LOG_SD = 0.3, 1.0
+
+_LEAST_SLOPE = 1e-3  # counts: no detector writes fewer per photon
+
+_INDEX = np.arange(_BLOCK_PX)
+_ORDER = _INDEX[:, None] + _INDEX
+_HIGH = (np.minimum(_INDEX[:, None], _INDEX) >= _BLOCK_PX // 2) & (_ORDER >= _BLOCK_PX + 2)
+_LOW = (_ORDER > 0) & (_ORDER <= _BLOCK_PX // 2)
 
 
 @dataclass(frozen=True)
@@ -38,12 +51,15 @@ class Transfer:
         (bins,) counts, counts², and how many blocks were averaged.
     slope
         Counts²/count: gain times excess noise factor.
+    dark_variance
+        Counts², of the line at the least of the means.
     """
 
     mean: Floats
     variance: Floats
     blocks: Floats
     slope: float
+    dark_variance: float
 
 
 @dataclass(frozen=True)
@@ -56,6 +72,9 @@ class Detector:
         See `training.simulation.microscope.Microscope`.
     background_photons
         Mean number of photons in the darkest parts.
+    offset_is_seen
+        Whether the darkest parts are even enough for their histogram to tell; otherwise the
+        offset is where the line of the photon transfer ends.
     """
 
     gain_counts_per_photon: float
@@ -63,6 +82,7 @@ class Detector:
     read_noise_counts: float
     excess_noise_factor: float
     background_photons: float
+    offset_is_seen: bool
 
     def variance(self, mean_counts: float) -> float:
         """Return the variance of the noise of pixels of a mean, counts²."""
@@ -90,10 +110,6 @@ def transfer_of_images(planes: Planes) -> Transfer:
     Transfer
         With the slope of the linear part.
     """
-    index = np.arange(_BLOCK_PX)
-    order = index[:, None] + index
-    high = (np.minimum(index[:, None], index) >= _BLOCK_PX // 2) & (order >= _BLOCK_PX + 2)
-    low = (order > 0) & (order <= _BLOCK_PX // 2)
     means: list[Floats] = []
     variances: list[Floats] = []
     structures: list[Floats] = []
@@ -101,8 +117,8 @@ def transfer_of_images(planes: Planes) -> Transfer:
         blocks = _blocks(np.asarray(plane, np.float64))
         spectra = np.asarray(dctn(blocks, axes=(1, 2), norm="ortho")) ** 2
         means.append(blocks.mean((1, 2)))
-        variances.append(spectra[:, high].mean(1))
-        structures.append(spectra[:, low].mean(1))
+        variances.append(spectra[:, _HIGH].mean(1))
+        structures.append(spectra[:, _LOW].mean(1))
     return _binned(
         np.concatenate(means), np.concatenate(variances), np.concatenate(structures), _FLATTEST
     )
@@ -119,18 +135,17 @@ def transfer_of_repeats(runs: Sequence[NDArray[np.floating]]) -> Transfer:
     Returns
     -------
     Transfer
-        Half the variance of differences; what motion adds grows with the brightness squared.
+        Half the variance of differences at high frequencies.
     """
     means: list[Floats] = []
     variances: list[Floats] = []
     pairs = [pair for run in runs for pair in pairwise(run)]
     for pair in pairs:
         first, second = (_blocks(np.asarray(plane, np.float64)) for plane in pair)
-        difference = first - second
-        # A lamp that flickers or a dye that bleaches changes all pixels alike.
-        difference -= difference.mean((1, 2), keepdims=True)
+        spectra = np.asarray(dctn(first - second, axes=(1, 2), norm="ortho")) ** 2
         means.append((first + second).mean((1, 2)) / 2)
-        variances.append((difference**2).sum((1, 2)) / (_BLOCK_PX**2 - 1) / 2)
+        # What moved or bleached in between is smooth.
+        variances.append(spectra[:, _ORDER >= _BLOCK_PX].mean(1) / 2)
     mean = np.concatenate(means)
     return _binned(mean, np.concatenate(variances), np.zeros_like(mean), keep=1.0)
 
@@ -170,10 +185,20 @@ def fit_detector(
         model = _Dark.of(parameters, histogram.first)
         if not model.is_sane(histogram):
             return 1e12
-        slope_error = np.log(model.gain * model.excess / transfer.slope) / slope_sd
-        excess_error = (model.excess - known) / excess_sd
-        return histogram.surprise(model) + 0.5 * (slope_error**2 + excess_error**2)
+        shot = model.gain * model.excess * (transfer.mean.min() - model.offset)
+        variance = max(shot, 0.0) + model.read**2 + ROUNDING_VARIANCE
+        errors = (
+            np.log(model.gain * model.excess / transfer.slope) / slope_sd,
+            np.log(variance / transfer.dark_variance) / _DARK_VARIANCE_SD,
+            (model.excess - known) / excess_sd,
+            np.log(model.read / model.gain / _READ_MEAN) / _READ_LOG_SD,
+        )
+        surprise = histogram.surprise(model) if is_even else 0.0
+        return surprise + 0.5 * sum(error**2 for error in errors)
 
+    darkest = counts[counts <= histogram.last]
+    expected = transfer.dark_variance + transfer.slope * (darkest.mean() - transfer.mean.min())
+    is_even = bool(darkest.var() < _UNEVEN * expected)
     gain = transfer.slope / known
     starts: list[Floats] = []
     for quantile in (0.02, 0.1, 0.3):
@@ -185,7 +210,7 @@ def fit_detector(
     options = {"maxiter": 3000, "maxfev": 3000, "xatol": 1e-3, "fatol": 0.02, "adaptive": True}
     fits = [optimize.minimize(cost, s, method="Nelder-Mead", options=options) for s in starts]
     best = _Dark.of(min(fits, key=lambda fit: fit.fun).x, histogram.first)
-    return Detector(best.gain, best.offset, best.read, best.excess, best.photons)
+    return Detector(best.gain, best.offset, best.read, best.excess, best.photons, is_even)
 
 
 def dark_pixels(planes: Planes) -> Floats:
@@ -307,21 +332,26 @@ def _binned(mean: Floats, variance: Floats, structure: Floats, keep: float) -> T
         means.append(mean[flattest].mean())
         variances.append(variance[flattest].mean())
         blocks.append(float(count))
-    transfer = Transfer(np.array(means), np.array(variances), np.array(blocks), 0.0)
-    return Transfer(transfer.mean, transfer.variance, transfer.blocks, _slope(transfer))
+    return _with_line(np.array(means), np.array(variances), np.array(blocks))
 
 
-def _slope(transfer: Transfer) -> float:
-    """Slope at the dark end of variance = a + slope·mean + c·mean², none of them negative.
+def _with_line(mean: Floats, variance: Floats, blocks: Floats) -> Transfer:
+    """Fit variance = a + slope·mean + c·mean² from the least mean on, none of them negative.
 
     Least squares weighted by the variance's own scatter, which is proportional to it.
     """
-    above = transfer.mean - transfer.mean.min()
+    above = mean - mean.min()
     terms = np.stack([np.ones_like(above), above, above**2], axis=1)
-    expected = np.maximum(transfer.variance, 1e-9)
+    expected = np.maximum(variance, 1e-9)
     solution = np.zeros(3)
     for _ in range(20):
-        weights = np.sqrt(transfer.blocks) / expected
-        solution, _ = optimize.nnls(terms * weights[:, None], transfer.variance * weights)
+        weights = np.sqrt(blocks) / expected
+        solution, _ = optimize.nnls(terms * weights[:, None], variance * weights)
         expected = np.maximum(terms @ solution, 1e-9)
-    return float(solution[1])
+    return Transfer(
+        mean,
+        variance,
+        blocks,
+        slope=max(float(solution[1]), _LEAST_SLOPE),
+        dark_variance=max(float(solution[0]), ROUNDING_VARIANCE),
+    )

@@ -123,7 +123,8 @@ def cut(planes: Sequence[Floats], side_px: int) -> Floats:
     planes
         (y, x) each, of any size.
     side_px
-        Of the squares; the smallest side of all planes where that is less.
+        Of the squares; the smallest side of all planes where that is less. They overlap where a
+        plane is no multiple of it.
 
     Returns
     -------
@@ -134,10 +135,15 @@ def cut(planes: Sequence[Floats], side_px: int) -> Floats:
     squares = [
         plane[top : top + side, left : left + side]
         for plane in planes
-        for top in range(0, plane.shape[0] - side + 1, side)
-        for left in range(0, plane.shape[1] - side + 1, side)
+        for top in _corners(plane.shape[0], side)
+        for left in _corners(plane.shape[1], side)
     ]
     return np.stack(squares)
+
+
+def _corners(length: int, side: int) -> list[int]:
+    """Return where squares begin, so that they cover a length."""
+    return np.linspace(0, length - side, -(-length // side)).round().astype(int).tolist()
 
 
 def _read(item: Item) -> Stack:

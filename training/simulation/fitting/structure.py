@@ -36,8 +36,9 @@ class Structure:
 
     Attributes
     ----------
-    kind
-        Name in `STRUCTURES`.
+    kind, magnification, layers
+        Name in `STRUCTURES`; how many times larger than in nature; how many fields lie one upon
+        the other.
     brightness
         (fields, y, x) with a margin of `margin_px` for the PSF, on pixels `SAMPLING` times finer
         than the microscope's.
@@ -48,9 +49,21 @@ class Structure:
     """
 
     kind: str
+    magnification: float
+    layers: int
     brightness: Tensor
     pixel_size_um: float
     margin_px: int
+
+    def __str__(self) -> str:
+        size = "" if self.magnification == 1 else f", {self.magnification:g} times as large"
+        return self.kind + size + ("" if self.layers == 1 else f", {self.layers} layers")
+
+    def layered(self, layers: int) -> "Structure":
+        """Return denser fields: several, one upon the other."""
+        shifts = range(layers)
+        total = torch.stack([self.brightness.roll(shift, 0) for shift in shifts]).sum(0)
+        return replace(self, layers=layers, brightness=total)
 
     @cached_property
     def cut(self) -> slice:
@@ -79,7 +92,12 @@ class Structure:
 
 
 def generate(
-    kind: str, native_um: float, widest_um: float, seed: int, fields: int = _FIELDS
+    kind: str,
+    native_um: float,
+    widest_um: float,
+    seed: int,
+    fields: int = _FIELDS,
+    magnification: float = 1.0,
 ) -> Structure:
     """Generate fields of one kind.
 
@@ -95,6 +113,8 @@ def generate(
         Of the fields.
     fields
         How many.
+    magnification
+        How many times larger than in nature structure is made.
 
     Returns
     -------
@@ -107,11 +127,11 @@ def generate(
     made: list[Floats] = []
     for index in range(fields):
         rng = np.random.default_rng((seed, index))
-        image = STRUCTURES[kind](Grid((side, side), pixel_um, 0.0), rng).image
+        image = STRUCTURES[kind](Grid((side, side), pixel_um / magnification, 0.0), rng).image
         dark, bright = np.percentile(image, [BACKGROUND_PERCENTILE, BRIGHT_PERCENTILE])
         made.append(relative_brightness(image, float(dark), float(bright)).clip(0))
     stacked = torch.from_numpy(np.stack(made)).float()
-    return Structure(kind, stacked, pixel_um, margin)
+    return Structure(kind, magnification, 1, stacked, pixel_um, margin)
 
 
 def with_width(acquisition: Acquisition, lateral_fwhm_um: float) -> Acquisition:
@@ -139,18 +159,18 @@ def with_width(acquisition: Acquisition, lateral_fwhm_um: float) -> Acquisition:
 
 
 def photograph(
-    kind: str, microscope: Microscope, native_um: float, fields: int, seed: int
+    model: Structure, relative: Floats, microscope: Microscope, fields: int, seed: int
 ) -> Floats:
-    """Generate fields and record them as a microscope does, one acquisition each.
+    """Generate new fields like those of a model and record them, one acquisition each.
 
     Parameters
     ----------
-    kind
-        Name in `STRUCTURES`.
+    model
+        Its kind, magnification, layers and pixels are taken.
+    relative
+        (n,) how bright structure is in different places; each field takes one of them.
     microscope
         What records.
-    native_um
-        Side of its pixels.
     fields, seed
         How many, and from which number all randomness follows.
 
@@ -159,22 +179,24 @@ def photograph(
     ndarray
         (fields, y, x) counts.
     """
-    pixel_um = native_um / SAMPLING
-    margin = margin_px(microscope, pixel_um)
-    structure = generate(kind, native_um, margin * pixel_um / _REACH_FWHM, seed, fields)
-    reach = structure.margin_px
+    native_um = model.pixel_size_um * SAMPLING
+    widest_um = margin_px(microscope, model.pixel_size_um) * model.pixel_size_um / _REACH_FWHM
+    structure = generate(
+        model.kind, native_um, widest_um, seed, fields, model.magnification
+    ).layered(model.layers)
     counts: list[Floats] = []
     for index, brightness in enumerate(structure.brightness):
         rng = np.random.default_rng((seed, index, 1))
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        how = {"sampling": SAMPLING, "reach_px": reach}
-        level = measure_bright_level(brightness, pixel_um, microscope, **how)
+        how = {"sampling": SAMPLING, "reach_px": structure.margin_px}
+        size_um = structure.pixel_size_um
+        level = measure_bright_level(brightness, size_um, microscope, **how)
         recorded = record(
             brightness[None],
-            pixel_um,
+            size_um,
             microscope.draw(rng),
             generator,
-            bright_level=level,
+            bright_level=level / float(rng.choice(relative)),
             **how,
         )
         counts.append(recorded[0, structure.cut, structure.cut].numpy().astype(np.float64))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,15 +10,23 @@ from scipy import stats
 
 from training.simulation import psf
 from training.simulation.fitting import light, spectrum
+from training.simulation.fitting.classifier import describe
+from training.simulation.fitting.light import Light
 from training.simulation.fitting.noise import Detector
+from training.simulation.fitting.stacks import cut
 from training.simulation.fitting.structure import Structure, generate, with_width
 from training.simulation.microscope import Acquisition
 
 Floats = NDArray[np.float64]
 
-_STEPS = 20
+_STEPS = 12
 _WIDEST = 5.0  # times the narrowest PSF that the optics can have
 _WIDEST_PX = 10.0
+_MAGNIFICATIONS = (0.4, 1.0, 2.5)
+_LAYERS = (1, 3)
+_PATCH_PX = 32
+_SIMULATED = 24  # images to compare with
+_NEAR = 1.25  # times the least distance: structures that explain the images about as well
 
 
 @dataclass(frozen=True)
@@ -30,14 +39,17 @@ class Candidate:
         Generated fields.
     width_um, log_sd
         Most likely lateral FWHM of the PSF, and the standard deviation of its logarithm.
+    light
+        Of each real square.
     distance
-        Root mean square of the difference of logarithmic spectra, plus the Wasserstein distance
-        of the counts over their standard deviation.
+        Between the descriptions of real and simulated patches: Wasserstein distance over the
+        standard deviation of the real ones, mean over all that `classifier.describe` tells.
     """
 
     structure: Structure
     width_um: float
     log_sd: float
+    light: Light
     distance: float
 
 
@@ -83,9 +95,10 @@ def candidates(
     widths = _widths(acquisition, pixel_size_um) if known_width_um is None else [known_width_um]
     real = spectrum.radial_power(squares)
     white = float(np.mean([detector.variance(float(square.mean())) for square in squares]))
+    described = describe(_patches(squares))
     found: list[Candidate] = []
-    for kind in kinds:
-        structure = generate(kind, pixel_size_um, max(widths), seed)
+    for kind, magnification in product(kinds, _MAGNIFICATIONS):
+        structure = generate(kind, pixel_size_um, max(widths), seed, magnification=magnification)
         images = [structure.images(with_width(acquisition, width)) for width in widths]
         costs = np.array(
             [spectrum.match(real, spectrum.radial_power(i), white, fields).cost for i in images]
@@ -96,12 +109,38 @@ def candidates(
         mean = float(likelihood @ logarithms)
         log_sd = float(np.sqrt(likelihood @ (logarithms - mean) ** 2))
         width = float(np.exp(mean))
-        best = structure.images(with_width(acquisition, width))
-        photons = light.bright_photons(squares, best, detector, saturation_counts, seed)
-        drawn = np.random.default_rng(seed).choice(photons, len(best))[:, None, None]
-        simulated = light.expose(best, drawn, detector, saturation_counts, seed)
-        found.append(Candidate(structure, width, log_sd, _distance(squares, simulated)))
+        for layers in _LAYERS:
+            denser = structure.layered(layers)
+            sharp = denser.images(with_width(acquisition, width))
+            lit = light.measure_light(list(squares), sharp, detector, saturation_counts, seed)
+            drawn = np.random.default_rng(seed).choice(len(squares), _SIMULATED)
+            photons, background = (part[drawn, None, None] for part in (lit.bright, lit.background))
+            shown = sharp[np.arange(_SIMULATED) % len(sharp)]
+            simulated = light.expose(
+                shown, photons, background, detector, saturation_counts, (seed, 0)
+            )
+            distance = _distance(described, describe(_patches(simulated)))
+            found.append(Candidate(denser, width, log_sd, lit, distance))
     return sorted(found, key=lambda candidate: candidate.distance)
+
+
+def width_over(found: Sequence[Candidate]) -> tuple[float, float]:
+    """Return the width of the PSF over all structures that explain the images about as well.
+
+    Parameters
+    ----------
+    found
+        As `candidates` returns them.
+
+    Returns
+    -------
+    tuple of float
+        Lateral FWHM, µm, and the standard deviation of its logarithm.
+    """
+    near = [one for one in found if one.distance <= _NEAR * found[0].distance]
+    logarithms = np.log([one.width_um for one in near])
+    variance = float(np.mean([one.log_sd**2 for one in near]) + logarithms.var())
+    return float(np.exp(logarithms.mean())), float(np.sqrt(variance))
 
 
 def _widths(acquisition: Acquisition, pixel_size_um: float) -> list[float]:
@@ -112,9 +151,13 @@ def _widths(acquisition: Acquisition, pixel_size_um: float) -> list[float]:
     return np.geomspace(low, max(high, 1.5 * low), _STEPS).tolist()
 
 
+def _patches(images: Floats) -> Floats:
+    """Cut images in patches side by side, (patches, y, x)."""
+    return cut(list(images), _PATCH_PX)
+
+
 def _distance(real: Floats, simulated: Floats) -> float:
-    one, other = (spectrum.radial_power(images) for images in (real, simulated))
-    used = one.coefficients > 0
-    ratio = np.log(one.power.mean(0)[used] / other.power.mean(0)[used])
-    wasserstein = float(stats.wasserstein_distance(real.ravel(), simulated.ravel()))
-    return float(np.sqrt(np.mean(ratio**2))) + wasserstein / float(real.std())
+    """Compare descriptions, (patches, features) each."""
+    spread = real.std(0) + 1e-9 * (1 + np.abs(real).mean(0))
+    pairs = zip((real / spread).T, (simulated / spread).T, strict=True)
+    return float(np.mean([stats.wasserstein_distance(one, other) for one, other in pairs]))
