@@ -100,34 +100,56 @@ def numerical_aperture_for(lateral_fwhm_um: float, optics: Optics) -> float:
     Returns
     -------
     float
-        By bisection between 0.05 and 0.98 of the lower refractive index. With strong aberration
-        the width no longer falls with the aperture: meant for depths where it does.
+        By bisection between the apertures of `reachable_fwhm_um`. With strong aberration the
+        width no longer falls with the aperture: meant for depths where it does.
 
     Raises
     ------
     ValueError
         No numerical aperture gives this width.
     """
-
-    def width_um(aperture: float) -> float:
-        changed = replace(optics, numerical_aperture=aperture)
-        return float(_lateral_fwhm_um(focused_pupil(changed, torch.empty(0, dtype=torch.float64))))
-
-    low = 0.05
-    high = 0.98 * float(min(optics.refractive_index, optics.tissue_refractive_index))
-    widest, narrowest = width_um(low), width_um(high)
+    narrowest, widest = reachable_fwhm_um(optics)
     if not narrowest <= lateral_fwhm_um <= widest:
         raise ValueError(
             f"No numerical aperture gives a width of {lateral_fwhm_um:g} µm: "
             f"{narrowest:.3g} to {widest:.3g} µm can be reached."
         )
+    low, high = _LOWEST_APERTURE, _highest_aperture(optics)
     while high - low > 1e-5:
         middle = (low + high) / 2
-        if width_um(middle) > lateral_fwhm_um:
+        if _width_um(optics, middle) > lateral_fwhm_um:
             low = middle
         else:
             high = middle
     return (low + high) / 2
+
+
+def reachable_fwhm_um(optics: Optics) -> tuple[float, float]:
+    """Narrowest and widest point-spread function that a numerical aperture can give.
+
+    Parameters
+    ----------
+    optics
+        One microscope; its own numerical aperture is ignored.
+
+    Returns
+    -------
+    tuple of float
+        Lateral full widths at half maximum, µm, at 0.98 of the lower refractive index and at 0.05.
+    """
+    return _width_um(optics, _highest_aperture(optics)), _width_um(optics, _LOWEST_APERTURE)
+
+
+_LOWEST_APERTURE = 0.05
+
+
+def _highest_aperture(optics: Optics) -> float:
+    return 0.98 * float(min(optics.refractive_index, optics.tissue_refractive_index))
+
+
+def _width_um(optics: Optics, aperture: float) -> float:
+    changed = replace(optics, numerical_aperture=aperture)
+    return float(_lateral_fwhm_um(focused_pupil(changed, torch.empty(0, dtype=torch.float64))))
 
 
 def kernel(
