@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 _WAVES = 32
+_MOST_LABELS = 1e8  # per µm²: their noise is too small to be seen
 
 
 def labelled(
@@ -27,7 +28,7 @@ def labelled(
     brightness
         (batch, y, x): 0 is background, 1 bright structure; not negative.
     labels_per_um2
-        Fluorophores per µm² of brightness 1; above 0.
+        Fluorophores per µm² of brightness 1; above 0, infinity included.
     pixel_size_um
         Side of a pixel, µm.
     generator
@@ -41,7 +42,8 @@ def labelled(
     Tensor
         Same shape; mean `brightness`, variance brightness / fluorophores per pixel.
     """
-    labels_per_pixel = labels_per_um2 * pixel_size_um**2
+    finite = torch.as_tensor(labels_per_um2).clamp(max=_MOST_LABELS)
+    labels_per_pixel = finite.to(brightness) * pixel_size_um**2
     if normal:
         noise = torch.empty_like(brightness).normal_(generator=generator)
         return brightness + noise * (brightness / labels_per_pixel).sqrt()

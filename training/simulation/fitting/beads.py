@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, optimize
+from scipy import ndimage, optimize, special
 
 from packages.cli import UserError
 from training.simulation.optics import FWHM_PER_SIGMA
@@ -80,7 +80,6 @@ def measure_beads(
         sigma_px = _fit_spot(window[focus], diameter_px / FWHM_PER_SIGMA)
         if sigma_px is None:
             continue
-        sigma_px = np.sqrt(max(sigma_px**2 - 1 / 12, 1e-6))  # a pixel is a box of width 1
         lateral.append(float(sigma_px * FWHM_PER_SIGMA * pixel_size_um))
         if z_step_um is not None and len(volume) > 4:
             inner = slice(reach - 1, reach + 2)
@@ -97,15 +96,19 @@ def measure_beads(
 
 
 def _fit_spot(window: Floats, sigma_px: float) -> float | None:
-    """Return the standard deviation of a round Gaussian on a constant, pixels."""
-    reach = window.shape[0] // 2
-    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1].astype(np.float64)
+    """Return the standard deviation of a round Gaussian on a constant, pixels.
 
-    def model(_: object, height: float, y0: float, x0: float, sigma: float, base: float) -> Floats:
-        return (height * np.exp(-((y - y0) ** 2 + (x - x0) ** 2) / (2 * sigma**2)) + base).ravel()
+    Its integral over each pixel is fitted, so that the pixel's own width is taken out.
+    """
+    reach = window.shape[0] // 2
+    edges = np.arange(-reach, reach + 2) - 0.5
+
+    def model(_: object, light: float, y0: float, x0: float, sigma: float, base: float) -> Floats:
+        along_y, along_x = (np.diff(special.ndtr((edges - at) / sigma)) for at in (y0, x0))
+        return (light * along_y[:, None] * along_x + base).ravel()
 
     base = float(np.median(window))
-    start = [float(window.max()) - base, 0.0, 0.0, sigma_px, base]
+    start = [float((window - base).sum()), 0.0, 0.0, sigma_px, base]
     return _fitted(model, window.ravel(), start, width=3, widest=float(reach))
 
 

@@ -84,7 +84,8 @@ def fit_command(
         Excess noise factor of the detector, 1 for a camera; a photomultiplier's is assumed and
         fitted without it.
     structure
-        Generated structure to compare with; the most similar is chosen without it.
+        Generated structure to compare with, of natural size; the most similar is searched for
+        among structures of several sizes and densities without it.
     seed
         Of the simulation.
 

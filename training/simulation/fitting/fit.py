@@ -26,7 +26,7 @@ _LEAST_PHOTONS = 0.01  # a range of rates is logarithmic and does not end at 0
 
 # What fits to simulated stacks of known microscopes miss beyond the scatter over resampled squares:
 # standard deviations, relative but for the offset's. From docs/fit.md's calibration stacks.
-_GAIN_SD, _READ_SD, _WIDTH_SD, _PHOTONS_SD, _BACKGROUND_SD = 0.03, 0.03, 0.08, 0.06, 0.15
+_GAIN_SD, _READ_SD, _WIDTH_SD, _PHOTONS_SD, _BACKGROUND_SD = 0.03, 0.03, 0.03, 0.06, 0.15
 _OFFSET_SD_COUNTS = 0.3
 _SLOPE_SD = 0.1  # of a line that has to be drawn on to the offset
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 BANDS = 40
-_LOWEST = 0.05  # cycles per pixel: below it lies the shape of the field, not the PSF
-_FLOOR_SD = 0.05  # of the logarithm of the noise, as the detector's fit leaves it
+_LOWEST = 0.02  # cycles per pixel: below it lies the shape of the field, not the PSF
+_FLOOR_SD = 0.2  # of the logarithm of the noise: fine structure is easily taken for noise
 _LEAST_SD = 0.05  # of the logarithm of a power: no structure is told better than that
 
 

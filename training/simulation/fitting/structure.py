@@ -8,13 +8,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.simulation import optics, psf
+from training.simulation import psf, specimen
 from training.simulation.formation import (
     BRIGHT_PERCENTILE,
     blur,
     margin_px,
     measure_bright_level,
     record,
+    scan,
 )
 from training.simulation.microscope import Acquisition, Microscope
 from training.simulation.structures import STRUCTURES, Grid
@@ -26,7 +27,7 @@ SAMPLING = 4
 """Generated pixels along one of the microscope."""
 
 _SIDE_PX = 96  # of an image, the microscope's pixels
-_FIELDS = 8
+_FIELDS = 12
 _REACH_FWHM = 2.0
 
 
@@ -72,12 +73,12 @@ class Structure:
         return slice(cut, self.brightness.shape[-1] // SAMPLING - cut)
 
     def images(self, acquisition: Acquisition) -> Floats:
-        """Return what the optics make of the fields.
+        """Return what labelling, optics and scanning make of the fields.
 
         Parameters
         ----------
         acquisition
-            Its optics are used.
+            Its detector is not used.
 
         Returns
         -------
@@ -85,8 +86,13 @@ class Structure:
             (fields, y, x) on the microscope's pixels, without noise; 0 is no label, 1 the bright
             level of each image (percentile 99.8).
         """
-        fine = blur(self.brightness, self.pixel_size_um, acquisition, self.margin_px)
-        native = optics.sample(fine, SAMPLING)[:, self.cut, self.cut].numpy().astype(np.float64)
+        generator = torch.Generator().manual_seed(0)
+        labelled = specimen.labelled(
+            self.brightness, acquisition.labels_per_um2, self.pixel_size_um, generator, normal=True
+        )
+        fine = blur(labelled, self.pixel_size_um, acquisition, self.margin_px)
+        scanned = scan(fine, self.pixel_size_um, acquisition, generator, sampling=SAMPLING)
+        native = scanned[:, self.cut, self.cut].numpy().astype(np.float64)
         bright = np.percentile(native, BRIGHT_PERCENTILE, axis=(1, 2), keepdims=True)
         return native.clip(0) / bright
 

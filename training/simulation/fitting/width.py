@@ -1,25 +1,30 @@
 """The structure most like the real one, and the width of the PSF with which it is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.interpolate import CubicSpline
 
 from training.simulation import psf
 from training.simulation.fitting import light, spectrum
 from training.simulation.fitting.classifier import describe
 from training.simulation.fitting.light import Light
 from training.simulation.fitting.noise import Detector
+from training.simulation.fitting.spectrum import Spectrum
 from training.simulation.fitting.stacks import cut
 from training.simulation.fitting.structure import Structure, generate, with_width
 from training.simulation.microscope import Acquisition
 
 Floats = NDArray[np.float64]
 
-_STEPS = 12
+_STEPS, _FINE_STEPS = 12, 60
+_BANDS_ALIKE = 3.0  # structure makes neighbouring bands of a spectrum deviate together
+# In practice a PSF is one to two times as wide as the optics allow: a weak prior.
+_PRIOR_RATIO, _PRIOR_LOG_SD = 1.4, 0.25
 _WIDEST = 5.0  # times the narrowest PSF that the optics can have
 _WIDEST_PX = 10.0
 _MAGNIFICATIONS = (0.4, 1.0, 2.5)
@@ -79,7 +84,8 @@ def candidates(
     pixel_size_um
         Side of a real pixel.
     kinds
-        Names in `STRUCTURES`.
+        Names in `STRUCTURES`; a single one is taken as it is, of several other sizes and
+        densities are tried.
     known_width_um
         Of the PSF, where beads tell it.
     saturation_counts
@@ -97,19 +103,11 @@ def candidates(
     white = float(np.mean([detector.variance(float(square.mean())) for square in squares]))
     described = describe(_patches(squares))
     found: list[Candidate] = []
-    for kind, magnification in product(kinds, _MAGNIFICATIONS):
+    variants = len(kinds) > 1
+    for kind, magnification in product(kinds, _MAGNIFICATIONS if variants else (1.0,)):
         structure = generate(kind, pixel_size_um, max(widths), seed, magnification=magnification)
-        images = [structure.images(with_width(acquisition, width)) for width in widths]
-        costs = np.array(
-            [spectrum.match(real, spectrum.radial_power(i), white, fields).cost for i in images]
-        )
-        likelihood = np.exp(-(costs - costs.min()) / 2)
-        likelihood /= likelihood.sum()
-        logarithms = np.log(widths)
-        mean = float(likelihood @ logarithms)
-        log_sd = float(np.sqrt(likelihood @ (logarithms - mean) ** 2))
-        width = float(np.exp(mean))
-        for layers in _LAYERS:
+        width, log_sd = _most_likely_width(real, structure, acquisition, widths, white, fields)
+        for layers in _LAYERS if variants else (1,):
             denser = structure.layered(layers)
             sharp = denser.images(with_width(acquisition, width))
             lit = light.measure_light(list(squares), sharp, detector, saturation_counts, seed)
@@ -141,6 +139,37 @@ def width_over(found: Sequence[Candidate]) -> tuple[float, float]:
     logarithms = np.log([one.width_um for one in near])
     variance = float(np.mean([one.log_sd**2 for one in near]) + logarithms.var())
     return float(np.exp(logarithms.mean())), float(np.sqrt(variance))
+
+
+def _most_likely_width(
+    real: Spectrum,
+    structure: Structure,
+    acquisition: Acquisition,
+    widths: Sequence[float],
+    white: float,
+    fields: int,
+) -> tuple[float, float]:
+    """Return the width with which a structure has the real spectrum, and its logarithm's error."""
+    if len(widths) == 1:
+        return widths[0], 0.0
+    spectra = [
+        spectrum.radial_power(structure.images(with_width(acquisition, width))) for width in widths
+    ]
+    logarithms = np.log(widths)
+    between = CubicSpline(logarithms, np.log(np.stack([one.power for one in spectra])))
+    fine = np.linspace(logarithms[0], logarithms[-1], _FINE_STEPS)
+    costs = np.array(
+        [
+            spectrum.match(real, replace(spectra[0], power=np.exp(between(x))), white, fields).cost
+            for x in fine
+        ]
+    )
+    usual = np.log(_PRIOR_RATIO * psf.reachable_fwhm_um(acquisition.optics)[0])
+    surprise = costs / _BANDS_ALIKE + ((fine - usual) / _PRIOR_LOG_SD) ** 2
+    likelihood = np.exp(-(surprise - surprise.min()) / 2)
+    likelihood /= likelihood.sum()
+    mean = float(likelihood @ fine)
+    return float(np.exp(mean)), float(np.sqrt(likelihood @ (fine - mean) ** 2))
 
 
 def _widths(acquisition: Acquisition, pixel_size_um: float) -> list[float]:
