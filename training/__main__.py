@@ -17,6 +17,11 @@ app.command(
     help="Make pairs of what a microscope records and the truth.",
 )
 
+app.command(
+    "training.simulation.fitting.command:fit_command",
+    name="fit",
+    help="Fit the simulated microscope to your own real images.",
+)
 
 def _add_verb(name: str) -> None:
     def verb(
