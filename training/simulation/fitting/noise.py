@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, optimize
-from scipy.fft import dctn
+from scipy.fft import dctn, idct
 
 Planes = Sequence[NDArray[np.floating]]
 Floats = NDArray[np.float64]
@@ -39,6 +39,10 @@ _INDEX = np.arange(_BLOCK_PX)
 _ORDER = _INDEX[:, None] + _INDEX
 _HIGH = (np.minimum(_INDEX[:, None], _INDEX) >= _BLOCK_PX // 2) & (_ORDER >= _BLOCK_PX + 2)
 _LOW = (_ORDER > 0) & (_ORDER <= _BLOCK_PX // 2)
+_FINE = _ORDER >= _BLOCK_PX
+# How much each pixel of a block counts in the mean power of fine coefficients.
+_COSINES = np.asarray(idct(np.eye(_BLOCK_PX), axis=1, norm="ortho")) ** 2
+_FINE_WEIGHTS = np.einsum("kl,ky,lx->yx", _FINE, _COSINES, _COSINES) / _FINE.sum()
 
 
 @dataclass(frozen=True)
@@ -143,9 +147,10 @@ def transfer_of_repeats(runs: Sequence[NDArray[np.floating]]) -> Transfer:
     for pair in pairs:
         first, second = (_blocks(np.asarray(plane, np.float64)) for plane in pair)
         spectra = np.asarray(dctn(first - second, axes=(1, 2), norm="ortho")) ** 2
-        means.append((first + second).mean((1, 2)) / 2)
+        # Fine coefficients weigh the middle of a block more than its edges: so must the mean.
+        means.append(((first + second) * _FINE_WEIGHTS).sum((1, 2)) / 2)
         # What moved or bleached in between is smooth.
-        variances.append(spectra[:, _ORDER >= _BLOCK_PX].mean(1) / 2)
+        variances.append(spectra[:, _FINE].mean(1) / 2)
     mean = np.concatenate(means)
     return _binned(mean, np.concatenate(variances), np.zeros_like(mean), keep=1.0)
 
