@@ -1,6 +1,6 @@
 """The user's real images, read and refused where nothing can be fitted to them."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,11 +14,14 @@ from packages.cli import UserError
 from packages.datasets import Item, open_dataset
 
 Floats = NDArray[np.float64]
+Order = Literal["depth", "time"]
 
 _SMALLEST_PX = 48
 _FEWEST_PX = 128 * 128
 _MOST_PLANES = 64
 _MOST_SATURATED = 0.01
+_ORDERS: dict[tuple[Hashable, ...], Order] = {("z",): "depth", ("b",): "time"}
+_LEAST_BITS, _MOST_BITS = 8, 16  # of converters
 
 
 @dataclass(frozen=True)
@@ -32,14 +35,15 @@ class Stack:
     planes
         (plane, y, x) counts, float64.
     order
-        What the planes differ in: depth, time (any other axis), or nothing known.
+        What the planes differ in: depth, time (any other axis), or nothing known, as where they
+        differ in both.
     pixel_size_um, z_step_um
         As the file states them.
     """
 
     path: Path
     planes: Floats
-    order: Literal["depth", "time"] | None
+    order: Order | None
     pixel_size_um: float | None
     z_step_um: float | None
 
@@ -60,7 +64,8 @@ def read_stacks(paths: Sequence[Path]) -> list[Stack]:
     Raises
     ------
     UserError
-        An image is too small, of several channels, constant or saturated.
+        An image is too small, of several channels, constant, saturated, or not as a converter of
+        up to 16 bits wrote it.
     """
     stacks = [_read(item) for path in paths for item in open_dataset(path).items]
     pixels = sum(stack.planes.size for stack in stacks)
@@ -75,7 +80,7 @@ def read_stacks(paths: Sequence[Path]) -> list[Stack]:
 def saturation_counts(stacks: Sequence[Stack]) -> float:
     """Return the largest count that the converter can have written: a power of two, less one."""
     brightest = max(float(stack.planes.max()) for stack in stacks)
-    return float(2 ** int(np.ceil(np.log2(max(brightest, 1) + 1))) - 1)
+    return float(2 ** max(int(np.ceil(np.log2(brightest + 1))), _LEAST_BITS) - 1)
 
 
 def common_pixel_size_um(stacks: Sequence[Stack], given_um: float | None) -> float:
@@ -159,7 +164,7 @@ def _read(item: Item) -> Stack:
             f"{path} is {image.sizes['x']} x {image.sizes['y']} pixels, too small to fit a "
             f"microscope to: give images of at least {_SMALLEST_PX} on each side."
         )
-    order = "depth" if image.sizes.get("z", 1) > 1 else "time" if image.ndim > 2 else None
+    order = _ORDERS.get(image.dims[:-2])
     planes = np.asarray(image.values, np.float64).reshape(-1, *image.shape[-2:])
     if len(planes) > _MOST_PLANES:
         planes = planes[np.linspace(0, len(planes) - 1, _MOST_PLANES).round().astype(int)]
@@ -181,6 +186,21 @@ def _stated(image: xr.DataArray, axis: str) -> float | None:
 
 
 def _refuse_unusable(path: Path, planes: Floats) -> None:
+    if (planes % 1).any():
+        raise UserError(
+            f"{path} holds fractions, so that it was scaled, averaged or denoised: "
+            "give whole counts as the microscope wrote them."
+        )
+    if planes.min() < 0:
+        raise UserError(
+            f"{path} holds negative counts (down to {planes.min():g}): "
+            "add a constant, such as 32768, and save it as 16 bits without sign."
+        )
+    if planes.max() >= 2**_MOST_BITS:
+        raise UserError(
+            f"{path} holds counts up to {planes.max():g}, more than a converter of {_MOST_BITS} "
+            "bits writes: give images that were not scaled or summed."
+        )
     low, high = np.percentile(planes, [1, 99])
     if low == high:
         raise UserError(
