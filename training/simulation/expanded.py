@@ -108,7 +108,7 @@ class Expanded:
             ours = [index for index in sorted(wanted) if self._squares[index][0] is source]
             if not ours:
                 continue
-            planes = _read_planes(source.path, self._enlargement)
+            planes = read_planes(source.path, self._enlargement)
             for index in ours:
                 plane, top, left = self._squares[index][1]
                 rows = slice(top, top + source.height)
@@ -202,8 +202,26 @@ def _square_pixel_um(path: Path) -> float | None:
     return stated_um["x"]
 
 
-def _read_planes(path: Path, enlargement: float) -> Array:
-    """Read an image of one channel as (plane, y, x), resampled where asked for."""
+def read_planes(path: Path, enlargement: float = 1.0) -> Array:
+    """Read an image of one channel, resampled where asked for.
+
+    Parameters
+    ----------
+    path
+        The file.
+    enlargement
+        New pixels per pixel of the file.
+
+    Returns
+    -------
+    ndarray
+        (plane, y, x).
+
+    Raises
+    ------
+    UserError
+        It has several channels, or pixels of a type that cannot be written again.
+    """
     image = images.read(path)
     if "c" in image.dims:
         raise UserError(
@@ -221,7 +239,7 @@ def _read_planes(path: Path, enlargement: float) -> Array:
 
 def _scan(name: str, path: Path, size_px: int, multiple: int, enlargement: float) -> _Source:
     """Measure the brightness of an image and find its squares."""
-    planes = _read_planes(path, enlargement)
+    planes = read_planes(path, enlargement)
     rows, columns = planes.shape[1:]
     height = size_px or rows // multiple * multiple
     width = size_px or columns // multiple * multiple

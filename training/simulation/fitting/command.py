@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from packages.files import sha256, write_toml
 from training.simulation import psf
 from training.simulation.fitting.beads import measure_beads
 from training.simulation.fitting.classifier import separability
+from training.simulation.fitting.crops import crops_of
 from training.simulation.fitting.findings import Estimate, Findings, PhotonTransfer
 from training.simulation.fitting.fit import (
     Fit,
@@ -38,6 +40,8 @@ from training.simulation.structures import STRUCTURES
 
 _FIELDS = 34
 """Simulated images, enough for the classifier's patches."""
+_MOST_PX = 20
+"""Pixels along the narrowest PSF: beyond it nothing is sampled so finely."""
 _DEFAULT_STRUCTURE = "cells"
 
 
@@ -52,6 +56,8 @@ def fit_command(
     refractive_index: float = 1.33,
     excess_noise: float | None = None,
     structure: str | None = None,
+    expanded: Path | None = None,
+    expansion: float = 1.0,
     seed: int = 0,
 ) -> Path:
     """Measure gain, noise, blur, light and motion of a microscope on its own images.
@@ -86,6 +92,11 @@ def fit_command(
     structure
         Generated structure to compare with, of natural size; the most similar is searched for
         among structures of several sizes and densities without it.
+    expanded
+        Folder of expanded images of the same kind of specimen: the best structure to compare
+        with.
+    expansion
+        Factor by which pixel sizes stated in expanded files are larger than before expansion.
     seed
         Of the simulation.
 
@@ -99,13 +110,23 @@ def fit_command(
     UserError
         Images that cannot be fitted, or arguments that contradict them.
     """
-    _refuse_arguments(real, out, structure, excess_noise, pixel_size)
+    if expanded is not None and structure is not None:
+        raise UserError("Give --structure or --expanded, not both: they say what is in the images.")
+    if not 0 < expansion < float("inf"):
+        raise UserError(f"--expansion {expansion} is no factor: give a number above 0.")
+    _refuse_arguments(real, out, structure, excess_noise, pixel_size, seed)
     base = _base(modality, wavelength, refractive_index)
     stacks = read_stacks(real)
     pixel_um = common_pixel_size_um(stacks, pixel_size)
     taken_again = _read_repeats(repeats) if repeats else []
     bead_widths_um = _read_beads(beads, pixel_um) if beads else None
     narrowest, widest = psf.reachable_fwhm_um(in_effect(base).optics)
+    if not narrowest / _MOST_PX < pixel_um < widest:
+        raise UserError(
+            f"Pixels of {pixel_um:g} µm do not suit a {modality} microscope at "
+            f"{base.wavelength_um:g} µm, whose PSF is {narrowest:.3g} to {widest:.3g} µm wide: "
+            "check --pixel-size, --modality, --wavelength and --refractive-index."
+        )
     if bead_widths_um is not None and not narrowest < np.median(bead_widths_um) < widest:
         raise UserError(
             f"{beads} shows a PSF of {np.median(bead_widths_um):.3g} µm, but a {modality} "
@@ -122,7 +143,10 @@ def fit_command(
         excess_noise_factor=excess_noise,
         kinds=[structure] if structure else list(STRUCTURES),
         seed=seed,
+        expanded=crops_of(expanded, expansion) if expanded else None,
     )
+    page = out.with_suffix(".html")
+    _refuse_unwritable(out, page)
     with progress() as bars:
         bar = bars.add_task("Fitting", total=4)
         fitted = fit(given)
@@ -143,8 +167,8 @@ def fit_command(
         before = separability(planes, list(simulated["default"]), seed=seed)
         after = separability(planes, list(simulated["fitted"]), seed=seed)
         bars.update(bar, advance=1, description="Writing")
-        page = write_page(
-            out.with_suffix(".html"),
+        write_page(
+            page,
             Findings(
                 title=", ".join(sorted({path.name for path in real})),
                 estimates=_estimates(fitted, given),
@@ -175,6 +199,7 @@ def _refuse_arguments(
     structure: str | None,
     excess_noise: float | None,
     pixel_size: float | None,
+    seed: int,
 ) -> None:
     if not real:
         raise UserError("Give at least one image, folder of images or dataset to fit to.")
@@ -188,6 +213,23 @@ def _refuse_arguments(
         raise UserError(f"--excess-noise {excess_noise:g} is none: it is 1 to 3, 1 for a camera.")
     if pixel_size is not None and not 0 < pixel_size < float("inf"):
         raise UserError(f"--pixel-size {pixel_size} is no length: give micrometres above 0.")
+    if seed < 0:
+        raise UserError(f"--seed {seed} is none: give a whole number from 0.")
+
+
+def _refuse_unwritable(out: Path, page: Path) -> None:
+    """Find out before the long work what would fail after it."""
+    for file in (out, page):
+        if file.is_dir():
+            raise UserError(f"{file} is a folder, not a file to replace: choose another --out.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        # The user knows the file by its final name.
+        error.filename = str(out)
+        raise
 
 
 _WAVELENGTHS_UM = {"two-photon": 0.92, "confocal": 0.488, "wide-field": 0.52}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from packages.cli import UserError
 from training.simulation import psf
 from training.simulation.fitting import light, noise
 from training.simulation.fitting.jitter import Jitter, line_jitter
@@ -16,6 +17,7 @@ from training.simulation.fitting.stacks import Stack, cut
 from training.simulation.fitting.structure import with_width
 from training.simulation.fitting.width import Candidate, candidates, width_over
 from training.simulation.microscope import Acquisition, Microscope
+from training.simulation.structures import Structure as Draw
 
 Floats = NDArray[np.float64]
 
@@ -84,6 +86,8 @@ class Given:
         Structures to compare with.
     seed
         Of all randomness.
+    expanded
+        Draws fields of the user's expanded images, to be compared with in place of `kinds`.
     """
 
     stacks: Sequence[Stack]
@@ -95,6 +99,7 @@ class Given:
     excess_noise_factor: float | None
     kinds: Sequence[str]
     seed: int
+    expanded: Draw | None = None
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,11 @@ def fit(given: Given) -> Fit:
     Fit
         Noise by photon transfer and the histogram of the darkest pixels, the PSF by the spectrum
         or by beads, light by percentiles whose rise by noise is taken out.
+
+    Raises
+    ------
+    UserError
+        There is no noise of photons.
     """
     squares = cut([plane for stack in given.stacks for plane in stack.planes], SQUARE_PX)
     transfer, detector, scatter = _fit_detector(given, squares)
@@ -161,6 +171,7 @@ def fit(given: Given) -> Fit:
         known_width_um=_bead_width(given),
         saturation_counts=given.saturation_counts,
         seed=given.seed,
+        expanded=given.expanded,
     )
     nearest = found[0]
     sharp = nearest.structure.images(with_width(in_effect(given.base), nearest.width_um))
@@ -277,6 +288,12 @@ def _fit_detector(given: Given, squares: Floats) -> tuple[Transfer, Detector, di
         return transfer, found
 
     transfer, detector = of(dark)
+    if not transfer.shows_photons:
+        path = (given.repeats or given.stacks)[0].path
+        raise UserError(
+            f"The noise of {path} and of what was given with it does not grow with brightness as "
+            "that of photons: give images that hold light and were not smoothed or denoised."
+        )
     others = [
         of([dark[i] for i in rng.integers(len(dark), size=len(dark))])[1]
         for _ in range(_RESAMPLINGS)

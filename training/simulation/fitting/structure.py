@@ -19,6 +19,7 @@ from training.simulation.formation import (
 )
 from training.simulation.microscope import Acquisition, Microscope
 from training.simulation.structures import STRUCTURES, Grid
+from training.simulation.structures import Structure as Draw
 from training.simulation.targets import BACKGROUND_PERCENTILE, relative_brightness
 
 Floats = NDArray[np.float64]
@@ -47,6 +48,8 @@ class Structure:
         Side of such a finer pixel.
     margin_px
         In those pixels, a multiple of `SAMPLING`.
+    draw
+        What drew the fields, where they are not generated.
     """
 
     kind: str
@@ -55,6 +58,7 @@ class Structure:
     brightness: Tensor
     pixel_size_um: float
     margin_px: int
+    draw: Draw | None = None
 
     def __str__(self) -> str:
         size = "" if self.magnification == 1 else f", {self.magnification:g} times as large"
@@ -104,6 +108,7 @@ def generate(
     seed: int,
     fields: int = _FIELDS,
     magnification: float = 1.0,
+    draw: Draw | None = None,
 ) -> Structure:
     """Generate fields of one kind.
 
@@ -121,6 +126,8 @@ def generate(
         How many.
     magnification
         How many times larger than in nature structure is made.
+    draw
+        What draws a field, where it is not a generated structure.
 
     Returns
     -------
@@ -133,11 +140,13 @@ def generate(
     made: list[Floats] = []
     for index in range(fields):
         rng = np.random.default_rng((seed, index))
-        image = STRUCTURES[kind](Grid((side, side), pixel_um / magnification, 0.0), rng).image
+        image = (draw or STRUCTURES[kind])(
+            Grid((side, side), pixel_um / magnification, 0.0), rng
+        ).image
         dark, bright = np.percentile(image, [BACKGROUND_PERCENTILE, BRIGHT_PERCENTILE])
         made.append(relative_brightness(image, float(dark), float(bright)).clip(0))
     stacked = torch.from_numpy(np.stack(made)).float()
-    return Structure(kind, magnification, 1, stacked, pixel_um, margin)
+    return Structure(kind, magnification, 1, stacked, pixel_um, margin, draw)
 
 
 def with_width(acquisition: Acquisition, lateral_fwhm_um: float) -> Acquisition:
@@ -188,7 +197,7 @@ def photograph(
     native_um = model.pixel_size_um * SAMPLING
     widest_um = margin_px(microscope, model.pixel_size_um) * model.pixel_size_um / _REACH_FWHM
     structure = generate(
-        model.kind, native_um, widest_um, seed, fields, model.magnification
+        model.kind, native_um, widest_um, seed, fields, model.magnification, model.draw
     ).layered(model.layers)
     counts: list[Floats] = []
     for index, brightness in enumerate(structure.brightness):

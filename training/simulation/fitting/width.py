@@ -18,6 +18,7 @@ from training.simulation.fitting.spectrum import Spectrum
 from training.simulation.fitting.stacks import cut
 from training.simulation.fitting.structure import Structure, generate, with_width
 from training.simulation.microscope import Acquisition
+from training.simulation.structures import Structure as Draw
 
 Floats = NDArray[np.float64]
 
@@ -68,6 +69,7 @@ def candidates(
     known_width_um: float | None,
     saturation_counts: float,
     seed: int,
+    expanded: Draw | None = None,
 ) -> list[Candidate]:
     """Compare real images with those of every kind of structure through PSFs of many widths.
 
@@ -92,6 +94,8 @@ def candidates(
         Where the converter clips.
     seed
         Of structures and noise.
+    expanded
+        What draws fields of the user's expanded images, which then are the only structure.
 
     Returns
     -------
@@ -103,9 +107,18 @@ def candidates(
     white = float(np.mean([detector.variance(float(square.mean())) for square in squares]))
     described = describe(_patches(squares))
     found: list[Candidate] = []
+    if expanded is not None:
+        kinds = ["expanded images"]
     variants = len(kinds) > 1
     for kind, magnification in product(kinds, _MAGNIFICATIONS if variants else (1.0,)):
-        structure = generate(kind, pixel_size_um, max(widths), seed, magnification=magnification)
+        structure = generate(
+            kind,
+            pixel_size_um,
+            max(widths),
+            seed,
+            magnification=magnification,
+            draw=expanded,
+        )
         width, log_sd = _most_likely_width(real, structure, acquisition, widths, white, fields)
         for layers in _LAYERS if variants else (1,):
             denser = structure.layered(layers)
