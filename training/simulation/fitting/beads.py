@@ -1,5 +1,6 @@
 """Width of the PSF from images of beads smaller than it."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,11 +57,17 @@ def measure_beads(
     UserError
         No bead can be fitted.
     """
+    none = UserError(
+        f"{name} shows no bead that stands alone and out of the noise: "
+        "give an image of single beads, or leave --beads out."
+    )
     volume = stack.astype(np.float64)
     projection = volume.max(0)
     background = np.median(projection)
     noise = 1.4826 * np.median(np.abs(projection - background))
     brightest = projection.max()
+    if brightest == background:
+        raise none
     # Half of the brightest bead's height sets a window; both follow from the image itself.
     above_half, _ = ndimage.label(projection > (background + brightest) / 2)  # pyright: ignore
     diameter_px = 2 * np.sqrt(np.bincount(above_half.ravel())[1:].max() / np.pi)
@@ -88,10 +95,7 @@ def measure_beads(
             if width is not None:
                 axial.append(float(width * FWHM_PER_SIGMA * z_step_um))
     if not lateral:
-        raise UserError(
-            f"{name} shows no bead that stands alone and out of the noise: "
-            "give an image of single beads, or leave --beads out."
-        )
+        raise none
     return BeadWidths(np.array(lateral), np.array(axial) if axial else None)
 
 
@@ -129,8 +133,10 @@ def _fitted(
 ) -> float | None:
     """Fit by least squares and return one parameter; None where that fails."""
     try:
-        found, _ = optimize.curve_fit(model, np.zeros(1), data, p0=start, maxfev=2000)
-    except RuntimeError:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", optimize.OptimizeWarning)
+            found, _ = optimize.curve_fit(model, np.zeros(1), data, p0=start, maxfev=2000)
+    except (RuntimeError, optimize.OptimizeWarning):
         return None
     sigma = abs(float(found[width]))
     return sigma if 0 < sigma < widest and found[0] > 0 else None

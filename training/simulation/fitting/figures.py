@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 from training.simulation.fitting.classifier import Separability
 from training.simulation.fitting.findings import PhotonTransfer
-from training.simulation.fitting.statistics import Images, autocorrelation, noise_of, radial_power
+from training.simulation.fitting.spectrum import mean_power
+from training.simulation.fitting.statistics import Images, autocorrelation, noise_of
 
 WARN_AUC = 0.7
 _SIZE_IN = (4.6, 3.1)
@@ -100,7 +101,7 @@ def spectra(kinds: Mapping[str, Images], pixel_size_um: float) -> str:
     """
     figure, axes = _blank()
     for kind, images in kinds.items():
-        axes.plot(*radial_power(images, pixel_size_um), label=kind, **_LOOKS[kind])
+        axes.plot(*mean_power(images, pixel_size_um), label=kind, **_LOOKS[kind])
     axes.set(xlabel="spatial frequency (cycles/µm)", ylabel="power (counts²)", yscale="log")
     axes.legend()
     return _svg(figure, "Radial power spectra")

@@ -29,11 +29,11 @@ _PRIOR_SLOPE_SD = 0.07  # of its logarithm: what structure leaves in it
 _PRIOR_REPEATS_SD = 0.02
 _EXCESS_MEAN, _EXCESS_SD = 1.35, 0.12  # photomultipliers
 
-
 # Read noise over gain, where nothing tells it from the noise of an even background.
 _READ_MEAN, _READ_LOG_SD = 0.3, 1.0
 
 _LEAST_SLOPE = 1e-3  # counts: no detector writes fewer per photon
+_LEAST_GROWTH = 0.2  # of the variance, from the darkest parts to the brightest: twice its scatter
 
 _INDEX = np.arange(_BLOCK_PX)
 _ORDER = _INDEX[:, None] + _INDEX
@@ -64,6 +64,12 @@ class Transfer:
     blocks: Floats
     slope: float
     dark_variance: float
+
+    @property
+    def shows_photons(self) -> bool:
+        """Whether the noise grows with brightness as that of photons does."""
+        grown = self.slope * np.ptp(self.mean)
+        return bool(self.slope > _LEAST_SLOPE and grown > _LEAST_GROWTH * self.dark_variance)
 
 
 @dataclass(frozen=True)

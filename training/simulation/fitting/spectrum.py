@@ -1,9 +1,12 @@
 """Radial power spectra, and the width of the PSF that makes generated structure have a real one."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from training.simulation.fitting.statistics import Images
 
 Floats = NDArray[np.float64]
 
@@ -52,7 +55,7 @@ class Match:
     noise: float
 
 
-def radial_power(planes: NDArray[np.floating]) -> Spectrum:
+def radial_power(planes: NDArray[Any]) -> Spectrum:
     """Average the power of images over rings, with a Hann window.
 
     Parameters
@@ -76,6 +79,33 @@ def radial_power(planes: NDArray[np.floating]) -> Spectrum:
     sums = np.stack([np.bincount(band, one.ravel(), minlength=BANDS) for one in power])
     centres = (np.arange(BANDS) + 0.5) / BANDS * highest
     return Spectrum(centres, sums / np.maximum(count, 1), count)
+
+
+def mean_power(images: Images, pixel_size_um: float) -> tuple[Floats, Floats]:
+    """Average the power of images of any size over rings and over all planes.
+
+    Parameters
+    ----------
+    images
+        Images (y, x) or stacks (z, y, x).
+    pixel_size_um
+        Side of a pixel.
+
+    Returns
+    -------
+    frequency
+        Middle of each band, cycles per µm, up to the Nyquist frequency; the lowest is left out,
+        and so are bands narrower than what the smallest image resolves.
+    power
+        Same shape, squared units of the images; white noise lies at its variance, but for the
+        lowest bands, from which the mean is taken.
+    """
+    spectra = [radial_power(image.reshape(-1, *image.shape[-2:])) for image in images]
+    frequency = spectra[0].frequency
+    counts = np.min([one.coefficients for one in spectra], axis=0)
+    shown = (frequency > _LOWEST) & (frequency < 0.5) & (counts > 0)
+    power = np.concatenate([one.power for one in spectra]).mean(0)
+    return frequency[shown] / pixel_size_um, power[shown]
 
 
 def match(real: Spectrum, structure: Spectrum, noise: float, fields: int) -> Match:
