@@ -134,9 +134,10 @@ def _fitted(
     """Fit by least squares and return one parameter; None where that fails."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", optimize.OptimizeWarning)
+            # The covariance is not used.
+            warnings.simplefilter("ignore", optimize.OptimizeWarning)
             found, _ = optimize.curve_fit(model, np.zeros(1), data, p0=start, maxfev=2000)
-    except (RuntimeError, optimize.OptimizeWarning):
+    except RuntimeError:
         return None
     sigma = abs(float(found[width]))
     return sigma if 0 < sigma < widest and found[0] > 0 else None
