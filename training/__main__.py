@@ -23,6 +23,7 @@ app.command(
     help="Fit the simulated microscope to your own real images.",
 )
 
+
 def _add_verb(name: str) -> None:
     def verb(
         *,

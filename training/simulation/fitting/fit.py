@@ -58,10 +58,14 @@ class Value:
 
         The errors and `sd`, what they miss, are standard deviations of the logarithm.
         """
-        logarithms = np.log(np.maximum(values, _LEAST_PHOTONS))
-        low, best, high = np.quantile(logarithms, [0.16, 0.5, 0.84])
-        spread = np.sqrt(max(((high - low) / 2) ** 2 - error**2, 0))
-        return cls.relative(float(np.exp(best)), float(np.hypot(spread, sd)))
+        best = float(np.median(np.maximum(values, _LEAST_PHOTONS)))
+        return cls.relative(best, float(np.hypot(_spread(values, error), sd)))
+
+
+def _spread(values: Floats, error: float) -> float:
+    """Return the standard deviation of logarithms over fields, less that of measuring them."""
+    low, high = np.quantile(np.log(np.maximum(values, _LEAST_PHOTONS)), [0.16, 0.84])
+    return float(np.sqrt(max(((high - low) / 2) ** 2 - error**2, 0)))
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,8 @@ class Fit:
         The most likely.
     gain, offset, read_noise, width_um, photons, background
         In the units of `Microscope`; the width is the PSF's lateral FWHM.
+    background_variation
+        Standard deviation of the logarithm of the background over parts of the images.
     jitter
         Of the lines.
     depth_decay, time_decay
@@ -133,6 +139,7 @@ class Fit:
     width_um: Value
     photons: Value
     background: Value
+    background_variation: float
     jitter: Jitter
     depth_decay: Decay | None
     time_decay: Decay | None
@@ -195,6 +202,7 @@ def fit(given: Given) -> Fit:
         width_um=_width(given, found),
         photons=photons,
         background=Value.of_fields(lit.background, lit.background_error, _BACKGROUND_SD),
+        background_variation=_spread(nearest.light.background, nearest.light.background_error),
         jitter=line_jitter(squares, detector),
         depth_decay=_decay(given.stacks, "depth", detector.offset_counts),
         time_decay=_decay(given.stacks, "time", detector.offset_counts),
@@ -255,6 +263,7 @@ def to_microscope(
         **_depth(fitted, given),
         bleaching=_bleaching(fitted, given),
         background_photons=(fitted.background.low, fitted.background.high),
+        background_variation=(0.0, fitted.background_variation),
         vignetting=(0.0, 0.0),
         line_jitter_um=jitter_um,
         breathing_um=(0.0, 0.0),

@@ -29,7 +29,7 @@ _PRIOR_RATIO, _PRIOR_LOG_SD = 1.4, 0.25
 _WIDEST = 5.0  # times the narrowest PSF that the optics can have
 _WIDEST_PX = 10.0
 _MAGNIFICATIONS = (0.4, 1.0, 2.5)
-_LAYERS = (1, 3)
+_LAYERS = (1, 3)  # what lies above and below is seen, too
 _PATCH_PX = 32
 _SIMULATED = 24  # images to compare with
 _NEAR = 1.25  # times the least distance: structures that explain the images about as well
@@ -120,7 +120,7 @@ def candidates(
             draw=expanded,
         )
         width, log_sd = _most_likely_width(real, structure, acquisition, widths, white, fields)
-        for layers in _LAYERS if variants else (1,):
+        for layers in _LAYERS if variants or expanded else (1,):
             denser = structure.layered(layers)
             sharp = denser.images(with_width(acquisition, width))
             lit = light.measure_light(list(squares), sharp, detector, saturation_counts, seed)
