@@ -15,7 +15,7 @@ DETECTOR = Detector(30.0, 200.0, 5.0, 1.35, 1.0, True)
 SATURATION = 65535.0
 
 
-def _images(seed: int, fields: int = 8, side: int = 96) -> Floats:
+def _images(seed: int, fields: int = 6, side: int = 80) -> Floats:
     """Blobs on an empty background, 1 at the bright level."""
     rng = np.random.default_rng(seed)
     smooth = gaussian_filter(rng.standard_normal((fields, side, side)), (0, 2, 2))
@@ -61,15 +61,15 @@ def test_planted_light_is_found(photons: float, background: float) -> None:
 
 
 def test_each_plane_has_its_own_light() -> None:
-    photons = np.geomspace(20, 80, 8)[:, None, None]
+    photons = np.geomspace(20, 80, 6)[:, None, None]
     planes = list(expose(_images(3), photons, 1.0, DETECTOR, SATURATION, (5, 5)))
     light = measure_light(planes, _images(4), DETECTOR, SATURATION, seed=0)
     np.testing.assert_allclose(light.bright, photons.ravel(), rtol=0.15)
 
 
 def test_error_is_the_scatter_of_planes_alike() -> None:
-    planes = list(expose(_images(5, 24), 20.0, 1.0, DETECTOR, SATURATION, (5, 5)))
-    light = measure_light(planes, _images(6, 24), DETECTOR, SATURATION, seed=0)
+    planes = list(expose(_images(5, 12), 20.0, 1.0, DETECTOR, SATURATION, (5, 5)))
+    light = measure_light(planes, _images(6, 12), DETECTOR, SATURATION, seed=0)
     assert 0.4 < np.log(light.bright).std() / light.bright_error < 2.5
 
 
