@@ -281,10 +281,12 @@ def _read_beads(path: Path, pixel_um: float) -> NDArray[np.float64]:
         raise UserError(f"{path} has {image.sizes['c']} channels: give beads in one.")
     stated: dict[str, float] = image.attrs["pixel_size_um"]
     if "x" not in stated:
-        console.print(f"{path} does not state its pixel size: {pixel_um:g} µm is assumed.")
+        console.print(
+            f"{path} does not state its pixel size: {pixel_um:g} µm is assumed.", soft_wrap=True
+        )
     planes = np.asarray(image.values, np.float64).reshape(-1, *image.shape[-2:])
     found = measure_beads(planes, stated.get("x", pixel_um), stated.get("z"), str(path))
-    console.print(f"{len(found.lateral_um)} bead(s) in {path}.")
+    console.print(f"{len(found.lateral_um)} bead(s) in {path}.", soft_wrap=True)
     return found.lateral_um
 
 
