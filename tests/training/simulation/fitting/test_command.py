@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from packages.cli import UserError
 from packages.images import read, write
-from training.simulation.fitting import command, light
+from training.simulation.fitting import classifier, command, light
 from training.simulation.fitting import fit as fitting
 from training.simulation.fitting import structure as structures
 from training.simulation.fitting import width as widths
@@ -66,6 +66,8 @@ def little(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(widths, "generate", partial(generate, fields=4))
     monkeypatch.setattr(widths, "_STEPS", 5)
     monkeypatch.setattr(widths, "_FINE_STEPS", 15)
+    monkeypatch.setattr(command, "_DEFAULT_STRUCTURE", "points")
+    monkeypatch.setattr(classifier, "_TREES", 10)
 
 
 @pytest.mark.usefixtures("little")

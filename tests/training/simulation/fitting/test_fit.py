@@ -16,7 +16,6 @@ from packages.cli import UserError
 from packages.files import write_toml
 from training.simulation import psf
 from training.simulation.fitting import fit as fitting
-from training.simulation.fitting import light
 from training.simulation.fitting import structure as structures
 from training.simulation.fitting import width as widths
 from training.simulation.fitting.fit import Fit, Given, Value, fit, in_effect, to_microscope
@@ -70,11 +69,10 @@ def told(images: Floats) -> Given:
 def fitted(told: Given) -> Fit:
     with pytest.MonkeyPatch.context() as patch:
         # Few, small fields and few widths, so that tests are fast.
-        patch.setattr(fitting, "_RESAMPLINGS", 3)
+        patch.setattr(fitting, "_RESAMPLINGS", 2)
         patch.setattr(structures, "_SIDE_PX", 64)
-        patch.setattr(light, "_LEVELS", 8)
         patch.setattr(widths, "generate", partial(generate, fields=6))
-        patch.setattr(widths, "_STEPS", 6)
+        patch.setattr(widths, "_STEPS", 5)
         patch.setattr(widths, "_FINE_STEPS", 20)
         return fit(told)
 
@@ -190,7 +188,7 @@ def test_beads_give_the_width(told: Given, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(structures, "_SIDE_PX", 64)
     monkeypatch.setattr(widths, "generate", partial(generate, fields=2))
     measured = np.linspace(0.46, 0.54, 21)
-    found = fit(replace(told, bead_widths_um=measured))
+    found = fit(replace(told, bead_widths_um=measured, kinds=["points"]))
     value = found.width_um
     assert (value.best, value.low, value.high) == pytest.approx((0.5, 0.464, 0.536))
 
@@ -203,7 +201,9 @@ def test_loss_over_a_series_is_measured(
     monkeypatch.setattr(widths, "generate", partial(generate, fields=2))
     left = np.exp(-0.1 * np.arange(8))[:, None, None]
     planes = expose(images[:1] * left, PHOTONS, 0.01, DETECTOR, 65535.0, (3, 0))
-    series = replace(told, stacks=[_stack(planes, "time")], bead_widths_um=np.array([WIDTH_UM]))
+    series = replace(
+        told, stacks=[_stack(planes, "time")], bead_widths_um=np.array([WIDTH_UM]), kinds=["points"]
+    )
     found = fit(series)
     assert found.time_decay is not None
     assert found.time_decay.rate == pytest.approx(0.1, rel=0.15)
