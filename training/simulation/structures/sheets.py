@@ -31,7 +31,8 @@ def sheets(grid: Grid, rng: np.random.Generator) -> Specimen:
         The geometry has the lines in which the plane of focus cuts them, as `sheets`.
     """
     height_um = _height_um(grid, rng)
-    slope = np.sqrt(np.sum([part**2 for part in np.gradient(height_um, *grid.steps_um)], axis=0))
+    gradient = np.asarray(np.gradient(height_um, *grid.steps_um))
+    slope = np.sqrt((gradient**2).sum(axis=0))
     spacing_um = rng.uniform(1.0, 2.5)
     nearest = np.round(height_um / spacing_um)
     distance_um = (height_um - nearest * spacing_um) / np.maximum(slope, _SMALLEST_SLOPE)
