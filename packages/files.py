@@ -148,7 +148,9 @@ def read_toml(path: Path, schema: type[T]) -> T:
             raise UserError(
                 f"{path}: there is no entry '{entry}': remove it or correct its name."
             ) from error
-        raise UserError(f"{path}: entry '{entry}': {first['msg']}; correct it.") from error
+        where = f"entry '{entry}': " if entry else ""
+        what = first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{path}: {where}{what}; correct it.") from error
 
 
 def write_toml(path: Path, content: dict[str, Any]) -> None:
