@@ -16,12 +16,17 @@ from numpy.typing import NDArray
 from packages.cli import console, progress
 from packages.cli import run as run_app
 from packages.files import replacing
-from training.simulation import psf, specimen
+from training.simulation import psf
 from training.simulation.fitting.beads import measure_beads
 from training.simulation.fitting.fit import Fit, Given, Value, fit
 from training.simulation.fitting.stacks import Stack
 from training.simulation.fitting.structure import SAMPLING, Structure, generate
-from training.simulation.formation import margin_px, measure_bright_level, record
+from training.simulation.formation import (
+    margin_px,
+    measure_bright_level,
+    record,
+    share_of_light,
+)
 from training.simulation.microscope import Acquisition, Microscope
 from training.simulation.structures import STRUCTURES
 
@@ -119,9 +124,6 @@ def _one(
         kinds=kinds,
         seed=draw,
     )
-    dimming = float(
-        specimen.attenuation(acquisition.depth_um, acquisition.scattering_length_um)
-    ) * (1 - float(acquisition.bleaching))
     slope = float(acquisition.gain_counts_per_photon) * float(acquisition.excess_noise_factor)
     truth = {
         "gain": float(acquisition.gain_counts_per_photon),
@@ -129,7 +131,7 @@ def _one(
         "offset": float(acquisition.offset_counts),
         "read noise": float(acquisition.read_noise_counts),
         "PSF width": float(psf.fwhm_um(acquisition.optics)[0]),
-        "photons": float(acquisition.photons) * dimming,
+        "photons": float(acquisition.photons) * float(share_of_light(acquisition)),
         "background": float(acquisition.background_photons),
     }
     return truth, fit(given)
@@ -162,23 +164,8 @@ def _record(
     structure: Structure, acquisition: Acquisition, microscope: Microscope, seed: int
 ) -> list[Floats]:
     generator = torch.Generator().manual_seed(seed)
-    size_um, reach = structure.pixel_size_um, structure.margin_px
-    planes: list[Floats] = []
-    for brightness in structure.brightness:
-        level = measure_bright_level(
-            brightness, size_um, microscope, sampling=SAMPLING, reach_px=reach
-        )
-        counts = record(
-            brightness[None],
-            size_um,
-            acquisition,
-            generator,
-            sampling=SAMPLING,
-            reach_px=reach,
-            bright_level=level,
-        )
-        planes.append(counts[0, structure.cut, structure.cut].numpy().astype(np.float64))
-    return planes
+    fields_of = range(len(structure.brightness))
+    return [structure.record(i, acquisition, microscope, generator) for i in fields_of]
 
 
 def _beads(acquisition: Acquisition, microscope: Microscope, seed: int) -> Floats:

@@ -22,6 +22,7 @@ from training.simulation.fitting.fit import (
     Fit,
     Given,
     Value,
+    excess_range,
     fit,
     in_effect,
     to_microscope,
@@ -310,9 +311,8 @@ def _transfer(fitted: Fit) -> PhotonTransfer:
     return PhotonTransfer(
         mean_counts=fitted.transfer.mean,
         variance_counts2=fitted.transfer.variance,
-        slope_counts=detector.gain_counts_per_photon * detector.excess_noise_factor,
-        intercept_counts2=detector.variance(0.0)
-        - detector.gain_counts_per_photon * detector.excess_noise_factor * detector.offset_counts,
+        slope_counts=detector.slope_counts,
+        intercept_counts2=detector.variance(0.0) - detector.slope_counts * detector.offset_counts,
     )
 
 
@@ -334,8 +334,7 @@ def _estimates(fitted: Fit, given: Given) -> tuple[Estimate, ...]:
         Estimate(
             "Excess noise factor",
             fitted.detector.excess_noise_factor,
-            max(fitted.detector.excess_noise_factor - 0.05, 1.0),
-            fitted.detector.excess_noise_factor + 0.05,
+            *excess_range(fitted.detector),
             "",
             "given" if given.excess_noise_factor else noise_method,
             "Only its product with the gain is sure."

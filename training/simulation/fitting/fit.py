@@ -269,7 +269,7 @@ def to_microscope(
         breathing_um=(0.0, 0.0),
         drift_um=(0.0, 0.0),
         photons=(fitted.photons.low, fitted.photons.high),
-        excess_noise_factor=(excess, excess) if excess else _excess_range(fitted.detector),
+        excess_noise_factor=(excess, excess) if excess else excess_range(fitted.detector),
         gain_counts_per_photon=(fitted.gain.low, fitted.gain.high),
         offset_counts=(fitted.offset.low, fitted.offset.high),
         read_noise_counts=(fitted.read_noise.low, fitted.read_noise.high),
@@ -316,7 +316,8 @@ def _fit_detector(given: Given, squares: Floats) -> tuple[Transfer, Detector, di
     return transfer, detector, scatter
 
 
-def _excess_range(detector: Detector) -> tuple[float, float]:
+def excess_range(detector: Detector) -> tuple[float, float]:
+    """Return what the excess noise factor of a fitted detector may be."""
     factor = detector.excess_noise_factor
     return max(factor - 0.05, 1.0), factor + 0.05
 

@@ -1,16 +1,16 @@
 """How much light there is: in bright structure, in the background, with depth, and over time."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
-from training.simulation import detector as steps
 from training.simulation.fitting.noise import Detector
-from training.simulation.formation import BRIGHT_PERCENTILE
+from training.simulation.formation import BRIGHT_PERCENTILE, count
+from training.simulation.microscope import Microscope
 
 Floats = NDArray[np.float64]
 
@@ -140,16 +140,16 @@ def expose(
     """
     drawn = np.random.SeedSequence(seed).generate_state(1, np.uint64)
     generator = torch.Generator().manual_seed(int(drawn[0]) >> 1)
-    detected = steps.detect(torch.from_numpy(images * photons + background_photons), generator)
-    signal = steps.multiply(detected, detector.excess_noise_factor, generator)
-    counts = steps.read_out(
-        signal,
-        detector.gain_counts_per_photon,
-        detector.offset_counts,
-        detector.read_noise_counts,
-        generator,
+    expected = torch.from_numpy(images * photons + background_photons)
+    acquisition = replace(
+        Microscope().typical(),
+        excess_noise_factor=detector.excess_noise_factor,
+        gain_counts_per_photon=detector.gain_counts_per_photon,
+        offset_counts=detector.offset_counts,
+        read_noise_counts=detector.read_noise_counts,
+        saturation_counts=saturation_counts,
     )
-    return steps.digitise(counts, saturation_counts).numpy()
+    return count(expected, acquisition, generator).numpy()
 
 
 def _brightest(images: Iterable[Floats]) -> Floats:

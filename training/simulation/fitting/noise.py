@@ -94,10 +94,14 @@ class Detector:
     background_photons: float
     offset_is_seen: bool
 
+    @property
+    def slope_counts(self) -> float:
+        """Variance that the noise gains with each count of light."""
+        return self.gain_counts_per_photon * self.excess_noise_factor
+
     def variance(self, mean_counts: float) -> float:
         """Return the variance of the noise of pixels of a mean, counts²."""
-        slope = self.gain_counts_per_photon * self.excess_noise_factor
-        shot = slope * max(mean_counts - self.offset_counts, 0)
+        shot = self.slope_counts * max(mean_counts - self.offset_counts, 0)
         return shot + self.read_noise_counts**2 + ROUNDING_VARIANCE
 
 

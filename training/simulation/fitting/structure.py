@@ -100,6 +100,42 @@ class Structure:
         bright = np.percentile(native, BRIGHT_PERCENTILE, axis=(1, 2), keepdims=True)
         return native.clip(0) / bright
 
+    def record(
+        self,
+        field: int,
+        acquisition: Acquisition,
+        microscope: Microscope,
+        generator: torch.Generator,
+        relative: float = 1.0,
+    ) -> Floats:
+        """Record one field.
+
+        Parameters
+        ----------
+        field
+            Its number.
+        acquisition
+            What happens.
+        microscope
+            Whose typical acquisition says what is bright.
+        generator
+            Source of randomness.
+        relative
+            How bright the field is, over what the acquisition says.
+
+        Returns
+        -------
+        ndarray
+            (y, x) counts.
+        """
+        brightness, size_um = self.brightness[field], self.pixel_size_um
+        how = {"sampling": SAMPLING, "reach_px": self.margin_px}
+        level = measure_bright_level(brightness, size_um, microscope, **how)
+        counts = record(
+            brightness[None], size_um, acquisition, generator, bright_level=level / relative, **how
+        )
+        return counts[0, self.cut, self.cut].numpy().astype(np.float64)
+
 
 def generate(
     kind: str,
@@ -200,19 +236,10 @@ def photograph(
         model.kind, native_um, widest_um, seed, fields, model.magnification, model.draw
     ).layered(model.layers)
     counts: list[Floats] = []
-    for index, brightness in enumerate(structure.brightness):
+    for index in range(fields):
         rng = np.random.default_rng((seed, index, 1))
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        how = {"sampling": SAMPLING, "reach_px": structure.margin_px}
-        size_um = structure.pixel_size_um
-        level = measure_bright_level(brightness, size_um, microscope, **how)
-        recorded = record(
-            brightness[None],
-            size_um,
-            microscope.draw(rng),
-            generator,
-            bright_level=level / float(rng.choice(relative)),
-            **how,
-        )
-        counts.append(recorded[0, structure.cut, structure.cut].numpy().astype(np.float64))
+        acquisition = microscope.draw(rng)
+        place = float(rng.choice(relative))
+        counts.append(structure.record(index, acquisition, microscope, generator, place))
     return np.stack(counts)
