@@ -41,6 +41,11 @@ class Room:
         """Read rdf.yaml."""
         return yaml.safe_load((self.folder / "rdf.yaml").read_text(encoding="utf-8"))
 
+    def channels(self) -> list[str]:
+        """Return what the channels of the output are, the restored image first."""
+        axes = self.description()["outputs"][0]["axes"]
+        return next(axis["channel_names"] for axis in axes if axis["type"] == "channel")
+
 
 def rooms() -> list[Room]:
     """Return all rooms, by name."""

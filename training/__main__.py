@@ -3,7 +3,6 @@
 import importlib
 import pkgutil
 from pathlib import Path
-from typing import Literal
 
 from cyclopts import App
 
@@ -29,7 +28,7 @@ def _add_verb(name: str) -> None:
         *,
         data: Path | None = None,
         out: Path | None = None,
-        preset: Literal["small", "full"] = "small",
+        preset: str = "small",
         minutes: float | None = None,
         steps: int | None = None,
         seed: int = 0,
@@ -45,7 +44,7 @@ def _add_verb(name: str) -> None:
         out
             Folder of the run; runs/ and the model's name without it.
         preset
-            Hyper-parameters: "small" for a laptop, "full" for a GPU.
+            Hyper-parameters: "small" for a laptop; "full", of the published size, for a GPU.
         minutes
             How long to train.
         steps

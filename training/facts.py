@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from packages import __version__, images
@@ -57,7 +58,7 @@ def collect_facts(
         "data": _data_facts(dataset) | counts,
         "versions": versions(),
         "device": _device_name(device),
-        "inference": _inference_cost(recipe, state, device),
+        "inference": _inference_cost(state.average, device),
     }
 
 
@@ -67,13 +68,13 @@ def versions() -> dict[str, str]:
 
 
 @torch.no_grad()
-def mean_absolute_errors(recipe: Recipe, state: State, fixed: Batch) -> dict[str, float]:
+def mean_absolute_errors(network: nn.Module, fixed: Batch) -> dict[str, float]:
     """Compare the mean absolute error of restored and of unrestored crops.
 
     Parameters
     ----------
-    recipe, state
-        The averaged weights restore.
+    network
+        Restores; its first channel is compared.
     fixed
         Crops with their truth.
 
@@ -82,9 +83,9 @@ def mean_absolute_errors(recipe: Recipe, state: State, fixed: Batch) -> dict[str
     dict
         ``error_restored`` and ``error_input``, in normalised intensity.
     """
-    device = next(state.average.parameters()).device
+    device = next(network.parameters()).device
     target = fixed.target.to(device)
-    restored = recipe.restore(state.average, fixed.input.to(device))
+    restored = network(fixed.input.to(device))[:, :1]
     return {
         "error_restored": float(F.l1_loss(restored, target)),
         "error_input": float(F.l1_loss(fixed.input.to(device), target)),
@@ -149,12 +150,12 @@ def _device_name(device: torch.device) -> str:
 
 
 @torch.no_grad()
-def _inference_cost(recipe: Recipe, state: State, device: torch.device) -> dict[str, Any]:
+def _inference_cost(network: nn.Module, device: torch.device) -> dict[str, Any]:
     """Measure a megapixel, after a first one that warms caches up."""
     image = torch.zeros(1, 1, 1024, 1024, device=device)
-    recipe.restore(state.average, image)
+    network(image)
     with Measure(device) as cost:
-        recipe.restore(state.average, image)
+        network(image)
     return {
         "seconds_per_megapixel": round(cost.seconds, 4),
         "peak_mib_per_megapixel": round(cost.peak_mib, 1),

@@ -4,7 +4,8 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from training.data import Batch, Patches
 from training.recipe import Recipe, Settings
 
 MARKS = 50  # how often a training is validated, logged and saved
+_MEASURED = 4  # crops on which a recipe measures what it wants
 
 
 @dataclass(frozen=True)
@@ -268,6 +270,7 @@ def train(
                 "calibration_loss": calibration_loss,
                 "learning_rate": rate,
                 "waiting_for_data": waiting_s / max(clock.seconds - mark_start_s, 1e-9),
+                **measured(recipe, state.average, fixed),
             }
             if not math.isfinite(entry["loss"] + calibration_loss):
                 raise UserError(
@@ -303,7 +306,23 @@ def validate(recipe: Recipe, network: nn.Module, fixed: Batch) -> float:
     float
         Mean over the crops.
     """
-    return float(recipe.loss(network, fixed.input, fixed.target))
+    with same_randomness():
+        return float(recipe.loss(network, fixed.input, fixed.target))
+
+
+@torch.no_grad()
+def measured(recipe: Recipe, network: nn.Module, fixed: Batch) -> dict[str, float]:
+    """Return what the recipe measures beside its loss, on a few of the fixed crops."""
+    with same_randomness():
+        return recipe.measure(network, fixed.input[:_MEASURED], fixed.target[:_MEASURED])
+
+
+@contextmanager
+def same_randomness() -> Generator[None]:
+    """Draw the same random numbers each time, and leave those of the training alone."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
 
 
 class _Clock:

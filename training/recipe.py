@@ -43,6 +43,10 @@ class Settings:
         object.__setattr__(self, "network", MappingProxyType(dict(self.network)))
 
 
+def _nothing(network: nn.Module, image: Tensor, target: Tensor) -> dict[str, float]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How one room's model is trained.
@@ -54,18 +58,19 @@ class Recipe:
     architecture
         Builds the network from `Settings.network`.
     loss
-        ``loss(network, input, target)``: a scalar, from tensors of shape (batch, 1, y, x).
+        ``loss(network, input, target)``: a scalar, from tensors of shape (batch, 1, y, x). The
+        network's own forward is the restoration, all channels of it.
     loss_name
         As it goes into the model card.
-    restore
-        ``restore(network, input)``: the restored image, shape (batch, 1, y, x).
     presets
         Settings by name; "small" is for a laptop, "full" for a GPU.
+    measure
+        ``measure(network, input, target)``: further numbers to log at each mark, by name.
     """
 
     room: str
     architecture: Callable[..., nn.Module]
     loss: Callable[[nn.Module, Tensor, Tensor], Tensor]
     loss_name: str
-    restore: Callable[[nn.Module, Tensor], Tensor]
     presets: Mapping[str, Settings]
+    measure: Callable[[nn.Module, Tensor, Tensor], dict[str, float]] = _nothing

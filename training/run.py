@@ -25,10 +25,13 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 from packages.cli import UserError, console, progress
-from packages.datasets import Dataset, open_dataset
+from packages.datasets import Dataset, Item, open_dataset
 from packages.files import sha256, write_json
+from packages.rooms import room
+from training.calibration import calibrate
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data import Pair, Patches, load_pairs, split_items
 from training.degrade import FreshPatches
@@ -46,6 +49,7 @@ from training.simulation.dataset import simulate
 from training.simulation.microscope import Microscope, read_microscope
 
 _FIXED_CROPS = 32
+_CALIBRATED = 64  # images of each part on which the standard deviation is calibrated and judged
 _EXAMPLES = 16  # validation images among which the package's test image is chosen
 _PICTURE_EVERY_S = 60.0
 
@@ -165,6 +169,7 @@ def run(
         raise UserError(f"{out} has already done {state.step} steps: ask for a longer training.")
     counts = {"training_images": len(training), "calibration_images": len(calibration)}
     facts = collect_facts(recipe, asdict(request), dataset, counts, state, fabric.device)
+    channels = room(recipe.room).channels()
     drawn_at = time.monotonic()
 
     def save(state: State, is_best: bool) -> None:
@@ -175,7 +180,7 @@ def run(
                 "steps": state.step,
                 "seconds": round(state.seconds, 1),
                 "calibration_loss": state.best_loss,
-                **mean_absolute_errors(recipe, state, fixed),
+                **mean_absolute_errors(state.average, fixed),
             }
             save_checkpoint(
                 out / "weights.pt",
@@ -191,7 +196,7 @@ def run(
         # Last: a run killed before resumes earlier, and makes the others again.
         save_checkpoint(out / "last.pt", state.to_dict())
         if time.monotonic() - drawn_at > _PICTURE_EVERY_S:
-            draw(out / "progress.png", recipe, state.average, log.entries, fixed)
+            draw(out / "progress.png", recipe, state.average, log.entries, fixed, channels)
             drawn_at = time.monotonic()
 
     with progress() as bars, _interrupt_between_steps() as interrupted:
@@ -215,12 +220,14 @@ def run(
             on_step=after_step,
             on_mark=save,
         )
-    draw(out / "progress.png", recipe, state.average, log.entries, fixed)
+    draw(out / "progress.png", recipe, state.average, log.entries, fixed, channels)
     waiting = np.average(
         [e["waiting_for_data"] for e in log.entries],
         weights=np.diff([0.0, *(e["seconds"] for e in log.entries)]),
     )
-    errors = mean_absolute_errors(recipe, state, fixed)
+    errors = mean_absolute_errors(state.average, fixed)
+    if hasattr(state.average, "calibration"):
+        _calibrate(out / "weights.pt", state.average, calibration, parts["validation"])
     console.print(
         f"Trained {recipe.room} for {state.step} steps in {state.seconds / 60:.1f} min "
         f"({waiting:.1%} of it waiting for data). Mean absolute error on calibration crops "
@@ -229,6 +236,30 @@ def run(
         soft_wrap=True,
     )
     return out / "weights.pt"
+
+
+def _calibrate(
+    file: Path, network: nn.Module, calibration: list[Pair], validation: tuple[Item, ...]
+) -> None:
+    """Calibrate the best weights where that has not been done, and say what it brought."""
+    best = load_checkpoint(file)
+    if "calibration" not in best["facts"]:
+        network.load_state_dict(best["weights"])
+        with console.status("Calibrating the standard deviation"):
+            found = calibrate(
+                network, calibration[:_CALIBRATED], load_pairs(validation)[:_CALIBRATED]
+            )
+        best["weights"] = {k: v.cpu() for k, v in network.state_dict().items()}
+        best["facts"]["calibration"] = found
+        save_checkpoint(file, best)
+    found = best["facts"]["calibration"]
+    covered = " and ".join(
+        f"{found[when]['coverage_0.9']:.1%} {when} calibration" for when in ("before", "after")
+    )
+    console.print(
+        f"90 % intervals cover {covered}, on {found['images']['validation']} validation images.",
+        soft_wrap=True,
+    )
 
 
 def _recorder(microscope: Path | None) -> tuple[Microscope | None, Path | None, str | None]:

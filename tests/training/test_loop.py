@@ -32,7 +32,7 @@ def absolute_error(network: nn.Module, image: torch.Tensor, target: torch.Tensor
     return F.l1_loss(network(image), target)
 
 
-TINY = Recipe("tiny", Tiny, absolute_error, "L1", lambda n, x: n(x), {"small": SETTINGS})
+TINY = Recipe("tiny", Tiny, absolute_error, "L1", {"small": SETTINGS})
 
 
 def run(steps: int, folder: Path, state: State | None = None, recipe: Recipe = TINY) -> State:
@@ -101,7 +101,7 @@ def test_a_loss_that_is_no_number_stops_the_training(tmp_path: Path) -> None:
     def broken(network: nn.Module, image: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         return absolute_error(network, image, target) * math.nan
 
-    recipe = Recipe("tiny", Tiny, broken, "", lambda n, x: n(x), {})
+    recipe = Recipe("tiny", Tiny, broken, "", {})
     with pytest.raises(UserError, match="no longer a number"):
         run(3, tmp_path, recipe=recipe)
 

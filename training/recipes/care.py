@@ -12,17 +12,11 @@ def loss(network: nn.Module, image: Tensor, target: Tensor) -> Tensor:
     return F.l1_loss(network(image), target)
 
 
-def restore(network: nn.Module, image: Tensor) -> Tensor:
-    """Return the restored image; CARE's only output."""
-    return network(image)
-
-
 RECIPE = Recipe(
     room="care",
     architecture=UNet,
     loss=loss,
     loss_name="mean absolute error",
-    restore=restore,
     presets={
         # The simulated microscope's pixels are 4 times coarser than the target's: working on
         # their grid costs a sixteenth of the operations. Not residual: on that grid the network
