@@ -17,6 +17,8 @@ from training.percentiles import Sample, Sampler, area_px
 from training.simulation import formation, optics, specimen
 from training.simulation.microscope import Microscope, stack
 
+_CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True)
 class _Field:
@@ -46,7 +48,9 @@ class FreshPatches(Patches):
     batch_size
         Patches in a batch.
     seed
-        With the step, it determines a batch.
+        With the step and the kind of device, it determines a batch.
+    device
+        Where images are recorded. Batches lie in main memory, as those of `Patches` do.
 
     Raises
     ------
@@ -64,8 +68,10 @@ class FreshPatches(Patches):
         size_px: int,
         batch_size: int,
         seed: int,
+        device: torch.device = _CPU,
     ) -> None:
         super().__init__(pairs, size_px=size_px, batch_size=batch_size, seed=seed)
+        self._device = device
         self._microscope = microscope
         self._pixel_size_um = pixel_size_um
         self._sampling = sampling = sampling_of(microscope, pixel_size_um)
@@ -77,7 +83,7 @@ class FreshPatches(Patches):
         # A region begins up to a native pixel before its patch and its margin.
         self._before_px = self._margin_px + sampling
         self._behind_px = self._region_px - size_px
-        self._sampler = Sampler(microscope, pixel_size_um, sampling, self._reach_px)
+        self._sampler = Sampler(microscope, pixel_size_um, sampling, self._reach_px, device)
         rng = np.random.default_rng(seed)
         self._fields = [self._field(pair, rng) for pair in pairs]
 
@@ -111,16 +117,17 @@ class FreshPatches(Patches):
         rng = np.random.default_rng((self.seed, step))
         places = list(self._draw_places(rng))
         phases = rng.integers(self._sampling, size=(self.batch_size, 2))
-        counts, percentiles = self._record(places, phases, rng)
+        counts, wanted = self._record(places, phases, rng)
+        percentiles = wanted.numpy(force=True)
         fine = F.interpolate(
             counts[:, None], scale_factor=self._sampling, mode="bilinear", align_corners=False
-        )[:, 0].numpy()
+        )[:, 0].numpy(force=True)
         inputs = np.empty((self.batch_size, 1, self.size_px, self.size_px), np.float32)
         targets = np.empty_like(inputs)
         for k, (index, i, j) in enumerate(places):
             first = self._margin_px + phases[k]
             here = tuple(slice(start, start + self.size_px) for start in first)
-            low, high = percentiles[k].numpy()
+            low, high = percentiles[k]
             degraded = (fine[k][here] - low) / (high - low + np.float32(EPSILON))
             target = self.pairs[index].target[i : i + self.size_px, j : j + self.size_px]
             turns, flip = int(rng.integers(4)), bool(rng.integers(2))
@@ -156,7 +163,7 @@ class FreshPatches(Patches):
         corners = np.array([corner for _, *corner in places]) - phases - self._margin_px
         brightness = self._regions(fields, corners)
         acquisition = stack([self._microscope.draw(rng) for _ in places], brightness)
-        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        generator = torch.Generator(self._device).manual_seed(int(rng.integers(2**63)))
         blur = formation.kernel(self._pixel_size_um, acquisition, self._reach_px)
         labelled = specimen.labelled(
             brightness, acquisition.labels_per_um2, self._pixel_size_um, generator, normal=True
@@ -165,8 +172,8 @@ class FreshPatches(Patches):
         native = formation.scan(
             image, self._pixel_size_um, acquisition, generator, sampling=self._sampling
         )
-        bright = torch.tensor([field.sample.bright_level for field in fields]).view(-1, 1, 1)
-        sides_um = torch.tensor([field.side_um for field in fields]).view(-1, 1, 1)
+        bright = self._of_each([field.sample.bright_level for field in fields])
+        sides_um = self._of_each([field.side_um for field in fields])
         light = light_over(acquisition, sides_um, generator)
         seen = self._places_in_images(places, corners)
         expected = expected_photons(native / bright, acquisition, light, seen)
@@ -184,7 +191,7 @@ class FreshPatches(Patches):
             area_px(blur),
             light,
             generator,
-            torch.from_numpy(wanted.astype(np.float32)),
+            torch.as_tensor(wanted, dtype=torch.float32, device=self._device),
         )
         return counts, percentiles
 
@@ -194,7 +201,7 @@ class FreshPatches(Patches):
         regions = np.empty((len(fields), side, side), np.float32)
         for region, field, (i, j) in zip(regions, fields, corners + self._before_px, strict=True):
             region[:] = field.brightness[i : i + side, j : j + side]
-        return torch.from_numpy(regions).clamp_(min=0)
+        return torch.as_tensor(regions, device=self._device).clamp(min=0)
 
     def _places_in_images(self, places: list[tuple[int, int, int]], corners: np.ndarray) -> Tensor:
         """Return x and y, from -1 to 1, of the native pixels in their images: (batch, y, x, 2)."""
@@ -204,7 +211,10 @@ class FreshPatches(Patches):
             (corners[:, axis, None] + centres) / shapes[:, axis, None] * 2 - 1 for axis in (0, 1)
         )
         grid = np.stack(np.broadcast_arrays(x[:, None, :], y[:, :, None]), axis=-1)
-        return torch.from_numpy(grid.astype(np.float32))
+        return torch.as_tensor(grid, dtype=torch.float32, device=self._device)
+
+    def _of_each(self, values: list[float]) -> Tensor:
+        return torch.tensor(values, device=self._device).view(-1, 1, 1)
 
 
 def _fast_side(least_px: int, sampling: int) -> int:

@@ -32,8 +32,8 @@ def light_over(acquisition: Acquisition, side_um: Tensor, generator: Generator) 
         structure that vignetting leaves, and photons of the background.
     """
     shape = (len(side_um), _GRID, _GRID)
-    centre = torch.zeros(len(side_um), 2)
-    left = specimen.vignetted(torch.ones(shape), acquisition.vignetting, centre)
+    centre = side_um.new_zeros(len(side_um), 2)
+    left = specimen.vignetted(side_um.new_ones(shape), acquisition.vignetting, centre)
     background = specimen.background(
         shape,
         acquisition.background_photons,

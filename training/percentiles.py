@@ -72,18 +72,26 @@ class Sampler:
         What records.
     pixel_size_um, sampling, reach_px
         See `formation.record`.
+    device
+        Where samples lie.
     """
 
     def __init__(
-        self, microscope: Microscope, pixel_size_um: float, sampling: int, reach_px: int
+        self,
+        microscope: Microscope,
+        pixel_size_um: float,
+        sampling: int,
+        reach_px: int,
+        device: torch.device,
     ) -> None:
+        self._device = device
         self._microscope = microscope
         self._pixel_size_um = pixel_size_um
         self._sampling = sampling
         self._reach_px = reach_px
         # Light that a blur spreads over an area is dimmed by it: what lies between three blurs
         # is interpolated along the area.
-        like = torch.empty(0)
+        like = torch.empty(0, device=device)
         three = [
             microscope.sharpest(),
             microscope.typical(),
@@ -97,7 +105,7 @@ class Sampler:
         fine = (np.arange(sampling) + 0.5) / sampling + 0.5
         rng = np.random.default_rng(0)
         offsets = rng.choice(fine % 1, (2, _SIZE, _PHASES))
-        y, x = (torch.from_numpy(offset).to(like) for offset in offsets)
+        y, x = torch.as_tensor(offsets, dtype=like.dtype, device=device)
         self._weights = torch.stack([(1 - y) * (1 - x), (1 - y) * x, y * (1 - x), y * x], dim=1)
 
     def sample(self, brightness: NDArray[np.float32], rng: np.random.Generator) -> Sample:
@@ -115,7 +123,7 @@ class Sampler:
         Sample
             Denser among bright pixels, for few of them make the high percentile.
         """
-        field = torch.from_numpy(brightness).clamp(min=0)
+        field = torch.as_tensor(brightness, device=self._device).clamp(min=0)
         bright_level = formation.measure_bright_level(
             field,
             self._pixel_size_um,
@@ -135,17 +143,17 @@ class Sampler:
         blocks = torch.stack(corners, dim=-1)  # (blurs, y, x, 4)
         rows, columns = blocks.shape[1:3]
         flat = blocks.flatten(1, 2)
-        from_bright = flat[1].mean(-1).argsort(descending=True).numpy()
+        from_bright = flat[1].mean(-1).argsort(descending=True).numpy(force=True)
         rank = (np.arange(_SIZE) + rng.random(_SIZE)) / _SIZE
         chosen = from_bright[(rank**3 * len(from_bright)).astype(np.intp)]
         shares = np.repeat(rank**2, _PHASES)
         y, x = np.divmod(chosen, columns)
         places = np.stack([(x + 1) / (columns + 1), (y + 1) / (rows + 1)], axis=-1) * 2 - 1
         return Sample(
-            brightness=flat[:, torch.from_numpy(chosen)] / bright_level,
+            brightness=flat[:, torch.as_tensor(chosen, device=self._device)] / bright_level,
             bright_level=bright_level,
-            places=torch.from_numpy(places.astype(np.float32)),
-            shares=torch.from_numpy((shares / shares.sum()).astype(np.float32)),
+            places=torch.as_tensor(places, dtype=torch.float32, device=self._device),
+            shares=torch.as_tensor(shares / shares.sum(), dtype=torch.float32, device=self._device),
         )
 
     def percentiles(
@@ -184,7 +192,7 @@ class Sampler:
         below = (torch.searchsorted(self.areas_px, blur_px) - 1).clamp(0, len(self.areas_px) - 2)
         gap = self.areas_px[below + 1] - self.areas_px[below]
         share = ((blur_px - self.areas_px[below]) / gap.clamp(min=1e-6)).clamp(0, 1)
-        image = torch.arange(len(samples))
+        image = torch.arange(len(samples), device=self._device)
         brightness = torch.lerp(blurs[image, below], blurs[image, below + 1], share[:, None, None])
         places = torch.stack([one.places for one in samples])[:, :, None].expand(-1, -1, 4, -1)
         expected = expected_photons(brightness, acquisition, light, places)

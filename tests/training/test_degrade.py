@@ -25,9 +25,13 @@ def pairs() -> list[Pair]:
     return [_pair(side=128, seed=seed) for seed in range(2)]
 
 
-def _fresh(pairs: list[Pair], microscope: Microscope, **changes: int) -> FreshPatches:
+def _fresh(
+    pairs: list[Pair], microscope: Microscope, device: str = "cpu", **changes: int
+) -> FreshPatches:
     asked = {"size_px": 64, "batch_size": 4, "seed": 0} | changes
-    return FreshPatches(pairs, microscope, pixel_size_um=PIXEL_UM, **asked)
+    return FreshPatches(
+        pairs, microscope, pixel_size_um=PIXEL_UM, device=torch.device(device), **asked
+    )
 
 
 def test_a_batch_is_a_function_of_seed_and_step(pairs: list[Pair]) -> None:
@@ -38,6 +42,22 @@ def test_a_batch_is_a_function_of_seed_and_step(pairs: list[Pair]) -> None:
     assert torch.equal(one.batch(5).target, again.batch(5).target)
     assert not torch.equal(one.batch(5).input, one.batch(6).input)
     assert not torch.equal(one.batch(5).input, other.batch(5).input)
+
+
+def test_every_tensor_is_made_on_the_device_asked_for(pairs: list[Pair]) -> None:
+    """Whatever forgot its device would be on one that holds no data, and could not be used."""
+    expected = _fresh(pairs, Microscope()).batch(3)
+    with torch.device("meta"):
+        asked = _fresh(pairs, Microscope(), device="cpu").batch(3)
+    assert torch.equal(asked.input, expected.input)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_records_the_same_targets(pairs: list[Pair]) -> None:
+    batch = _fresh(pairs, Microscope(), device="cuda").batch(3)
+    expected = _fresh(pairs, Microscope()).batch(3)
+    assert torch.equal(batch.target, expected.target)
+    assert np.corrcoef(batch.input.flatten(), expected.input.flatten())[0, 1] > 0.5
 
 
 def test_drawing_ahead_changes_nothing(pairs: list[Pair]) -> None:

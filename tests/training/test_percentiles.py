@@ -20,7 +20,7 @@ def test_percentiles_are_those_of_a_whole_image(kind: str) -> None:
     microscope = Microscope()
     reach_px = 20
     rng = np.random.default_rng(1)
-    sampler = Sampler(microscope, PIXEL_UM, 4, reach_px)
+    sampler = Sampler(microscope, PIXEL_UM, 4, reach_px, torch.device("cpu"))
     around = np.pad(target, reach_px, mode="symmetric")
     sample = sampler.sample(around, rng)
     acquisitions = [microscope.draw(rng) for _ in range(4)] * 6

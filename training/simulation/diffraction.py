@@ -62,9 +62,9 @@ class Optics:
     depth_um: Parameter = 0.0
 
     def __post_init__(self) -> None:
-        aperture = torch.as_tensor(self.numerical_aperture)
         for index in (self.refractive_index, self.tissue_refractive_index):
-            if bool((aperture >= torch.as_tensor(index)).any()):
+            reached = self.numerical_aperture >= index
+            if bool(reached.any() if isinstance(reached, Tensor) else reached):
                 raise ValueError("The numerical aperture must be below both refractive indices.")
 
 
@@ -189,7 +189,7 @@ def focused_pupil(optics: Optics, like: Tensor) -> Pupil:
 @torch.no_grad()
 def _best_focus_um(pupil: Pupil, nearest_um: Tensor, farthest_um: Tensor) -> Tensor:
     """(batch, 1) where the axis is brightest; there the intensity is stationary: no gradient."""
-    steps = torch.linspace(-1, 1, _FOCUS_STEPS).to(nearest_um)
+    steps = torch.linspace(-1, 1, _FOCUS_STEPS, dtype=nearest_um.dtype, device=nearest_um.device)
     centre_um, reach_um = (farthest_um + nearest_um) / 2, (farthest_um - nearest_um) / 2
     for _ in range(3):
         z_um = centre_um + reach_um * steps
@@ -217,7 +217,8 @@ def gauss_legendre(count: int, like: Tensor) -> tuple[Tensor, Tensor]:
         Nodes and weights.
     """
     nodes, weights = _legendre(count)
-    return torch.as_tensor(nodes).to(like) / 2 + 0.5, torch.as_tensor(weights).to(like) / 2
+    both = torch.as_tensor(np.stack((nodes, weights)), dtype=like.dtype, device=like.device)
+    return both[0] / 2 + 0.5, both[1] / 2
 
 
 class _BesselFunctions(torch.autograd.Function):

@@ -213,14 +213,18 @@ def kernel_3d(
 
 
 def _lateral_fwhm_um(pupil: Pupil) -> Tensor:
-    r_um = pupil.spot_um * torch.linspace(0, 1, _WIDTH_STEPS).to(pupil.spot_um)
+    r_um = pupil.spot_um * _from_0_to_1(_WIDTH_STEPS, pupil.spot_um)
     return 2 * _half_maximum(r_um, pupil.intensity(r_um, r_um.new_zeros(1, 1))[:, 0])
 
 
 def _axial_fwhm_um(pupil: Pupil) -> Tensor:
-    z_um = pupil.focus_um * torch.linspace(0, 1, 4 * _WIDTH_STEPS).to(pupil.focus_um)
+    z_um = pupil.focus_um * _from_0_to_1(4 * _WIDTH_STEPS, pupil.focus_um)
     near, far = pupil.on_axis(-z_um), pupil.on_axis(z_um)
     return _half_maximum(z_um, near / near[:, :1]) + _half_maximum(z_um, far / far[:, :1])
+
+
+def _from_0_to_1(steps: int, like: Tensor) -> Tensor:
+    return torch.linspace(0, 1, steps, dtype=like.dtype, device=like.device)
 
 
 def _half_maximum(position: Tensor, value: Tensor) -> Tensor:
@@ -240,10 +244,11 @@ def _blur(
     shrinking = (1 - (target_fwhm_um / _lateral_fwhm_um(pupil)[:, None]) ** 2).sqrt()
     pixel_um = torch.as_tensor(pixel_size_um, dtype=z_um.dtype, device=z_um.device).reshape(-1, 1)
     distances_px, indices, weights = _radial_interpolation(reach_px)
-    r_um = pixel_um / shrinking * torch.as_tensor(distances_px).to(z_um)
+    distances = torch.as_tensor(distances_px, dtype=z_um.dtype, device=z_um.device)
+    r_um = pixel_um / shrinking * distances
     profile = pupil.intensity(r_um, z_um[None])
     nearest = profile[..., torch.as_tensor(indices, device=z_um.device)]
-    return (nearest * torch.as_tensor(weights).to(z_um)).sum(-1)
+    return (nearest * torch.as_tensor(weights, dtype=z_um.dtype, device=z_um.device)).sum(-1)
 
 
 @cache
@@ -302,6 +307,7 @@ def _light_per_plane(optics: Optics, pupil: Pupil, z_um: Tensor) -> Tensor:
 
 
 def _like(optics: Optics, *others: Parameter) -> Tensor:
-    """Find a tensor among the values, whose type and device the others take."""
+    """Find a tensor among the values, whose type and device the others take; none is the CPU's."""
     values = (*vars(optics).values(), *others)
-    return next((value for value in values if isinstance(value, Tensor)), torch.empty(0))
+    tensors = (value for value in values if isinstance(value, Tensor))
+    return next(tensors, torch.empty(0, device="cpu"))

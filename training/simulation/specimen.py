@@ -42,8 +42,8 @@ def labelled(
     Tensor
         Same shape; mean `brightness`, variance brightness / fluorophores per pixel.
     """
-    finite = torch.as_tensor(labels_per_um2).clamp(max=_MOST_LABELS)
-    labels_per_pixel = finite.to(brightness) * pixel_size_um**2
+    labels = torch.as_tensor(labels_per_um2, dtype=brightness.dtype, device=brightness.device)
+    labels_per_pixel = labels.clamp(max=_MOST_LABELS) * pixel_size_um**2
     if normal:
         noise = torch.empty_like(brightness).normal_(generator=generator)
         return brightness + noise * (brightness / labels_per_pixel).sqrt()
@@ -160,4 +160,5 @@ def attenuation(depth_um: float | Tensor, scattering_length_um: float | Tensor) 
     Tensor
         exp(−2 depth / scattering length), of the parameters' common shape.
     """
-    return torch.exp(torch.as_tensor(-2 * depth_um / scattering_length_um))
+    exponent = -2 * depth_um / scattering_length_um
+    return (exponent if isinstance(exponent, Tensor) else torch.tensor(exponent)).exp()
