@@ -3,7 +3,6 @@
 import io
 import math
 import pickle
-import shutil
 import tempfile
 import zipfile
 from pathlib import Path
@@ -16,12 +15,14 @@ import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
-from packages import images
+from packages import card, images
 from packages.cli import UserError, console
 from packages.export import (
     ONNX_OPSET,
+    TILES_TOLERANCE,
     ZIP_TIME,
     load_network,
+    measure_effective_halo,
     measure_halo,
     save_onnx,
     save_state_dict,
@@ -30,13 +31,23 @@ from packages.export import (
 from packages.files import replacing, sha256
 from packages.normalise import normalise
 from packages.rooms import Room, room
+from packages.source import self_contained
 
 _COVER_PX = 512
+_SCENE_PX = 640  # side of the image on which an effective halo is measured
 # What the description is filled from.
 _FACTS = ("request", "reached", "data", "inference", "loss", "device", "versions")
 
 
-def build(name: str, /, *, checkpoint: Path | None = None, out: Path | None = None) -> Path:
+def build(
+    name: str,
+    /,
+    *,
+    checkpoint: Path | None = None,
+    out: Path | None = None,
+    samples: int | None = None,
+    steps: int | None = None,
+) -> Path:
     """Make one zip of a model: weights in three formats, tests, documentation, model card.
 
     The same model and weights give the same bytes.
@@ -49,6 +60,11 @@ def build(name: str, /, *, checkpoint: Path | None = None, out: Path | None = No
         Run folder of a training, or its weights.pt. The model's reference weights without it.
     out
         Zip to write; dist/NAME.zip without it.
+    samples
+        How many samples of the posterior are drawn for each image, where the model draws samples;
+        as it was trained for without it.
+    steps
+        In how many steps each sample is made, where the model makes it in steps.
 
     Returns
     -------
@@ -58,13 +74,19 @@ def build(name: str, /, *, checkpoint: Path | None = None, out: Path | None = No
     Raises
     ------
     UserError
-        No such model, or a checkpoint that is missing, unreadable or of another model.
+        No such model, a checkpoint that is missing, unreadable or of another model, or a number
+        of samples or steps that the model cannot do.
     """
     chosen = room(name)
     out = out or Path("dist") / f"{name}.zip"
     if out.suffix != ".zip":
         raise UserError(f"{out} does not end in .zip: a package is one zip file.")
     trained = _load_checkpoint(chosen, checkpoint)
+    arguments = trained["facts"]["request"]["settings"]["network"]
+    for option, value in (("samples", samples), ("steps", steps)):
+        if value is not None and option not in arguments:
+            raise UserError(f"'{name}' has no {option} to choose: leave --{option} out.")
+        arguments |= {option: value} if value is not None else {}
     with tempfile.TemporaryDirectory() as folder:
         _furnish(Path(folder), chosen, trained)
         with replacing(out) as temporary:
@@ -115,27 +137,38 @@ def _furnish(folder: Path, chosen: Room, trained: dict[str, Any]) -> None:
     """Write every file of the package into a folder."""
     facts = trained["facts"]
     arguments = facts["request"]["settings"]["network"]
+    # What the zoo has no field for.
+    ours: dict[str, Any] = {"calibration": facts["calibration"]} if "calibration" in facts else {}
     description = chosen.description()
     architecture = description.pop("architecture")["callable"]
+    model_file = folder / "model.py"
+    model_file.write_text(self_contained(chosen.model_file), encoding="utf-8")
     try:
-        network = load_network(chosen.model_file, architecture, arguments, trained["weights"])
+        network = load_network(model_file, architecture, arguments, trained["weights"])
     except (RuntimeError, TypeError) as error:
         raise UserError(
             f"The weights do not fit {chosen.model_file}: the network has changed since they were "
             "trained, train again."
         ) from error
+    except ValueError as error:
+        raise UserError(f"'{chosen.name}' cannot be built like this: {error}.") from error
     step = int(getattr(network, "divisor", 1))
-    halo = measure_halo(network, step)
+    example = trained["example"]["input"].numpy()
+    if "samples" in arguments:  # every sample passes over the image many times
+        scene = normalise(_fitted(example, _SCENE_PX, step))
+        halo = measure_effective_halo(network, torch.from_numpy(scene)[None, None], step)
+        ours["tiles_tolerance"] = TILES_TOLERANCE
+    else:
+        halo = measure_halo(network, step)
     smallest = 2 * halo + step  # the format wants something left when the halo is cropped
-    example = _fitted(trained["example"]["input"].numpy(), smallest, step)
+    example = _fitted(example, smallest, step)
     prepared = torch.from_numpy(normalise(example))[None, None]
     with torch.no_grad():
         restored = network(prepared)
 
-    shutil.copy(chosen.model_file, folder / "model.py")
     save_state_dict(network, folder / "state-dict.pt")
     save_torchscript(
-        chosen.model_file,
+        model_file,
         architecture,
         arguments,
         folder / "state-dict.pt",
@@ -153,7 +186,7 @@ def _furnish(folder: Path, chosen: Room, trained: dict[str, Any]) -> None:
         images.write(folder / f"sample-{side}.tif", sample)
     _cover(folder / "cover.png", example, restored[0, 0].numpy())
 
-    measured = _documentation(facts, network)
+    measured = card.measured_text(facts, parameters=_count(network))
     text = (chosen.folder / "documentation.md").read_text(encoding="utf-8")
     (folder / "documentation.md").write_text(f"{text.rstrip()}\n\n{measured}", encoding="utf-8")
     _complete(
@@ -167,6 +200,8 @@ def _furnish(folder: Path, chosen: Room, trained: dict[str, Any]) -> None:
         smallest=smallest,
         parameters=_count(network),
     )
+    if ours:
+        description["config"]["restoration_zoo"] = ours
     (folder / "rdf.yaml").write_text(
         yaml.safe_dump(description, sort_keys=False, allow_unicode=True, width=100), "utf-8"
     )
@@ -222,73 +257,9 @@ def _complete(
             "opset_version": ONNX_OPSET,
         },
     }
-    request, reached, cost = facts["request"], facts["reached"], facts["inference"]
-    settings = request["settings"]
-    per_epoch = facts["data"]["training_images"]
-    description["config"]["bioimageio"] |= {
-        "model_parameter_count": parameters,
-        "training": {
-            "training_preprocessing": (
-                "Both images of a pair are mapped by percentiles of the whole image (input: drawn "
-                "from 1 to 3 and 99.5 to 99.9; target: 2 and 99.8) to 0 and 1; flips and quarter "
-                "turns; patches with structure are likelier."
-            ),
-            "training_epochs": round(reached["steps"] * settings["batch_size"] / per_epoch, 2),
-            "training_batch_size": settings["batch_size"],
-            "initial_learning_rate": settings["learning_rate"],
-            "learning_rate_schedule": (
-                f"linear warm-up over {settings['warmup']:.0%} of the training, then cosine to 0"
-            ),
-            "loss_function": facts["loss"],
-            "optimizer": "Adam",
-            "regularization": (
-                f"gradient norm at most {settings['clip_norm']:g}; weights averaged with decay "
-                f"{settings['ema_decay']:g}"
-            ),
-            "training_duration": round(reached["seconds"] / 3600, 4),
-            "training_steps": reached["steps"],
-            "seed": request["seed"],
-            "dataset": facts["data"]["name"],
-            "dataset_sha256": request["data_sha256"],
-            "versions": facts["versions"],
-        },
-        "inference_time": f"{cost['seconds_per_megapixel']:g} s per megapixel on {cost['device']}",
-        "memory_requirements_inference": (
-            f"{cost['peak_mib_per_megapixel']:g} MiB per megapixel in one piece; tiles need less"
-        ),
-        "environmental_impact": {
-            "hardware_type": facts["device"],
-            "hours_used": round(reached["seconds"] / 3600, 4),
-        },
+    description["config"]["bioimageio"] |= card.training_entries(facts) | {
+        "model_parameter_count": parameters
     }
-
-
-def _documentation(facts: dict[str, Any], network: torch.nn.Module) -> str:
-    data, request, reached = facts["data"], facts["request"], facts["reached"]
-    cost = facts["inference"]
-    size = f"{data['pixel_size_um']:g} µm" if data["pixel_size_um"] else "unknown"
-    made = ", ".join(f"{key} {value}" for key, value in data["provenance"].items())
-    return f"""## Training
-
-- Data: {data["name"]} (sha256 `{request["data_sha256"][:16]}`), {data["training_images"]} images,
-  pixel size {size}. {data["description"]}
-- Provenance of the data: {made or "not stated"}
-- {reached["steps"]} steps of {request["settings"]["batch_size"]} patches of
-  {request["settings"]["patch_px"]}², seed {request["seed"]}, {reached["seconds"] / 60:.1f} min on
-  {facts["device"]}; {_count(network)} parameters; loss: {facts["loss"]}.
-- Inference: {cost["seconds_per_megapixel"]:g} s and {cost["peak_mib_per_megapixel"]:g} MiB per
-  megapixel on {cost["device"]}.
-
-## Validation
-
-Mean absolute error in normalised intensity on fixed crops of {data["calibration_images"]} images
-that were not trained on, but served to choose the best weights: {reached["error_restored"]:.4f}
-restored, {reached["error_input"]:.4f} before restoration. For scores on images that served for
-nothing, beside controls and other packages:
-
-    python -m benchmark run {request["recipe"]}.zip --data DATASET --out RESULTS
-    python -m benchmark report RESULTS
-"""
 
 
 def _file(folder: Path, name: str) -> dict[str, str]:

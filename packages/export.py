@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 ONNX_OPSET = 17  # the newest that deepImageJ's ONNX Runtime (1.13) reads
+TILES_TOLERANCE = 0.01  # of the range: what a package may say its tiles differ at most
+TILES_PRECISION = 1e-3  # differences between tiles below this fraction of the range are not seen
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can state: the same bytes every time
 
 
@@ -46,7 +48,8 @@ def load_network(
     RuntimeError
         The weights do not fit the architecture.
     """
-    spec = importlib.util.spec_from_file_location(f"{model_file.parent.name}_model", model_file)
+    # TorchScript stores the name: it must not tell where the file lay.
+    spec = importlib.util.spec_from_file_location(model_file.stem, model_file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{model_file} is not a Python file")
     module = importlib.util.module_from_spec(spec)
@@ -165,13 +168,57 @@ def measure_halo(network: nn.Module, divisor: int) -> int:
         image = torch.zeros(1, 1, cells * divisor, cells * divisor, dtype=torch.float64)
         start = cells // 2 * divisor
         image[..., start : start + divisor, start : start + divisor] = 1.0
-        changed = twin(image)[0].abs().amax(dim=(0, 1)).nonzero().flatten()
+        dark = twin(torch.zeros_like(image))
+        changed = (twin(image) - dark)[0].abs().amax(dim=(0, 1)).nonzero().flatten()
         first, last = int(changed.min()), int(changed.max())
         if first > 0 and last < cells * divisor - 1:
             reach = max(start - first, last - (start + divisor - 1))
             return -(-reach // divisor) * divisor
         cells = 2 * cells - 1
     raise ValueError("every output pixel depends on the whole image: the network has no halo")
+
+
+@torch.no_grad()
+def measure_effective_halo(network: nn.Module, image: Tensor, divisor: int) -> int:
+    """Measure how far the edge of a tile can be noticed, on an image.
+
+    For networks that pass over an image many times: what could reach an output pixel is then far
+    more than what does. Windows of the image are restored by themselves and compared with the
+    whole.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode; shape (1, 1, y, x) in, (1, channels, y, x) out.
+    image
+        Normalised, with structure; y and x at least 6 times the divisor and multiples of it.
+    divisor
+        Windows start at multiples of it.
+
+    Returns
+    -------
+    int
+        Pixels, a multiple of 16: farther from a tile's edge no channel differs by more than
+        `TILES_PRECISION` of the range of the first.
+
+    Raises
+    ------
+    ValueError
+        The edge is noticed in the middle of the image.
+    """
+    whole = network(image)[0]
+    extent = float(whole[0].max() - whole[0].min())
+    rows, columns = image.shape[-2] // divisor, image.shape[-1] // divisor
+    noticed = 0
+    for i, j in ((1, 1), (1, 2), (2, 1)):
+        start = np.s_[..., i * divisor :, j * divisor :]
+        there = (network(image[start])[0] - whole[start]).abs().amax(dim=0) / extent
+        y, x = (there > TILES_PRECISION).nonzero(as_tuple=True)
+        if len(y):
+            noticed = max(noticed, 1 + int(torch.minimum(y, x).max()))
+    if noticed > (min(rows, columns) - 2) * divisor // 2:
+        raise ValueError("the edge of a tile is noticed everywhere: the network has no halo")
+    return max(-(-noticed // 16) * 16, 16)
 
 
 def _trace(

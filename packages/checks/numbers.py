@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from packages.checks.subject import Result, Subject, judge
 from packages.cli import UserError
+from packages.export import TILES_TOLERANCE
 from packages.network import Network
 from packages.package import Weights
 from packages.runner import Runner
@@ -123,10 +124,12 @@ def tiles_equal_whole(subject: Subject) -> Result:
         whole = restore(stack, tile=tile + 2 * max(height, width))
         tiled = restore(stack, tile=tile)
         values[f"{height}x{width}"] = relative_difference(whole.values, tiled.values)
+    stated = subject.description.config.model_dump().get("restoration_zoo", {})
+    tolerance = min(stated.get("tiles_tolerance", SAME_TOLERANCE), TILES_TOLERANCE)
     problems = [
         f"at {size} tiles differ from the whole by {value:.1e} of the range"
         for size, value in values.items()
-        if not value <= SAME_TOLERANCE
+        if not value <= tolerance
     ]
     detail = f"At most {max(values.values()):.1e} of the range ({', '.join(values)})."
     return judge(problems, detail, values)
