@@ -1,5 +1,6 @@
-"""Which channel of a restored image is the restoration."""
+"""What the channels of a restored image are."""
 
+import numpy as np
 import xarray as xr
 
 
@@ -18,5 +19,28 @@ def mean_channel(image: xr.DataArray) -> xr.DataArray:
     """
     if "c" not in image.dims:
         return image
-    names = [str(name) for name in image.coords["c"].values] if "c" in image.coords else []
-    return image.isel(c=names.index("mean") if "mean" in names else 0)
+    mean = named_channel(image, "mean")
+    return image.isel(c=0) if mean is None else mean
+
+
+def named_channel(image: xr.DataArray, name: str) -> xr.DataArray | None:
+    """Take a channel by its name.
+
+    Parameters
+    ----------
+    image
+        Axes out of b, c, z, y, x.
+    name
+        For example "std".
+
+    Returns
+    -------
+    xr.DataArray or None
+        Without the axis c; None where no channel has this name.
+    """
+    if "c" not in image.coords:
+        return None
+    names = [str(name) for name in np.atleast_1d(image.coords["c"].values)]
+    if name not in names:
+        return None
+    return image.isel(c=names.index(name)) if "c" in image.dims else image

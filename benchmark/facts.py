@@ -20,6 +20,7 @@ _CODE = (
     "benchmark/channels.py",
     "benchmark/controls.py",
     "benchmark/deconvolution.py",
+    "benchmark/known.py",
     "benchmark/restore.py",
     "benchmark/run.py",
     "packages/datasets.py",

@@ -58,6 +58,9 @@ class Method:
         Which of the package's weights run; empty for a control.
     trust
         Whether Python code of the package may run.
+    interval_factors
+        Half-widths of the package's own intervals, in its standard deviations, by nominal coverage;
+        empty when it states none.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Method:
     pixel_size_um: dict[str, float] = field(default_factory=dict[str, float])
     weights: str = ""
     trust: bool = False
+    interval_factors: dict[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True)

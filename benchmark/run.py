@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.channels import mean_channel
 from benchmark.controls import CONTROLS
 from benchmark.facts import collect_facts
-from benchmark.metrics import METRICS, Metric, NotApplicable, normalise
+from benchmark.known import interval_factors, known_planes, of_sample
+from benchmark.metrics import METRICS, Known, Metric, NotApplicable
 from benchmark.restore import (
+    Cost,
     Job,
     Method,
     ProcessDiedError,
@@ -24,13 +24,21 @@ from benchmark.restore import (
     open_method,
     sentence_of,
 )
-from benchmark.scores import MEMORY, SECONDS, Cell, Failure, Place, Results, Scores
+from benchmark.scores import (
+    MEMORY,
+    SAMPLE_SUFFIX,
+    SECONDS,
+    Cell,
+    Failure,
+    Place,
+    Results,
+    Scores,
+)
 from packages import images
 from packages.cli import UserError, console, progress
 from packages.datasets import Dataset, Item, open_dataset
 from packages.files import sha256
 from packages.package import open_package
-from packages.resample import linear
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class _Task:
     place: Place
     job: Job
     computed_for: dict[str, str]
+    interval_factors: dict[str, float]
 
 
 def run_benchmark(
@@ -138,6 +147,7 @@ def _methods(packages: Sequence[Path], *, trust: bool, controls: bool) -> list[M
                     sha256=package.sha256,
                     pixel_size_um=package.pixel_size_um,
                     weights=package.weights[0],
+                    interval_factors=interval_factors(package),
                     trust=trust,
                 )
             )
@@ -152,6 +162,10 @@ def _refuse_shared_names(kind: str, named: Sequence[tuple[str, Path]]) -> None:
         if not name or name.startswith(".") or set(name) & set('<>:"/\\|?*'):
             raise UserError(
                 f"'{name}', the name of {path}, cannot be the name of a folder: rename it."
+            )
+        if name.endswith(SAMPLE_SUFFIX):
+            raise UserError(
+                f"{path} is named '{name}', as the row of a package's sample is: rename it."
             )
         if name.casefold() in seen:
             raise UserError(
@@ -189,7 +203,7 @@ def _tasks(
                 "device": facts["device"],
             }
             job = Job(item, results.prediction_file(place))
-            tasks.append(_Task(place, job, computed_for))
+            tasks.append(_Task(place, job, computed_for, method.interval_factors))
     return sorted(tasks, key=lambda task: _pixels(task.job.item.input))
 
 
@@ -208,15 +222,18 @@ def _is_kept(task: _Task, results: Results) -> bool:
     cell = results.find(task.place)
     if cell is None or cell.computed_for != task.computed_for:
         return False
-    restored = results.prediction_file(task.place)
-    if not restored.exists():
+    if not results.prediction_file(task.place).exists():
         return cell.values == {} and bool(cell.not_applicable)
-    missing = [METRICS[name] for name in cell.not_applicable if name in METRICS]
-    values, not_applicable = _score(restored, task.job.item, missing)
-    if values:
-        reasons = {**cell.not_applicable, **not_applicable}
-        left = {metric: reason for metric, reason in reasons.items() if metric not in values}
-        results.keep(task.place, Cell(cell.computed_for, {**cell.values, **values}, left))
+    for place, planes in _rows(task, results).items():
+        cell = results.find(place)
+        if cell is None or cell.computed_for != task.computed_for:
+            return False
+        missing = [METRICS[name] for name in cell.not_applicable if name in METRICS]
+        now = _score(planes, missing)
+        if now.values:
+            reasons = {**cell.not_applicable, **now.not_applicable}
+            left = {name: reason for name, reason in reasons.items() if name not in now.values}
+            results.keep(place, Cell(cell.computed_for, {**cell.values, **now.values}, left))
     return True
 
 
@@ -264,89 +281,49 @@ def _compute_cell(task: _Task, restore: Restore, results: Results) -> None:
         results.keep(task.place, cell)
         return
     try:
-        values, not_applicable = _score(task.job.output, task.job.item, METRICS.values())
+        cells = {
+            place: _score(planes, METRICS.values())
+            for place, planes in _rows(task, results).items()
+        }
     except Exception as error:
         task.job.output.unlink(missing_ok=True)
         raise RestorationError(sentence_of(error)) from error
-    values[SECONDS] = cost.seconds_per_megapixel
-    if cost.peak_mib_per_megapixel is None:
-        not_applicable[MEMORY] = "Controls run in the benchmark's own process."
-    else:
-        values[MEMORY] = cost.peak_mib_per_megapixel
-    results.keep(task.place, Cell(task.computed_for, values, not_applicable))
+    # The cell of the restoration vouches for that of its sample, so it is written last.
+    for place, cell in reversed(cells.items()):
+        costs, reasons = _costs(cost, is_sample=place != task.place)
+        values, not_applicable = cell.values | costs, cell.not_applicable | reasons
+        results.keep(place, Cell(task.computed_for, values, not_applicable))
 
 
-def _score(
-    restored: Path, item: Item, metrics: Iterable[Metric]
-) -> tuple[dict[str, float], dict[str, str]]:
-    """Return values by metric, and reasons by metric without one.
+def _rows(task: _Task, results: Results) -> dict[Place, list[Known]]:
+    """Return what is known of the planes of a restoration, and again with its sample judged."""
+    restored = images.read(results.prediction_file(task.place))
+    planes = known_planes(restored, task.job.item, task.interval_factors)
+    samples = [sample for plane in planes if (sample := of_sample(plane)) is not None]
+    return {task.place: planes} | ({task.place.of_sample: samples} if samples else {})
 
-    The truth is brought to the scale on which packages deliver, plane by plane as they do it;
-    stacks score the mean over their planes.
-    """
-    if item.target is None:
-        return {}, {metric.name: "The dataset has no truth." for metric in metrics}
+
+def _score(planes: Sequence[Known], metrics: Iterable[Metric]) -> Cell:
+    """Return values by metric, means over planes, and reasons by metric without one."""
     values: dict[str, float] = {}
     not_applicable: dict[str, str] = {}
-    prediction, truth = alike(images.read(restored), images.read(item.target))
     for metric in metrics:
         try:
-            scores = [metric(normalise(g), p) for g, p in zip(truth, prediction, strict=True)]
-            values[metric.name] = float(np.mean(scores))
+            values[metric.name] = float(np.mean([metric.of(known) for known in planes]))
         except NotApplicable as reason:
             not_applicable[metric.name] = str(reason)
-    return values, not_applicable
+    return Cell({}, values, not_applicable)
 
 
-def alike(restored: xr.DataArray, truth: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the planes of both images that are to be compared, on the truth's grid.
-
-    A package with a pixel size of its own restores on its own grid: the same field of view is
-    interpolated onto the truth's.
-
-    Parameters
-    ----------
-    restored, truth
-        Axes out of b, c, z, y, x.
-
-    Returns
-    -------
-    tuple of ndarray
-        (n, y, x) each; of several restored channels the one that truth is of.
-
-    Raises
-    ------
-    RestorationError
-        Their sizes differ, and not only by their pixel sizes.
-    """
-    if "c" not in truth.dims:
-        restored = mean_channel(restored)
-    if restored.sizes != truth.sizes and _same_field(restored, truth):
-        on_grid = linear(restored, (truth.sizes["y"], truth.sizes["x"]))
-        restored = xr.DataArray(on_grid, dims=restored.dims)
-    if restored.sizes != truth.sizes:
-        raise RestorationError(
-            f"The restored image is {_size(restored)} and the truth {_size(truth)}: they cannot be "
-            "compared."
-        )
-    shape = (-1, *truth.shape[-2:])
-    return restored.values.reshape(shape), truth.values.reshape(shape)
-
-
-def _same_field(one: xr.DataArray, other: xr.DataArray) -> bool:
-    """Tell whether two images of known pixel sizes show as much, to within 2 % of a side."""
-    sizes: list[dict[str, float]] = [i.attrs.get("pixel_size_um", {}) for i in (one, other)]
-    if not all({"y", "x"} <= size.keys() for size in sizes):
-        return False
-    fields = [
-        [image.sizes[d] * size[d] for d in "yx"]
-        for image, size in zip((one, other), sizes, strict=True)
-    ]
-    return bool(np.allclose(fields[0], fields[1], rtol=0.02))
-
-
-def _size(image: xr.DataArray) -> str:
-    return " x ".join(f"{length} {dim}" for dim, length in image.sizes.items())
+def _costs(cost: Cost, *, is_sample: bool) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the rows of time and memory, and reasons where they have no value."""
+    if is_sample:
+        why = "One restoration gives the mean and the sample: see the row of the mean."
+        return {}, {SECONDS: why, MEMORY: why}
+    if cost.peak_mib_per_megapixel is None:
+        why = "Controls run in the benchmark's own process."
+        return {SECONDS: cost.seconds_per_megapixel}, {MEMORY: why}
+    return {SECONDS: cost.seconds_per_megapixel, MEMORY: cost.peak_mib_per_megapixel}, {}
 
 
 def _print_failures(failures: Sequence[Failure]) -> None:

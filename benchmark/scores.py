@@ -7,6 +7,7 @@
       scores.parquet, scores.csv                package, dataset, image, metric, value
       not_applicable.csv                        package, dataset, image, metric, reason
       cells/PACKAGE/DATASET/IMAGE.json          one cell: its values and what they were computed for
+  cells/PACKAGE (sample)/DATASET/IMAGE.json the same for the single sample in that restoration
       predictions/PACKAGE/DATASET/IMAGE.ome.tif
 
 A cell is either whole or absent, so a run may be killed at any moment and started again.
@@ -16,7 +17,7 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ PLACE = ("package", "dataset", "image")
 COLUMNS = (*PLACE, "metric", "value")
 SECONDS = "seconds_per_megapixel"
 MEMORY = "peak_mib_per_megapixel"
+SAMPLE_SUFFIX = " (sample)"
 
 
 @dataclass(frozen=True, order=True)
@@ -42,6 +44,11 @@ class Place:
     package: str
     dataset: str
     image: str
+
+    @property
+    def of_sample(self) -> "Place":
+        """Return where the scores of the package's single sample stand."""
+        return replace(self, package=self.package + SAMPLE_SUFFIX)
 
     def __str__(self) -> str:
         return f"{self.package} on {self.dataset}/{self.image}"
@@ -144,8 +151,9 @@ class Results:
         write_json(self.cell_file(place), asdict(cell))
 
     def discard(self, place: Place) -> None:
-        """Remove a cell and its prediction; the cell first, as it vouches for the prediction."""
+        """Remove a cell, the first as it vouches for the rest, its sample's and its prediction."""
         self.cell_file(place).unlink(missing_ok=True)
+        self.cell_file(place.of_sample).unlink(missing_ok=True)
         self.prediction_file(place).unlink(missing_ok=True)
 
     def begin(self, facts: dict[str, Any]) -> None:
@@ -170,7 +178,8 @@ class Results:
         facts
             As given to `begin`.
         places
-            The cells the run asked for, in any order; cells of other runs stay out of the table.
+            The cells the run asked for, in any order; those of their samples come along, cells of
+            other runs stay out of the table.
         failures
             The places among them that have no cell.
 
@@ -181,7 +190,7 @@ class Results:
         """
         values: list[tuple[str, str, str, str, float]] = []
         reasons: list[tuple[str, str, str, str, str]] = []
-        for place in places:
+        for place in (row for asked in places for row in (asked, asked.of_sample)):
             cell = self.find(place)
             if cell is None:
                 continue

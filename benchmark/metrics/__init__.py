@@ -1,14 +1,16 @@
 """Metrics: one function each, found in `METRICS` by its name.
 
-A new one is a function of (truth, prediction) under ``@metric(...)`` in the file of its family.
+A new one is a function of what it needs, (truth, prediction) for instance, under ``@metric(...)``
+in the file of its family.
 """
 
 from benchmark.metrics import fidelity, perception, structure
 from benchmark.metrics.intensity import normalise
-from benchmark.metrics.metric import METRICS, Metric, NotApplicable, metric
+from benchmark.metrics.metric import METRICS, Known, Metric, NotApplicable, metric
 
 __all__ = [
     "METRICS",
+    "Known",
     "Metric",
     "NotApplicable",
     "fidelity",

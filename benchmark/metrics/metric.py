@@ -1,19 +1,46 @@
-"""What a metric is: one function, and what a table must know of it."""
+"""What a metric is: one function, what it needs to know, and what a table must know of it."""
 
 import functools
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Image = NDArray[np.float64]
-Score = Callable[[ArrayLike, ArrayLike], float]
+Score = Callable[..., float]
+Direction = Literal["higher", "lower", "closest"]
+
+# (y, x) in float64, of one shape but for native. Mean, std, sample and disagreement are channels of
+# a package; prediction is the image that is judged: that mean, that sample, or what a control made.
+# They and the truth have percentiles 2 and 99.8 of the truth at 0 and 1, or are meant to. Input and
+# native are in counts, native on the microscope's own pixels.
+IMAGES = ("truth", "prediction", "mean", "std", "sample", "disagreement", "input", "native")
+# pixel_um is a float; microscope and interval_factors are mappings of a name to a number.
+FACTS = ("pixel_um", "microscope", "interval_factors")
+WHY_MISSING = {
+    "truth": "The dataset has no truth.",
+    "prediction": "Nothing was restored.",
+    "mean": "The package does not say which of its channels is a mean.",
+    "std": "The package gives no standard deviation.",
+    "sample": "The package gives no sample.",
+    "disagreement": "The package gives no disagreement of its members.",
+    "input": "The input is not known.",
+    "native": "The dataset has no native/, so the microscope's pixels are not known.",
+    "pixel_um": "The pixel size is not known.",
+    "microscope": "dataset.toml does not describe the microscope.",
+    "interval_factors": "The package states no intervals of its own.",
+}
 
 
 class NotApplicable(Exception):  # noqa: N818  (it is an answer, "n/a", not a fault)
     """A metric or control can say nothing here; the message is the reason, one sentence."""
+
+
+Known = Mapping[str, Any]
+"""What is known of one plane, by the names in `WHY_MISSING`; a `NotApplicable` says why not."""
 
 
 @dataclass(frozen=True)
@@ -27,34 +54,46 @@ class Metric:
     label
         How it is printed.
     direction
-        Whether higher or lower values are better.
+        Whether higher or lower values are better, or those closest to `ideal`.
     unit
         "dB", or empty when the value has none.
-    needs_truth
-        Whether it compares with the true image.
+    needs
+        Names out of `WHY_MISSING`, in the order in which the function takes them.
     function
-        ``function(truth, prediction) -> float``.
+        Of what it needs, to a float.
+    ideal
+        The value of a perfect answer where `direction` is "closest"; otherwise not used.
     """
 
     name: str
     label: str
-    direction: Literal["higher", "lower"]
+    direction: Direction
     unit: str
-    needs_truth: bool
+    needs: tuple[str, ...]
     function: Score
+    ideal: float = 0.0
+
+    @property
+    def family(self) -> str:
+        """Return the module the function is in: metrics of one family stand in one table."""
+        return self.function.__module__.rpartition(".")[2]
 
     @property
     def summary(self) -> str:
         """Return the first line of the function's documentation."""
         return (self.function.__doc__ or "").strip().partition("\n")[0]
 
-    def __call__(self, truth: ArrayLike, prediction: ArrayLike) -> float:
-        """Score a prediction.
+    def __call__(self, *given: ArrayLike) -> float:
+        """Score what is given in the order of `needs`; see `of`."""
+        return self.function(*given)
+
+    def of(self, known: Known) -> float:
+        """Score one plane.
 
         Parameters
         ----------
-        truth, prediction
-            Two images of one shape (y, x).
+        known
+            What is known of it; more than the metric needs does not matter.
 
         Returns
         -------
@@ -64,29 +103,28 @@ class Metric:
         Raises
         ------
         NotApplicable
-            The metric cannot say anything about this pair.
+            Something it needs is not known, or it cannot say anything about this plane.
         """
-        return self.function(truth, prediction)
+        return self.function(*(_given(name, known) for name in self.needs))
 
 
 METRICS: dict[str, Metric] = {}
 
 
 def metric(
-    *,
-    label: str,
-    direction: Literal["higher", "lower"],
-    unit: str = "",
-    needs_truth: bool = True,
-) -> Callable[[Callable[[Image, Image], float]], Score]:
-    """Register a function of (truth, prediction) in `METRICS` under its own name.
+    *, label: str, direction: Direction, unit: str = "", ideal: float = 0.0
+) -> Callable[[Callable[..., float]], Score]:
+    """Register a function in `METRICS` under its own name.
 
-    The function receives finite float64 arrays of one shape (y, x), whatever it is called with:
-    unsigned integers would wrap around when subtracted, and statistics in float32 lose digits.
+    The names of its parameters say what it needs: ``(truth, prediction)``, ``(input, prediction)``,
+    ``(truth, mean, std)``, out of `WHY_MISSING`. Parameters with a default are its own business.
+
+    It receives finite float64 images of one shape (y, x), whatever it is called with: unsigned
+    integers would wrap around when subtracted, and statistics in float32 lose digits.
 
     Parameters
     ----------
-    label, direction, unit, needs_truth
+    label, direction, unit, ideal
         See `Metric`.
 
     Returns
@@ -95,27 +133,53 @@ def metric(
         A decorator; the decorated function stays an ordinary function.
     """
 
-    def register(function: Callable[[Image, Image], float]) -> Score:
+    def register(function: Callable[..., float]) -> Score:
+        parameters = inspect.signature(function).parameters
+        needs = tuple(p.name for p in parameters.values() if p.default is p.empty)
+        if unknown := set(needs) - set(WHY_MISSING):
+            raise ValueError(
+                f"{function.__name__} needs '{sorted(unknown)[0]}', which is not among "
+                f"{', '.join(WHY_MISSING)}"
+            )
+
         @functools.wraps(function)
-        def score(truth: ArrayLike, prediction: ArrayLike) -> float:
-            return function(*_pair(truth, prediction))
+        def score(*given: Any, **options: Any) -> float:
+            return function(*_checked(needs, given), **options)
 
         METRICS[function.__name__] = Metric(
-            function.__name__, label, direction, unit, needs_truth, score
+            function.__name__, label, direction, unit, needs, score, ideal
         )
         return score
 
     return register
 
 
-def _pair(truth: ArrayLike, prediction: ArrayLike) -> tuple[Image, Image]:
-    g = np.ascontiguousarray(truth, dtype=np.float64)
-    p = np.ascontiguousarray(prediction, dtype=np.float64)
-    if g.ndim != 2 or g.shape != p.shape:
-        raise ValueError(
-            f"Truth {g.shape} and prediction {p.shape} must be two images of one shape (y, x)."
-        )
-    for name, image in (("truth", g), ("prediction", p)):
-        if not np.isfinite(image).all():
+def _given(name: str, known: Known) -> Any:
+    value = known.get(name)
+    if isinstance(value, NotApplicable):
+        raise value
+    if value is None:
+        raise NotApplicable(WHY_MISSING[name])
+    return value
+
+
+def _checked(needs: tuple[str, ...], given: tuple[Any, ...]) -> list[Any]:
+    if len(given) != len(needs):
+        raise TypeError(f"Give {', '.join(needs)}, in this order: got {len(given)} arguments.")
+    checked: list[Any] = []
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, value in zip(needs, given, strict=True):
+        if name in IMAGES:
+            image = np.ascontiguousarray(value, dtype=np.float64)
+            shapes[name] = image.shape
+            checked.append(image)
+        else:
+            checked.append(value)
+    compared = {name: shape for name, shape in shapes.items() if name != "native"}
+    if len(set(compared.values())) > 1 or any(len(shape) != 2 for shape in shapes.values()):
+        said = " and ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"{said} must be images of one shape (y, x).")
+    for name, value in zip(needs, checked, strict=True):
+        if name in IMAGES and not np.isfinite(value).all():
             raise NotApplicable(f"The {name} holds NaN or infinite values.")
-    return g, p
+    return checked

@@ -14,12 +14,13 @@ import xarray as xr
 from scipy import ndimage
 
 from benchmark import restore
-from benchmark.metrics import METRICS
+from benchmark.metrics import METRICS, normalise
 from packages import images
 from packages.files import write_toml
 
 PIXEL_UM = 0.08
 SIDE = 64
+CALIBRATED = {"restoration_zoo": {"calibration": {"interval_factors": {"0.9": 1.5}}}}
 
 
 def save(path: Path, values: np.ndarray, pixel_um: float = PIXEL_UM) -> Path:
@@ -60,6 +61,7 @@ def open_package(path: Path, *, trust: bool = False) -> Generator[SimpleNamespac
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         pixel_size_um={"y": PIXEL_UM, "x": PIXEL_UM},
         weights=("torchscript",),
+        description=SimpleNamespace(config=SimpleNamespace(model_extra=CALIBRATED)),
     )
 
 
@@ -120,11 +122,24 @@ def _die_on_one(job: restore.Job) -> None:
     _sharpen(job)
 
 
+def _be_uncertain(job: restore.Job) -> None:
+    """Blur, with a standard deviation and a sample that is the blurred image with noise."""
+    image = images.read(job.item.input).astype(np.float32)
+    mean = normalise(ndimage.gaussian_filter(image.values, 2))
+    noise = np.random.default_rng(0).normal(0, 0.1, mean.shape)
+    channels = np.stack([mean, np.full_like(mean, 0.1), mean + noise]).astype(np.float32)
+    answer = xr.DataArray(
+        channels, dims=("c", "y", "x"), coords={"c": ["mean", "std", "sample"]}, attrs=image.attrs
+    )
+    images.write(job.output, answer)
+
+
 BEHAVIOURS: dict[str, Callable[[restore.Job], None]] = {
     "sharpen": _sharpen,
     "blur": _blur,
     "crop": _crop,
     "fail on one": _fail_on_one,
     "die on one": _die_on_one,
+    "be uncertain": _be_uncertain,
 }
 FEW_METRICS = {name: METRICS[name] for name in ("si_psnr_a", "ssim", "ms_ssim")}

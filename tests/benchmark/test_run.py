@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
 
 from benchmark import run as run_module
 from benchmark.metrics import METRICS, Metric, NotApplicable, normalise
-from benchmark.restore import RestorationError
 from benchmark.run import run_benchmark
 from benchmark.scores import MEMORY, SECONDS, Scores, read_scores
 from packages import images
@@ -178,7 +176,7 @@ def test_what_a_metric_lacked_may_be_there_next_time(
         return 0.25
 
     def use(function: Callable[[object, object], float]) -> None:
-        metric = Metric("lpips", "LPIPS", "lower", "", True, function)
+        metric = Metric("lpips", "LPIPS", "lower", "", ("truth", "prediction"), function)
         monkeypatch.setitem(run_module.METRICS, "lpips", metric)
 
     use(without_weights)
@@ -200,6 +198,55 @@ def test_without_truth_there_are_images_and_costs_but_no_scores(
     assert set(scores.table.metric) == {SECONDS, MEMORY}
     assert set(scores.not_applicable.reason) == {"The dataset has no truth."}
     assert (tmp_path / "results/predictions/net/real/0000.ome.tif").exists()
+
+
+def test_a_single_sample_has_a_row_of_its_own(score: Run, tmp_path: Path, data: Path) -> None:
+    scores = score("be uncertain")
+    assert set(scores.table.package) == {"net", "net (sample)"}
+    restored = images.read(tmp_path / "results/predictions/net/data/0001.ome.tif")
+    truth = normalise(images.read(data / "target/0001.tif").values)
+    of_sample = scores.table[scores.table.package == "net (sample)"]
+    ssim = of_sample[(of_sample.image == "0001") & (of_sample.metric == "ssim")].value.item()
+    assert ssim == METRICS["ssim"](truth, restored.values[2])
+
+
+def test_a_sample_states_no_cost_of_its_own(score: Run) -> None:
+    absent = score("be uncertain").not_applicable
+    reasons = absent[(absent.package == "net (sample)") & (absent.metric == SECONDS)].reason
+    assert all("see the row of the mean" in reason for reason in reasons)
+    assert len(reasons) == 3
+
+
+def test_samples_are_kept_with_their_restorations(
+    score: Run, packages: stand_ins.StandIns, tmp_path: Path
+) -> None:
+    first = score("be uncertain")
+    packages.restored.clear()
+    pd.testing.assert_frame_equal(first.table, score("be uncertain").table)
+    assert packages.restored == []
+    (tmp_path / "results/cells/net (sample)/data/0001.json").unlink()
+    pd.testing.assert_frame_equal(first.table, score("be uncertain").table)
+    assert packages.restored == [("net", "0001")]
+
+
+def test_a_package_that_no_longer_samples_leaves_no_sample(score: Run) -> None:
+    score("be uncertain")
+    assert set(score("sharpen").table.package) == {"net"}
+
+
+def test_a_metric_gets_what_the_package_says_of_its_intervals(
+    score: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def factor(std: np.ndarray, interval_factors: dict[str, float]) -> float:
+        return interval_factors["0.9"] * std[0, 0]
+
+    needs = ("std", "interval_factors")
+    metric = Metric("factor", "Factor", "lower", "", needs, factor)
+    monkeypatch.setitem(run_module.METRICS, "factor", metric)
+    scores = score("be uncertain")
+    assert value(scores, "0000", "factor") == pytest.approx(0.15)
+    absent = scores.not_applicable
+    assert "net (sample)" in set(absent[absent.metric == "factor"].package)
 
 
 def test_controls_stand_beside_packages(score: Run) -> None:
@@ -236,17 +283,6 @@ def test_a_split_without_validation_images_is_refused(
         run_benchmark([stand_ins.package(tmp_path / "net.zip")], [data], tmp_path / "results")
 
 
-def test_of_several_channels_the_mean_is_scored() -> None:
-    truth = xr.DataArray(np.zeros((4, 4)), dims=("y", "x"))
-    both = xr.DataArray(
-        np.stack([np.ones((4, 4)), np.full((4, 4), 2.0)]),
-        dims=("c", "y", "x"),
-        coords={"c": ["std", "mean"]},
-    )
-    restored, _ = run_module.alike(both, truth)
-    assert restored.tolist() == np.full((1, 4, 4), 2.0).tolist()
-
-
 @pytest.mark.parametrize("names", [("a/net.zip", "b/net.zip"), ("a/net.zip", "b/NET.zip")])
 def test_packages_of_one_name_are_refused(
     packages: stand_ins.StandIns, tmp_path: Path, data: Path, names: tuple[str, str]
@@ -276,6 +312,13 @@ def test_a_name_that_is_no_folder_name_is_refused(
     data = stand_ins.dataset(tmp_path / "data", 1, name="../cells")
     with pytest.raises(UserError, match="cannot be the name of a folder"):
         run_benchmark([], [data], tmp_path / "results")
+
+
+def test_a_package_named_as_a_sample_is_refused(
+    packages: stand_ins.StandIns, tmp_path: Path, data: Path
+) -> None:
+    with pytest.raises(UserError, match="as the row of a package's sample"):
+        run_benchmark([stand_ins.package(tmp_path / "a (sample)")], [data], tmp_path / "results")
 
 
 def test_nothing_to_run_is_refused(packages: stand_ins.StandIns, tmp_path: Path) -> None:
@@ -311,22 +354,3 @@ def test_killed_and_run_again_gives_the_scores_of_an_undisturbed_run(tmp_path: P
     pd.testing.assert_frame_equal(
         resumed.reset_index(drop=True), undisturbed.reset_index(drop=True), check_exact=True
     )
-
-
-def test_a_restoration_on_its_own_grid_is_brought_to_the_truth_s() -> None:
-    truth = xr.DataArray(
-        np.zeros((20, 30)), dims=("y", "x"), attrs={"pixel_size_um": {"y": 0.2, "x": 0.2}}
-    )
-    finer = xr.DataArray(
-        np.full((40, 60), 7.0), dims=("y", "x"), attrs={"pixel_size_um": {"y": 0.1, "x": 0.1}}
-    )
-    restored, _ = run_module.alike(finer, truth)
-    np.testing.assert_allclose(restored, np.full((1, 20, 30), 7.0))
-
-
-def test_another_field_of_view_cannot_be_compared() -> None:
-    size = {"pixel_size_um": {"y": 0.2, "x": 0.2}}
-    truth = xr.DataArray(np.zeros((20, 30)), dims=("y", "x"), attrs=size)
-    larger = xr.DataArray(np.zeros((40, 60)), dims=("y", "x"), attrs=size)
-    with pytest.raises(RestorationError, match="cannot be compared"):
-        run_module.alike(larger, truth)

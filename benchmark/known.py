@@ -1,0 +1,213 @@
+"""What is known of a restored image: everything that a metric may ask for, plane by plane."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from benchmark.channels import mean_channel, named_channel
+from benchmark.metrics import Known, NotApplicable, normalise
+from benchmark.restore import RestorationError
+from packages import images
+from packages.datasets import Item
+from packages.package import Package
+from packages.resample import linear
+
+Planes = NDArray[np.floating]  # (n, y, x)
+
+_OWN_CHANNELS = ("mean", "std", "sample", "disagreement")
+
+
+def interval_factors(package: Package) -> dict[str, float]:
+    """Read how wide a package's own intervals are.
+
+    Parameters
+    ----------
+    package
+        An open package.
+
+    Returns
+    -------
+    dict
+        Half-widths in its standard deviations by nominal coverage, "0.9" for instance, as
+        ``config.restoration_zoo.calibration`` of its rdf.yaml says; empty when it does not.
+    """
+    stated: Any = package.description.config.model_extra or {}
+    for entry in ("restoration_zoo", "calibration", "interval_factors"):
+        stated = stated.get(entry, {}) if isinstance(stated, dict) else {}
+    try:
+        return {str(level): float(factor) for level, factor in stated.items()}
+    except (AttributeError, TypeError, ValueError):
+        return {}
+
+
+def known_planes(
+    restored: xr.DataArray, item: Item, interval_factors: Mapping[str, float]
+) -> list[Known]:
+    """Collect what is known of each plane of a restored image.
+
+    The truth is brought to the scale on which packages deliver, plane by plane as they do it.
+    What a package says of its uncertainty is taken as it is, without any fit to the truth: a
+    standard deviation means something on the scale on which it is stated, or nothing.
+
+    Parameters
+    ----------
+    restored
+        Axes out of b, c, z, y, x.
+    item
+        What it was restored from.
+    interval_factors
+        Half-widths of the package's own intervals, in standard deviations, by nominal coverage.
+
+    Returns
+    -------
+    list of Known
+        By the names in `benchmark.metrics.metric.WHY_MISSING`, on the grid of the truth, or without
+        truth on that of the restoration.
+
+    Raises
+    ------
+    RestorationError
+        Restoration and truth differ in size, and not only in their pixel sizes.
+    """
+    truth = images.read(item.target) if item.target else None
+    predictions, truths = alike(restored, truth)
+    on_grid = restored if truth is None else truth
+    common: dict[str, object] = {
+        "pixel_um": on_grid.attrs.get("pixel_size_um", {}).get("x") or item.pixel_size_um,
+        "microscope": item.microscope or None,
+        "interval_factors": interval_factors or None,
+    }
+    stacks: dict[str, Planes | NotApplicable] = {
+        "prediction": predictions,
+        "input": _on_grid(item.read_input(), predictions.shape[-2:]),
+        **_own_channels(restored, predictions.shape),
+    }
+    if item.native is not None:
+        native = images.read(item.native)
+        stacks["native"] = native.values.reshape(-1, *native.shape[-2:])
+    known: list[Known] = []
+    for i in range(len(predictions)):
+        plane = dict(common)
+        for name, stack in stacks.items():
+            if isinstance(stack, NotApplicable):
+                plane[name] = stack
+            elif len(stack) == len(predictions):
+                plane[name] = stack[i]
+        if truths is not None:
+            plane["truth"] = _normalised(truths[i])
+        known.append(plane)
+    return known
+
+
+def of_sample(known: Known) -> Known | None:
+    """Return what is known when the single sample is judged instead of the mean.
+
+    Parameters
+    ----------
+    known
+        Of a plane, as `known_planes` gives it.
+
+    Returns
+    -------
+    Known or None
+        The sample as prediction, and nothing of the package's uncertainty; None without sample.
+    """
+    sample = known.get("sample")
+    if sample is None or isinstance(sample, NotApplicable):
+        return None
+    silent = NotApplicable("One sample says nothing of its uncertainty.")
+    return {**known, "prediction": sample} | dict.fromkeys(_OWN_CHANNELS, silent)
+
+
+def alike(restored: xr.DataArray, truth: xr.DataArray | None) -> tuple[Planes, Planes | None]:
+    """Return the planes of both images that are to be compared, on the truth's grid.
+
+    A package with a pixel size of its own restores on its own grid: the same field of view is
+    interpolated onto the truth's.
+
+    Parameters
+    ----------
+    restored, truth
+        Axes out of b, c, z, y, x; the truth may be unknown.
+
+    Returns
+    -------
+    tuple of ndarray
+        (n, y, x) each; of several restored channels the one that truth is of.
+
+    Raises
+    ------
+    RestorationError
+        Their sizes differ, and not only by their pixel sizes.
+    """
+    if truth is None or "c" not in truth.dims:
+        restored = mean_channel(restored)
+    if truth is None:
+        return _planes(restored), None
+    if restored.sizes != truth.sizes and _same_field(restored, truth):
+        on_grid = linear(restored, (truth.sizes["y"], truth.sizes["x"]))
+        restored = xr.DataArray(on_grid, dims=restored.dims)
+    if restored.sizes != truth.sizes:
+        raise RestorationError(
+            f"The restored image is {_size(restored)} and the truth {_size(truth)}: they cannot be "
+            "compared."
+        )
+    return _planes(restored), _planes(truth)
+
+
+def _own_channels(
+    restored: xr.DataArray, shape: tuple[int, ...]
+) -> dict[str, Planes | NotApplicable]:
+    """Return the channels of a package by name, where they have the shape of what is judged."""
+    found: dict[str, Planes | NotApplicable] = {}
+    for name in _OWN_CHANNELS:
+        channel = named_channel(restored, name)
+        if channel is None:
+            continue
+        planes = _planes(channel)
+        if name == "sample" and planes.shape != shape:
+            planes = _on_grid(channel, shape[-2:])
+        found[name] = planes
+        if planes.shape != shape:
+            found[name] = NotApplicable(
+                "The package restores on a grid of its own, and interpolation changes an "
+                "uncertainty."
+            )
+    return found
+
+
+def _normalised(plane: Planes) -> Planes | NotApplicable:
+    try:
+        return normalise(plane)
+    except NotApplicable as reason:
+        return reason
+
+
+def _on_grid(image: xr.DataArray, shape: tuple[int, ...]) -> Planes:
+    same = image.shape[-2:] == shape
+    return _planes(
+        image if same else xr.DataArray(linear(image, (shape[0], shape[1])), dims=image.dims)
+    )
+
+
+def _planes(image: xr.DataArray) -> Planes:
+    return image.values.reshape(-1, *image.shape[-2:])
+
+
+def _same_field(one: xr.DataArray, other: xr.DataArray) -> bool:
+    """Tell whether two images of known pixel sizes show as much, to within 2 % of a side."""
+    sizes: list[dict[str, float]] = [i.attrs.get("pixel_size_um", {}) for i in (one, other)]
+    if not all({"y", "x"} <= size.keys() for size in sizes):
+        return False
+    fields = [
+        [image.sizes[d] * size[d] for d in "yx"]
+        for image, size in zip((one, other), sizes, strict=True)
+    ]
+    return bool(np.allclose(fields[0], fields[1], rtol=0.02))
+
+
+def _size(image: xr.DataArray) -> str:
+    return " x ".join(f"{length} {dim}" for dim, length in image.sizes.items())
