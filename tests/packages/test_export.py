@@ -1,0 +1,50 @@
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from packages.export import TILES_PRECISION, measure_effective_halo
+
+
+class Smoothed(nn.Module):
+    """Averages again and again: what could be reached grows, what is noticed hardly does."""
+
+    def __init__(self, passes: int, reach: int) -> None:
+        super().__init__()
+        self.passes, self.reach = passes, reach
+
+    def forward(self, image: Tensor) -> Tensor:
+        for _ in range(self.passes):
+            image = F.avg_pool2d(image, 2 * self.reach + 1, 1, self.reach)
+        return torch.cat([image, image**2], dim=1)
+
+
+class Centred(nn.Module):
+    """Depends on the mean of all that it is given."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return image - image.mean(dim=(2, 3), keepdim=True)
+
+
+IMAGE = torch.rand(1, 1, 256, 256, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_box_is_noticed_as_far_as_it_reaches() -> None:
+    assert measure_effective_halo(Smoothed(1, 12), IMAGE, 32) == 16
+    assert measure_effective_halo(Smoothed(1, 20), IMAGE, 32) == 32
+
+
+def test_many_passes_are_noticed_less_far_than_they_reach() -> None:
+    network = Smoothed(14, 6)
+    halo = measure_effective_halo(network, IMAGE, 32)
+    assert halo < 14 * 6
+    whole, window = network(IMAGE)[0], network(IMAGE[..., 64:, 32:])[0]
+    inside = (window - whole[..., 64:, 32:])[..., halo:, halo:].abs().max()
+    assert inside <= TILES_PRECISION * (whole[0].max() - whole[0].min())
+
+
+def test_a_network_that_sees_everything_has_no_halo() -> None:
+    # A gradient, so that windows have another mean than the whole.
+    image = IMAGE + torch.linspace(0, 3, 256)
+    with pytest.raises(ValueError, match="no halo"):
+        measure_effective_halo(Centred(), image, 32)
