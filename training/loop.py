@@ -338,7 +338,7 @@ class _Clock:
 
 def _to_device(batch: Batch, fabric: Fabric) -> Batch:
     def move(tensor: Tensor) -> Tensor:
-        if fabric.device.type == "cuda":
+        if fabric.device.type == "cuda" and not tensor.is_cuda:
             tensor = tensor.pin_memory()
         return tensor.to(fabric.device, memory_format=torch.channels_last, non_blocking=True)
 

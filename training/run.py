@@ -150,7 +150,8 @@ def run(
 
     training = load_pairs(parts["train"])
     calibration = load_pairs(parts["calibration"])
-    patches = _patches(training, settings, seed, dataset, recorder)
+    fabric = Fabric(accelerator="auto", devices=1, precision=precision())
+    patches = _patches(training, settings, seed, dataset, recorder, fabric.device)
     fixed = Patches(calibration, size_px=settings.patch_px, batch_size=_FIXED_CROPS, seed=0).batch(
         0
     )
@@ -158,7 +159,6 @@ def run(
 
     # Only now: data that cannot be used leave no folder behind.
     write_json(out / "run.json", {"request": asdict(request), "versions": versions()})
-    fabric = Fabric(accelerator="auto", devices=1, precision=precision())
     state = start(recipe, settings, seed=seed, fabric=fabric)
     log = Log(out / "log.jsonl")
     if (out / "last.pt").exists():
@@ -277,6 +277,7 @@ def _patches(
     seed: int,
     dataset: Dataset,
     microscope: Microscope | None,
+    device: torch.device,
 ) -> Patches:
     """Draw from pairs as they are, or degrade their targets anew."""
     if microscope is None:
@@ -294,6 +295,7 @@ def _patches(
         size_px=settings.patch_px,
         batch_size=settings.batch_size,
         seed=seed,
+        device=device,
     )
 
 
