@@ -2,7 +2,8 @@
 
 All is drawn with brightness 1 as the peak of an isolated object, in a volume in the plane of focus,
 on a ground that is exactly 0 (but for the empty field). Objects stand on a lattice so wide that
-neighbours do not disturb each other.
+neighbours do not disturb each other. What belongs together has one number, which stays when the
+edge of an image cuts some of it off.
 """
 
 import math
@@ -52,7 +53,9 @@ def point_pairs(grid: Grid, rng: np.random.Generator) -> Specimen:
         distance_um = _distance_um(rng, 0.1, 0.8)
         ratio = 1.0 if rng.random() < 0.5 else float(rng.uniform(1, 5))
         half = distance_um / 2 * _across(grid, rng.uniform(0, 2 * np.pi))
-        geometry["pairs"].append(entry(middle, distance_um=distance_um, brightness_ratio=ratio))
+        geometry["pairs"].append(
+            entry(middle, pair=number, distance_um=distance_um, brightness_ratio=ratio)
+        )
         pair = np.array([middle - half, middle + half])
         brightness = np.array([1.0, 1 / ratio])
         if distance_um == 0:
@@ -87,7 +90,7 @@ def tube_pairs(grid: Grid, rng: np.random.Generator) -> Specimen:
         distance_um = _distance_um(rng, 0.1, 0.8)
         angle = rng.uniform(0, 2 * np.pi)
         aside = distance_um / 2 * _across(grid, angle + np.pi / 2)
-        geometry["pairs"].append(entry(middle, distance_um=distance_um))
+        geometry["pairs"].append(entry(middle, pair=number, distance_um=distance_um))
         for shift in (-aside, aside) if distance_um else (aside,):
             brightness = 1.0 if distance_um else 2.0
             tube = middle + shift + _TUBE_UM / 2 * _across(grid, angle) * [[-1], [1]]
@@ -119,7 +122,7 @@ def gaps(grid: Grid, rng: np.random.Generator) -> Specimen:
         # anywhere along the tube, but leaving something on both sides
         start = rng.uniform(-0.9, 0.9 - length_um)
         ends = middle + ahead * np.array([[start], [start + length_um]])
-        geometry["gaps"].append(entry(ends, length_um=length_um))
+        geometry["gaps"].append(entry(ends, gap=number, length_um=length_um))
         outer = middle + ahead * _TUBE_UM / 2 * np.array([[-1], [1]])
         pieces = [[outer[0], ends[0]], [ends[1], outer[1]]] if length_um else [outer]
         for piece in pieces:
@@ -157,6 +160,7 @@ def crossings(grid: Grid, rng: np.random.Generator) -> Specimen:
         geometry["crossings"].append(
             entry(
                 middle,
+                crossing=number,
                 angle_deg=math.degrees(2 * half_angle),
                 closest_um=closest_um,
                 crosses=crosses,

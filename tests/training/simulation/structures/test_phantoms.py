@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import label, map_coordinates
 
-from training.simulation.structures import Grid, Specimen
+from training.simulation.structures import Grid, Specimen, seen_from
 from training.simulation.structures.phantoms import (
     crossings,
     empty,
@@ -132,6 +132,28 @@ def test_tubes_of_a_crossing_meet_at_the_stated_angle() -> None:
         a, b = one[-1] - one[0], other[-1] - other[0]
         cosine = np.abs(a @ b) / np.linalg.norm(a) / np.linalg.norm(b)
         assert np.degrees(np.arccos(cosine)) == pytest.approx(crossing["angle_deg"], abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("phantom", "kind", "parts", "number"),
+    [
+        (point_pairs, "pairs", "points", "pair"),
+        (tube_pairs, "pairs", "tubes", "pair"),
+        (gaps, "gaps", "tubes", "gap"),
+        (crossings, "crossings", "tubes", "crossing"),
+    ],
+)
+def test_what_belongs_together_is_found_by_its_number_in_a_part_of_the_image(
+    phantom: Any, kind: str, parts: str, number: str
+) -> None:
+    whole = phantom(GRIDS[0], np.random.default_rng(0)).geometry
+    part = seen_from(whole, np.array([4.0, 4.0]), np.array([6.0, 6.0]))
+    assert 0 < len(part[kind]) < len(whole[kind])
+    for object in part[kind]:
+        reach_um = max(object.get("length_um", 0.0), 3.0)
+        for member in (m for m in part[parts] if m[number] == object[number]):
+            apart = np.linalg.norm(_in_plane(member).mean(0) - _in_plane(object).mean(0))
+            assert apart < reach_um
 
 
 @pytest.mark.parametrize("phantom", [point_pairs, tube_pairs, gaps, crossings])
