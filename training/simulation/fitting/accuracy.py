@@ -17,8 +17,8 @@ from packages.cli import console, progress
 from packages.cli import run as run_app
 from packages.files import replacing
 from training.simulation import psf
-from training.simulation.fitting.beads import measure_beads
-from training.simulation.fitting.fit import Fit, Given, Value, fit
+from training.simulation.fitting.beads import measure_beads, psf_widths_um
+from training.simulation.fitting.fit import Fit, Given, Value, fit, in_effect
 from training.simulation.fitting.stacks import Stack
 from training.simulation.fitting.structure import SAMPLING, Structure, generate
 from training.simulation.formation import (
@@ -176,8 +176,14 @@ def _beads(acquisition: Acquisition, microscope: Microscope, seed: int) -> Float
     for corner in np.ndindex(4, 4):
         y, x = (spacing * np.array(corner) + spacing // 2 + rng.integers(0, SAMPLING, 2)).tolist()
         brightness[0, y, x] = 1.0
+    # Nothing is expanded, and beads have no blur of their own.
+    microscope = replace(microscope, target_fwhm_um=0.0)
     bright = replace(
-        acquisition, photons=_BEAD_PHOTONS, labels_per_um2=float("inf"), background_photons=0.2
+        acquisition,
+        photons=_BEAD_PHOTONS,
+        labels_per_um2=float("inf"),
+        background_photons=0.2,
+        target_fwhm_um=0.0,
     )
     size_um = _PIXEL_UM / SAMPLING
     reach = margin_px(microscope, size_um)
@@ -194,7 +200,8 @@ def _beads(acquisition: Acquisition, microscope: Microscope, seed: int) -> Float
         reach_px=reach,
         bright_level=level,
     )
-    return measure_beads(counts.numpy().astype(np.float64), _PIXEL_UM, None, "beads").lateral_um
+    found = measure_beads(counts.numpy().astype(np.float64), _PIXEL_UM, None, "beads")
+    return psf_widths_um(found.lateral_um, in_effect(Microscope()).optics, _PIXEL_UM)
 
 
 def _stack(planes: Floats) -> Stack:

@@ -14,7 +14,7 @@ from packages.cli import UserError, console, progress
 from packages.datasets import open_dataset
 from packages.files import sha256, write_toml
 from training.simulation import psf
-from training.simulation.fitting.beads import measure_beads
+from training.simulation.fitting.beads import measure_beads, psf_widths_um
 from training.simulation.fitting.classifier import separability
 from training.simulation.fitting.crops import crops_of
 from training.simulation.fitting.findings import Estimate, Findings, PhotonTransfer
@@ -36,7 +36,7 @@ from training.simulation.fitting.stacks import (
 )
 from training.simulation.fitting.structure import generate, photograph
 from training.simulation.microscope import Microscope, to_toml
-from training.simulation.psf import Modality
+from training.simulation.psf import Modality, Optics
 from training.simulation.structures import STRUCTURES
 
 _FIELDS = 34
@@ -120,8 +120,9 @@ def fit_command(
     stacks = read_stacks(real)
     pixel_um = common_pixel_size_um(stacks, pixel_size)
     taken_again = _read_repeats(repeats) if repeats else []
-    bead_widths_um = _read_beads(beads, pixel_um) if beads else None
-    narrowest, widest = psf.reachable_fwhm_um(in_effect(base).optics)
+    optics = in_effect(base).optics
+    bead_widths_um = _read_beads(beads, pixel_um, optics) if beads else None
+    narrowest, widest = psf.reachable_fwhm_um(optics)
     if not narrowest / _MOST_PX < pixel_um < widest:
         raise UserError(
             f"Pixels of {pixel_um:g} µm do not suit a {modality} microscope at "
@@ -273,7 +274,7 @@ def _read_repeats(path: Path) -> list[Stack]:
     return runs
 
 
-def _read_beads(path: Path, pixel_um: float) -> NDArray[np.float64]:
+def _read_beads(path: Path, pixel_um: float, optics: Optics) -> NDArray[np.float64]:
     if path.is_dir():
         raise UserError(f"{path} is a folder: give --beads one image.")
     item = open_dataset(path).items[0]
@@ -286,9 +287,10 @@ def _read_beads(path: Path, pixel_um: float) -> NDArray[np.float64]:
             f"{path} does not state its pixel size: {pixel_um:g} µm is assumed.", soft_wrap=True
         )
     planes = np.asarray(image.values, np.float64).reshape(-1, *image.shape[-2:])
-    found = measure_beads(planes, stated.get("x", pixel_um), stated.get("z"), str(path))
+    bead_pixel_um = stated.get("x", pixel_um)
+    found = measure_beads(planes, bead_pixel_um, stated.get("z"), str(path))
     console.print(f"{len(found.lateral_um)} bead(s) in {path}.", soft_wrap=True)
-    return found.lateral_um
+    return psf_widths_um(found.lateral_um, optics, bead_pixel_um)
 
 
 def _files(stacks: Sequence[Stack], beads: Path | None) -> list[Path]:

@@ -30,6 +30,9 @@ _LEAST_PHOTONS = 0.01  # a range of rates is logarithmic and does not end at 0
 # standard deviations, relative but for the offset's. From docs/fit.md's calibration stacks.
 _GAIN_SD, _READ_SD, _WIDTH_SD, _PHOTONS_SD, _BACKGROUND_SD = 0.03, 0.03, 0.03, 0.06, 0.15
 _OFFSET_SD_COUNTS = 0.3
+# Of the width by beads: what aberration makes of the PSF's shape, and how well one bead is measured
+# at the best; on 60 more microscopes.
+_BEADS_SD, _BEAD_SD = 0.015, 0.035
 _SLOPE_SD = 0.1  # of a line that has to be drawn on to the offset
 
 
@@ -338,8 +341,12 @@ def _width(given: Given, found: Sequence[Candidate]) -> Value:
     if given.bead_widths_um is None:
         width_um, log_sd = width_over(found)
         return Value.relative(width_um, float(np.hypot(log_sd, _WIDTH_SD)))
-    low, best, high = np.quantile(given.bead_widths_um, [0.05, 0.5, 0.95])
-    return Value(float(best), float(low), float(high))
+    scatter = max(float(np.log(given.bead_widths_um).std()), _BEAD_SD)
+    # The standard error of a median of normal numbers is √(π/2) times that of their mean.
+    of_median = np.sqrt(np.pi / 2 / len(given.bead_widths_um)) * scatter
+    return Value.relative(
+        float(np.median(given.bead_widths_um)), float(np.hypot(of_median, _BEADS_SD))
+    )
 
 
 def _count_fields(stacks: Sequence[Stack], side_px: int) -> int:

@@ -1,13 +1,18 @@
 """Beads of known width are measured; what is no bead is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from packages.cli import UserError
-from training.simulation.fitting.beads import measure_beads
+from training.simulation import psf
+from training.simulation.fitting.beads import measure_beads, psf_widths_um
 from training.simulation.optics import FWHM_PER_SIGMA
+from training.simulation.psf import Modality, Optics
 
 Floats = NDArray[np.float64]
 
@@ -90,3 +95,22 @@ def _no_beads() -> dict[str, Floats]:
 def test_what_is_no_bead_is_refused(kind: str) -> None:
     with pytest.raises(UserError, match=r"^beads\.tif shows no bead that stands alone"):
         measure_beads(_no_beads()[kind][None], PIXEL_UM, None, "beads.tif")
+
+
+@pytest.mark.parametrize("modality", ["two-photon", "wide-field"])
+@pytest.mark.parametrize("pixel_um", [0.1, 0.3])
+def test_width_of_a_psf_is_its_own_and_not_that_of_a_gaussian(
+    modality: Modality, pixel_um: float
+) -> None:
+    optics = Optics(modality, 0.8, 0.92)
+    true_um = float(psf.fwhm_um(optics)[0])
+    parts, side = 11, 31
+    at_um = (np.arange(parts * side) - (parts * side - 1) / 2) * pixel_um / parts
+    distance_um = np.hypot(at_um[:, None], at_um)
+    r_um = torch.linspace(0, float(distance_um.max()), 2000, dtype=torch.float64)
+    fine = np.interp(distance_um, r_um, psf.lateral_profile(optics, r_um)[0])
+    image = fine.reshape(side, parts, side, parts).mean((1, 3)) * 1000
+    seen_um = measure_beads(image[None], pixel_um, None, "beads.tif").lateral_um
+    assert seen_um[0] < 0.985 * true_um
+    unknown = replace(optics, numerical_aperture=0.5)
+    assert psf_widths_um(seen_um, unknown, pixel_um)[0] == pytest.approx(true_um, rel=0.01)
