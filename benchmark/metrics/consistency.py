@@ -1,0 +1,256 @@
+"""Whether a restoration is compatible with what was measured: no truth is needed.
+
+None of these can see added detail that the microscope would have blurred away: a structure drawn
+twice below the resolution is as consistent as the right one. They catch what is missing, misplaced
+or of the wrong brightness on the scale of the microscope. And a restoration that does nothing
+scores perfectly: read them beside the resolution.
+"""
+
+import math
+
+import numpy as np
+
+from benchmark.deconvolution import Detector, blur_and_sample
+from benchmark.metrics.intensity import normalise
+from benchmark.metrics.metric import Image, NotApplicable, metric
+from benchmark.metrics.spectrum import Microscope
+from benchmark.metrics.squirrel import resolution_scaled_fit
+from benchmark.metrics.structure import ssim
+
+# The noise of the data depends on the model that is fitted: few rounds settle both.
+_ROUNDS = 4
+
+
+def error_map(input: Image, prediction: Image) -> Image:
+    """Return where a restoration, blurred and scaled, differs from the input.
+
+    |α·(p ⊗ G_σ) + β − d| per pixel, see `benchmark.metrics.squirrel`; the input has percentiles 2
+    and 99.8 at 0 and 1.
+
+    Parameters
+    ----------
+    input, prediction
+        Images of one shape (y, x), at least 16 x 16.
+
+    Returns
+    -------
+    ndarray
+        (y, x), as a fraction of the range of the input.
+
+    Raises
+    ------
+    NotApplicable
+        The images are too small, or one of them is constant.
+    """
+    measured = normalise(input)
+    return np.abs(resolution_scaled_fit(measured, prediction).fitted - measured)
+
+
+@metric(label="RSE", direction="lower")
+def rse(input: Image, prediction: Image) -> float:
+    """Resolution-scaled error: how far a restoration, blurred and scaled, is from the input.
+
+    √⟨(α·(p ⊗ G_σ) + β − d)²⟩, see `benchmark.metrics.squirrel`; percentiles 2 and 99.8 of the input
+    d are at 0 and 1, so that images compare. Source: Culley et al. 2018 (SQUIRREL,
+    doi:10.1038/nmeth.4605), where it has the unit of the input. A blur of the input without any
+    detail scores perfectly, and the noise of the input is a floor that no right answer gets below.
+
+    Parameters
+    ----------
+    input, prediction
+        Images of one shape (y, x), at least 16 x 16.
+
+    Returns
+    -------
+    float
+        As a fraction of the range of the input.
+
+    Raises
+    ------
+    NotApplicable
+        The images are too small, or one of them is constant.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).random((32, 32))
+    >>> rse(image, 5 - image) > 0.2
+    True
+    """
+    return math.sqrt(np.mean(error_map(input, prediction) ** 2))
+
+
+@metric(label="RSP", direction="higher")
+def rsp(input: Image, prediction: Image) -> float:
+    """Resolution-scaled Pearson correlation of a restoration with the input.
+
+    Correlation of p ⊗ G_σ with the input, σ as in `benchmark.metrics.squirrel`. Source: Culley et
+    al. 2018 (SQUIRREL, doi:10.1038/nmeth.4605). A blur without any detail scores perfectly, and the
+    noise of the input keeps the right answer below 1.
+
+    Parameters
+    ----------
+    input, prediction
+        Images of one shape (y, x), at least 16 x 16.
+
+    Returns
+    -------
+    float
+        −1 to 1.
+
+    Raises
+    ------
+    NotApplicable
+        The images are too small, or one of them is constant.
+
+    Examples
+    --------
+    >>> from scipy import ndimage
+    >>> image = np.random.default_rng(0).random((32, 32))
+    >>> round(rsp(ndimage.gaussian_filter(image, 2), 3 * image + 1), 4)
+    1.0
+    """
+    return resolution_scaled_fit(input, prediction).pearson
+
+
+@metric(label="RSSIM", direction="higher")
+def rssim(input: Image, prediction: Image) -> float:
+    """Structural similarity of the input with a restoration that is blurred and scaled to it.
+
+    `benchmark.metrics.structure.ssim` of the input and the fit of
+    `benchmark.metrics.squirrel`. The traps are those of `rse`; noise of the input counts more.
+
+    Parameters
+    ----------
+    input, prediction
+        Images of one shape (y, x), at least 16 x 16.
+
+    Returns
+    -------
+    float
+        At most 1.
+
+    Raises
+    ------
+    NotApplicable
+        The images are too small, or one of them is constant.
+
+    Examples
+    --------
+    >>> from scipy import ndimage
+    >>> image = np.random.default_rng(0).random((32, 32))
+    >>> round(rssim(ndimage.gaussian_filter(image, 2), 3 * image + 1), 3)
+    1.0
+    """
+    return ssim(input, resolution_scaled_fit(input, prediction).fitted)
+
+
+@metric(label="Data consistency", direction="closest", ideal=1.0)
+def data_consistency(
+    native: Image, prediction: Image, pixel_um: float, microscope: Microscope
+) -> float:
+    """Misfit between the known microscope's view of a restoration and its data, over the noise.
+
+    χ² = ⟨(λ − d)² / (F·λ + r)⟩, λ = a·(A p) + b ≥ 0: d the photons of the microscope's own pixels,
+    A its blur and sampling (`benchmark.deconvolution`), a and b by weighted least squares because a
+    restoration has a scale of its own, F the excess noise factor and r the variance of readout. 1
+    is what the truth has under exactly this model, give or take √(2 / pixels) and more where there
+    are few photons; above, the restoration contradicts the data; below, it has followed their
+    noise. What the model leaves out (uneven background, vignetting, motion) keeps even the truth
+    above 1: read its value beside the others.
+
+    Parameters
+    ----------
+    native
+        Counts on the microscope's own pixels, (y / sampling, x / sampling).
+    prediction
+        (y, x).
+    pixel_um
+        Side of the pixels of the prediction, µm.
+    microscope
+        With ``blur_fwhm_um``, ``gain_counts_per_photon``, ``offset_counts``, ``read_noise_counts``
+        and ``excess_noise_factor``.
+
+    Returns
+    -------
+    float
+        1 is the noise.
+
+    Raises
+    ------
+    NotApplicable
+        The microscope is not known well enough, its pixels are not a whole number of pixels wide,
+        or the prediction is constant.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> scene = np.kron(rng.random((16, 16)), np.ones((4, 4))) * 100
+    >>> view = blur_and_sample(64, 2, 4.0)
+    >>> counts = 10 * rng.poisson(view @ scene @ view.T) + 100
+    >>> known = dict(blur_fwhm_um=0.4, gain_counts_per_photon=10, offset_counts=100)
+    >>> known |= dict(read_noise_counts=0, excess_noise_factor=1)
+    >>> round(data_consistency(counts, scene, 0.1, known), 1)
+    1.0
+    """
+    gain = _known(microscope, "gain_counts_per_photon")
+    photons = (native - _known(microscope, "offset_counts")) / gain
+    detector = Detector(
+        background_photons=0.0,  # fitted, as b
+        excess_noise_factor=_known(microscope, "excess_noise_factor"),
+        # A detector that counts in whole numbers adds the variance of rounding, 1/12.
+        read_variance=(_known(microscope, "read_noise_counts") ** 2 + 1 / 12) / gain**2,
+    )
+    fwhm = _known(microscope, "blur_fwhm_um") / pixel_um
+    factors = {
+        divmod(fine, coarse) for fine, coarse in zip(prediction.shape, native.shape, strict=True)
+    }
+    if len(factors) > 1 or any(rest for _, rest in factors):
+        raise NotApplicable(
+            f"The microscope's {native.shape[0]} x {native.shape[1]} pixels do not divide the "
+            f"{prediction.shape[0]} x {prediction.shape[1]} pixels of the restoration."
+        )
+    ((factor, _),) = factors
+    rows, columns = (blur_and_sample(side, factor, fwhm) for side in prediction.shape)
+    return chi_square(photons, (columns @ (rows @ prediction).T).T, detector)
+
+
+def chi_square(photons: Image, view: Image, detector: Detector) -> float:
+    """Return ⟨(a·view + b − photons)² / variance⟩ with a and b fitted under that variance.
+
+    Parameters
+    ----------
+    photons, view
+        Images of one shape.
+    detector
+        Its noise; the background is fitted.
+
+    Returns
+    -------
+    float
+        1 when only noise is between them.
+
+    Raises
+    ------
+    NotApplicable
+        The view is constant.
+    """
+    if np.ptp(view) <= 1e-9 * np.abs(view).max():
+        raise NotApplicable("The prediction is constant as the microscope sees it.")
+    model, variance = photons, np.ones_like(photons)
+    for _ in range(_ROUNDS):
+        model = _regression(view, photons, 1 / variance)
+        variance = detector.excess_noise_factor * model + detector.read_variance
+    return float(np.mean((model - photons) ** 2 / variance))
+
+
+def _regression(view: Image, photons: Image, weight: Image) -> Image:
+    mean_view, mean_photons = (np.average(image, weights=weight) for image in (view, photons))
+    centred = view - mean_view
+    slope = np.vdot(weight * centred, photons - mean_photons) / np.vdot(weight * centred, centred)
+    return np.maximum(mean_photons + slope * centred, 0)
+
+
+def _known(microscope: Microscope, name: str) -> float:
+    if name not in microscope:
+        raise NotApplicable(f"dataset.toml does not say {name} of the microscope.")
+    return float(microscope[name])

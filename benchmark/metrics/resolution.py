@@ -1,0 +1,253 @@
+"""How fine the detail of an image is: by frequency, with a truth, with repeats, or alone.
+
+`frc`, `rolling_frc` and `rolling_frc_mean` compare two acquisitions of one field, each restored by
+itself. What both share besides the specimen counts as signal: a fixed pattern of the camera, a
+common alignment or interpolation, and above all the knowledge of a network, which draws the same
+plausible detail twice. Two posterior samples of one input therefore measure spread, not resolution.
+"""
+
+from benchmark.metrics.decorrelation import cutoff_period_px
+from benchmark.metrics.metric import Image, metric
+from benchmark.metrics.ring_correlation import ring_correlation
+from benchmark.metrics.rolling import rolling_correlation
+from benchmark.metrics.spectrum import Microscope, mean_db, spectrum_ratio
+
+
+def frc(first: Image, second: Image) -> float:
+    """Fourier ring correlation resolution of two acquisitions, at the crossing of 1/7.
+
+    See `benchmark.metrics.ring_correlation` for formula and source, and above for what makes two
+    acquisitions independent.
+
+    Parameters
+    ----------
+    first, second
+        Independent images of one field, one shape (y, x), at least 32 x 32.
+
+    Returns
+    -------
+    float
+        Pixels per period, at least 2; lower is better.
+
+    Raises
+    ------
+    NotApplicable
+        The images are too small or constant, or the curve does not cross: unresolved, not 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.random.default_rng(0).random((32, 32))
+    >>> frc(image, image)
+    Traceback (most recent call last):
+    benchmark.metrics.metric.NotApplicable: Unresolved: the ring correlation stays above 1/7.
+    """
+    return ring_correlation(first, second).resolution_px()
+
+
+def rolling_frc(first: Image, second: Image) -> float:
+    """Unevenness of the resolution of two acquisitions: the rolling FRC value.
+
+    mean / min − 1 over the resolved foreground of `benchmark.metrics.rolling`, which has formula
+    and source. It grows with the number of blocks looked at, as every minimum does, and says
+    nothing of the resolution itself: see `rolling_frc_mean`.
+
+    Parameters
+    ----------
+    first, second
+        Independent images of one field, one shape (y, x), at least 64 x 64.
+
+    Returns
+    -------
+    float
+        At least 0; lower is more even.
+
+    Raises
+    ------
+    NotApplicable
+        The images are too small or constant, or no block is resolved.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rolling_frc(np.eye(63), np.eye(63))
+    Traceback (most recent call last):
+    benchmark.metrics.metric.NotApplicable: Ring correlation needs at least 64 x 64 pixels here, \
+not 63 x 63.
+    """
+    return rolling_correlation(first, second).value
+
+
+def rolling_frc_mean(first: Image, second: Image) -> float:
+    """Mean resolution over the foreground of two acquisitions, by rolling FRC.
+
+    See `benchmark.metrics.rolling` for formula, source and traps.
+
+    Parameters
+    ----------
+    first, second
+        Independent images of one field, one shape (y, x), at least 64 x 64.
+
+    Returns
+    -------
+    float
+        Pixels per period; lower is better.
+
+    Raises
+    ------
+    NotApplicable
+        The images are too small or constant, or no block is resolved.
+    """
+    return rolling_correlation(first, second).mean_px
+
+
+@metric(label="FRC to the truth", direction="lower", unit="px")
+def frc_to_truth(truth: Image, prediction: Image) -> float:
+    """Period down to which a prediction agrees with the truth, by Fourier ring correlation.
+
+    The crossing of 1/2, which against a truth without noise stands for the signal-to-noise ratio of
+    1/7 between two acquisitions (Rosenthal and Henderson 2003, doi:10.1016/j.jmb.2003.07.013). See
+    `benchmark.metrics.ring_correlation` for formula and source. It does not see what a radial
+    filter does: a blur without noise agrees at every frequency it leaves above rounding.
+
+    Parameters
+    ----------
+    truth, prediction
+        Images of one shape (y, x), at least 32 x 32.
+
+    Returns
+    -------
+    float
+        Pixels per period, 2 when they agree down to the last ring.
+
+    Raises
+    ------
+    NotApplicable
+        The images are too small or constant, or agree at no frequency: unresolved.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy import ndimage
+    >>> noise = np.random.default_rng(0).normal(size=(2, 64, 64))
+    >>> truth = ndimage.gaussian_filter(noise[0], 2)
+    >>> frc_to_truth(truth, truth), frc_to_truth(truth, truth + 0.1 * noise[1]) > 4
+    (2.0, True)
+    """
+    curve = ring_correlation(truth, prediction)
+    return 2.0 if curve.stays_above("1/2") else curve.resolution_px("1/2")
+
+
+@metric(label="Decorrelation", direction="lower", unit="px")
+def decorrelation(prediction: Image) -> float:
+    """Sharpness of a single image, by decorrelation analysis.
+
+    See `benchmark.metrics.decorrelation` for formula, source and traps: it compares the sharpness
+    of images on one grid, whether or not what is sharp is true.
+
+    Parameters
+    ----------
+    prediction
+        (y, x), at least 32 x 32.
+
+    Returns
+    -------
+    float
+        Pixels per period, at least 2.
+
+    Raises
+    ------
+    NotApplicable
+        The image is too small or constant, or no curve has a maximum: unresolved.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> decorrelation(np.ones((64, 64)))
+    Traceback (most recent call last):
+    benchmark.metrics.metric.NotApplicable: The image is constant: it has no frequencies.
+    """
+    return cutoff_period_px(prediction)
+
+
+@metric(label="Spectrum within the band", direction="closest", unit="dB")
+def spectrum_in_band(
+    truth: Image, prediction: Image, pixel_um: float, microscope: Microscope
+) -> float:
+    """Power over that of the truth, mean over the frequencies that the microscope passes.
+
+    Mean of `spectrum_ratio` over the rings up to `band_limit_per_um`. Negative where a restoration
+    leaves contrast attenuated, positive where noise is left in it.
+
+    Parameters
+    ----------
+    truth, prediction
+        Images of one shape (y, x), at least 32 x 32.
+    pixel_um
+        Side of their pixels, µm.
+    microscope
+        See `benchmark.metrics.spectrum.band_limit_per_um`.
+
+    Returns
+    -------
+    float
+        dB; 0 is the power of the truth.
+
+    Raises
+    ------
+    NotApplicable
+        The images are too small, the truth is constant, the optics is not known, or no ring lies in
+        the band.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy import ndimage
+    >>> truth = np.random.default_rng(0).random((64, 64))
+    >>> optics = {"modality": "confocal", "numerical_aperture": 1.0, "wavelength_um": 0.5}
+    >>> spectrum_in_band(truth, ndimage.gaussian_filter(truth, 1), 0.02, optics) < 0
+    True
+    """
+    return mean_db(spectrum_ratio(truth, prediction), pixel_um, microscope, inside=True)
+
+
+@metric(label="Spectrum beyond the band", direction="closest", unit="dB")
+def spectrum_out_of_band(
+    truth: Image, prediction: Image, pixel_um: float, microscope: Microscope
+) -> float:
+    """Power over that of the truth, mean over the frequencies that the microscope cannot pass.
+
+    Mean of `spectrum_ratio` over the rings above `band_limit_per_um`. What a prediction has there
+    was not measured: 0 dB says that it is as rich in detail as the truth, not that the detail is
+    the right one; the mean of a posterior is rightly below.
+
+    Parameters
+    ----------
+    truth, prediction
+        Images of one shape (y, x), at least 32 x 32.
+    pixel_um
+        Side of their pixels, µm.
+    microscope
+        See `benchmark.metrics.spectrum.band_limit_per_um`.
+
+    Returns
+    -------
+    float
+        dB; 0 is the power of the truth.
+
+    Raises
+    ------
+    NotApplicable
+        The images are too small, the truth is constant, the optics is not known, or no ring lies
+        beyond.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy import ndimage
+    >>> truth = np.random.default_rng(0).random((64, 64))
+    >>> optics = {"modality": "confocal", "numerical_aperture": 1.0, "wavelength_um": 0.5}
+    >>> spectrum_out_of_band(truth, ndimage.gaussian_filter(truth, 1), 0.02, optics) < -10
+    True
+    """
+    return mean_db(spectrum_ratio(truth, prediction), pixel_um, microscope, inside=False)
