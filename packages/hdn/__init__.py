@@ -1,0 +1,1 @@
+"""The CARE ensemble: several probabilistic U-Nets, and how far they disagree."""

@@ -1,0 +1,364 @@
+"""HDN, a ladder variational autoencoder, for pairs (Prakash et al. 2022, https://arxiv.org/abs/2104.01374).
+
+Below the microscope's resolution one image y has many restorations x. The network learns their
+distribution p(x | y) with random variables z on several grids, coarse to fine:
+
+p(x | y) = ∫ p(x | z, y) Π p(z_l | z_>l, y) dz.
+
+A deterministic path goes up from y to coarser grids; on the way down each level draws its z from a
+Gaussian and the last layers turn all of it into a Gaussian for each pixel. For training a second
+path up sees the truth as well and proposes where z lies, q(z_l | z_>l, x, y); the loss is the
+evidence lower bound −log p(x | z, y) + Σ KL(q_l ‖ p_l).
+
+HDN denoises: x is not known, its q sees y alone and its prior sees nothing. Trained on pairs that
+way, z becomes a bottleneck on what is known of y, and the noise in it says nothing about x. So the
+prior sees y and the proposal sees x too, as in conditional autoencoders (Sohn et al. 2015,
+https://papers.nips.cc/paper/5775; with a ladder Baumgartner et al. 2019,
+https://arxiv.org/abs/1906.04045, and Kohl et al. 2019, https://arxiv.org/abs/1905.13077): samples
+from the prior are then samples from p(x | y).
+
+Every layer is a convolution, a copy or works on pixels alone, so tiles that overlap enough agree.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from packages.posterior import Calibration, NoiseBank, refuse_samples, summarise
+
+PERIOD_PX = 64
+"""Pixels after which the noise repeats, on every level; no level is coarser."""
+LATENT_LOG_VARIANCE = (-6.0, 6.0)
+"""Bounds of the log variance of z: beyond them exp and its inverse lose digits of float32."""
+
+
+class Gaussian(NamedTuple):
+    """A Gaussian with independent components.
+
+    Attributes
+    ----------
+    mean, log_variance
+        Of the same shape.
+    """
+
+    mean: Tensor
+    log_variance: Tensor
+
+    def at(self, noise: Tensor) -> Tensor:
+        """Return the point that a standard normal number becomes."""
+        return self.mean + torch.exp(0.5 * self.log_variance) * noise
+
+    def surprise(self, value: Tensor) -> Tensor:
+        """Return the negative log density of a value, component by component, in nats."""
+        error = (value - self.mean) ** 2 * torch.exp(-self.log_variance)
+        return 0.5 * (error + self.log_variance + math.log(2 * math.pi))
+
+    def divergence(self, prior: "Gaussian") -> Tensor:
+        """Return the Kullback-Leibler divergence KL(self ‖ prior) by component, in nats."""
+        excess = self.log_variance - prior.log_variance
+        distance = (self.mean - prior.mean) ** 2 * torch.exp(-prior.log_variance)
+        return 0.5 * (torch.exp(excess) + distance - 1 - excess)
+
+
+def bounded(values: Tensor, low: float, high: float) -> Tensor:
+    """Return values between two bounds: as they are halfway between, and smoothly approaching.
+
+    A hard clamp would pass no gradient back to a value beyond it.
+    """
+    middle, half = (low + high) / 2, (high - low) / 2
+    return middle + half * torch.tanh((values - middle) / half)
+
+
+def as_gaussian(values: Tensor, low: float, high: float) -> Gaussian:
+    """Return the first half of the channels as mean, the second, bounded, as log variance."""
+    mean, log_variance = values.chunk(2, dim=1)
+    return Gaussian(mean, bounded(log_variance, low, high))
+
+
+class GatedBlock(nn.Module):
+    """Two convolutions whose gated result is added to their input, as in HDN; no BatchNorm.
+
+    Parameters
+    ----------
+    width
+        Channels.
+    dropout
+        Probability with which a channel is left out in training.
+    """
+
+    def __init__(self, width: int, *, dropout: float) -> None:
+        super().__init__()
+        self.convolutions = nn.Sequential(
+            nn.ELU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.Dropout2d(dropout),
+            nn.ELU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.Dropout2d(dropout),
+        )
+        self.gate = nn.Conv2d(width, 2 * width, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features of the same shape."""
+        change, gate = self.gate(self.convolutions(features)).chunk(2, dim=1)
+        return features + F.elu(change) * torch.sigmoid(gate)
+
+
+def gated_blocks(width: int, *, blocks: int, dropout: float) -> nn.Sequential:
+    """Return several gated blocks in a row."""
+    return nn.Sequential(*[GatedBlock(width, dropout=dropout) for _ in range(blocks)])
+
+
+class BottomUp(nn.Module):
+    """The deterministic path from images to features on coarser and coarser grids.
+
+    Parameters
+    ----------
+    images
+        How many images are seen, as channels.
+    widths
+        Channels of each level, the finest first.
+    coarsen
+        Pixels per cell of the finest level's grid.
+    blocks, dropout
+        Gated blocks of each level.
+    """
+
+    def __init__(
+        self, images: int, widths: list[int], *, coarsen: int, blocks: int, dropout: float
+    ) -> None:
+        super().__init__()
+        # Convolutions whose stride is their kernel see each cell once, whole.
+        befores, strides = [images, *widths[:-1]], [coarsen] + [2] * (len(widths) - 1)
+        self.levels = nn.ModuleList(
+            [
+                nn.Sequential(
+                    nn.Conv2d(before, width, stride, stride=stride),
+                    *gated_blocks(width, blocks=blocks, dropout=dropout),
+                )
+                for before, width, stride in zip(befores, widths, strides, strict=True)
+            ]
+        )
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return the features of each level, the finest first."""
+        features: list[Tensor] = []
+        for level in self.levels:
+            images = level(images)
+            features.append(images)
+        return features
+
+
+class TopDownLevel(nn.Module):
+    """One level of the random path from coarse to fine.
+
+    Parameters
+    ----------
+    width, coarser, truth
+        Channels of this level, of the one above (0 when there is none), and of the features of the
+        truth.
+    latents
+        Channels of z.
+    blocks, dropout
+        Gated blocks before z.
+    noise
+        Stored noise of this level's grid.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        coarser: int,
+        truth: int,
+        latents: int,
+        blocks: int,
+        dropout: float,
+        noise: NoiseBank,
+    ) -> None:
+        super().__init__()
+        self.merge = nn.Sequential(
+            nn.Conv2d(width + coarser, width, 1),
+            *gated_blocks(width, blocks=blocks, dropout=dropout),
+        )
+        self.to_prior = nn.Conv2d(width, 2 * latents, 3, padding=1)
+        self.to_proposal = nn.Conv2d(width + truth, 2 * latents, 3, padding=1)
+        self.inject = nn.Conv2d(latents, width, 1)
+        self.noise = noise
+
+    def down(self, image: Tensor, coarser: Tensor | None) -> Tensor:
+        """Merge the features of the image with what comes from the coarser level."""
+        if coarser is None:
+            return self.merge(image)
+        finer = F.interpolate(coarser, scale_factor=2.0, mode="nearest")
+        return self.merge(torch.cat([finer, image], dim=1))
+
+    def prior(self, state: Tensor) -> Gaussian:
+        """Return p(z_l | z_>l, y)."""
+        return as_gaussian(self.to_prior(state), *LATENT_LOG_VARIANCE)
+
+    def proposal(self, state: Tensor, truth: Tensor) -> Gaussian:
+        """Return q(z_l | z_>l, x, y)."""
+        joined = torch.cat([state, truth], dim=1)
+        return as_gaussian(self.to_proposal(joined), *LATENT_LOG_VARIANCE)
+
+
+class HDN(nn.Module):
+    """Ladder autoencoder that restores an image many times and summarises what it drew.
+
+    Parameters
+    ----------
+    filters
+        Channels of each level, the finest first: as many levels as numbers (HDN: six of 64).
+    latents
+        Random channels of each level (HDN: 32).
+    blocks
+        Gated blocks of each level, on the way up and on the way down (HDN: 5).
+    dropout
+        Probability with which the blocks leave out a channel in training (HDN: 0.2).
+    coarsen
+        Pixels per cell of the finest level; each further level doubles that, up to 64 pixels.
+    lowest_log_variance
+        Below which a pixel's variance given z is never stated. -9 is a standard deviation of 0.011
+        in normalised intensity: dark background is known about that well.
+    samples
+        Restorations drawn for an image, even, 2 to 64.
+
+    Raises
+    ------
+    ValueError
+        Samples that cannot be drawn, or levels that do not fit in the period of the noise.
+    """
+
+    def __init__(
+        self,
+        *,
+        filters: Sequence[int] = (48, 72, 104),
+        latents: int = 8,
+        blocks: int = 1,
+        dropout: float = 0.0,
+        coarsen: int = 4,
+        lowest_log_variance: float = -9.0,
+        samples: int = 16,
+    ) -> None:
+        super().__init__()
+        refuse_samples(samples)
+        cells = [coarsen * 2**level for level in range(len(filters))]
+        if not cells or coarsen < 1 or PERIOD_PX % cells[-1]:
+            raise ValueError(
+                f"{len(filters)} level(s) from {coarsen} pixels on do not fit in {PERIOD_PX}: the "
+                f"coarsest would have cells of {cells[-1] if cells else 0}, not a divisor of it"
+            )
+        self.divisor = PERIOD_PX  # sides of the input must be multiples of this
+        self.samples = samples
+        self.log_variance_bounds = (lowest_log_variance, 3.0)
+        widths = list(filters)
+        # The proposal is a helper of training: half the width does.
+        halves = [width // 2 for width in widths]
+        self.see_image = BottomUp(1, widths, coarsen=coarsen, blocks=blocks, dropout=dropout)
+        self.see_truth = BottomUp(2, halves, coarsen=coarsen, blocks=blocks, dropout=dropout)
+        self.levels = nn.ModuleList(
+            [
+                TopDownLevel(
+                    width,
+                    coarser=coarser,
+                    truth=half,
+                    latents=latents,
+                    blocks=blocks,
+                    dropout=dropout,
+                    noise=NoiseBank(latents, PERIOD_PX // cell, seed=cell),
+                )
+                for width, coarser, half, cell in zip(
+                    widths, [*widths[1:], 0], halves, cells, strict=True
+                )
+            ]
+        )
+        # As in CARE's UNet, the last layer mixes neighbouring cells on the fine grid.
+        fine = max(widths[0] // coarsen, 8)
+        self.decode = nn.Sequential(
+            *gated_blocks(widths[0], blocks=blocks, dropout=dropout),
+            nn.Conv2d(widths[0], fine * coarsen**2, 1),
+            nn.PixelShuffle(coarsen),
+            nn.ELU(),
+            nn.Conv2d(fine, 2, 3, padding=1),
+        )
+        self.calibration = Calibration()
+
+    def reconstruct(self, image: Tensor, truth: Tensor) -> tuple[Gaussian, list[Tensor]]:
+        """Draw z where the truth proposes it, and return both parts of the lower bound.
+
+        Parameters
+        ----------
+        image, truth
+            Normalised, shape (batch, 1, y, x); y and x multiples of `divisor`.
+
+        Returns
+        -------
+        tuple
+            p(x | z, y) of shape (batch, 1, y, x), and for each level, the finest first, the
+            divergence of proposal and prior, shape (batch, latents, its y, its x).
+        """
+        seen, known = self.see_image(image), self.see_truth(torch.cat([image, truth], dim=1))
+        divergences: list[Tensor] = []
+        state: Tensor | None = None
+        for level, of_image, of_truth in zip(
+            self.levels[::-1], seen[::-1], known[::-1], strict=True
+        ):
+            level = cast(TopDownLevel, level)
+            state = level.down(of_image, state)
+            prior, proposal = level.prior(state), level.proposal(state, of_truth)
+            divergences.insert(0, proposal.divergence(prior))
+            state = state + level.inject(proposal.at(torch.randn_like(proposal.mean)))
+        return self._decoded(state), divergences
+
+    def draw(self, seen: list[Tensor], number: int) -> Gaussian:
+        """Draw z from the prior with stored noise.
+
+        Parameters
+        ----------
+        seen
+            What `see_image` makes of the image.
+        number
+            Of the sample, from 0.
+
+        Returns
+        -------
+        Gaussian
+            p(x | z, y), shape (batch, 1, y, x).
+        """
+        state: Tensor | None = None
+        for level, of_image in zip(self.levels[::-1], seen[::-1], strict=True):
+            level = cast(TopDownLevel, level)
+            state = level.down(of_image, state)
+            prior = level.prior(state)
+            state = state + level.inject(prior.at(level.noise(number, prior.mean)))
+        return self._decoded(state)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Restore.
+
+        Parameters
+        ----------
+        image
+            Normalised image, shape (batch, 1, y, x); y and x multiples of `divisor`.
+
+        Returns
+        -------
+        Tensor
+            Shape (batch, 3, y, x): the mean of the samples (the estimate of least squared error),
+            calibrated standard deviation, and one sample.
+        """
+        seen = self.see_image(image)
+        drawn = [self.draw(seen, number) for number in range(self.samples)]
+        return summarise(
+            [sample.mean for sample in drawn],
+            [torch.exp(sample.log_variance) for sample in drawn],
+            self.calibration,
+        )
+
+    def _decoded(self, state: Tensor | None) -> Gaussian:
+        return as_gaussian(self.decode(state), *self.log_variance_bounds)
