@@ -4,7 +4,15 @@ A new one is a function of what it needs, (truth, prediction) for instance, unde
 in the file of its family.
 """
 
-from benchmark.metrics import fidelity, perception, structure
+from benchmark.metrics import (
+    calibration,
+    consistency,
+    fidelity,
+    perception,
+    resolution,
+    structure,
+    uncertainty,
+)
 from benchmark.metrics.intensity import normalise
 from benchmark.metrics.metric import METRICS, Known, Metric, NotApplicable, metric
 
@@ -13,9 +21,13 @@ __all__ = [
     "Known",
     "Metric",
     "NotApplicable",
+    "calibration",
+    "consistency",
     "fidelity",
     "metric",
     "normalise",
     "perception",
+    "resolution",
     "structure",
+    "uncertainty",
 ]
