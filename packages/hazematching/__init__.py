@@ -1,0 +1,1 @@
+"""HazeMatching: samples of the posterior by guided conditional flow matching."""

@@ -1,0 +1,228 @@
+"""HazeMatching, guided conditional flow matching, for tiles and few calls of the network.
+
+The published form (`published.py`) lets its whole network run at every step from noise to sample.
+Here a U-Net sees the degraded image once. It gives features, the mean μ of what the image may have
+been, and how far a pixel may be from it, σ. What flows from noise is the rest, r = (x₁ − μ) / σ, as
+in posterior-mean rectified flow (Ohayon et al. 2024, https://arxiv.org/abs/2410.00418): of zero
+mean and unit variance at each pixel, so that the flow only has to learn how neighbours vary
+together, and a small network of few steps does it. All of it works on a grid 4 times coarser than
+the image, as `packages.care` does.
+"""
+
+from typing import Any, ClassVar, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from packages.care.model import UNet
+from packages.hazematching.flow import embed_times, midpoint, midpoint_times, refuse_steps
+from packages.hazematching.published import PublishedHazeMatching
+from packages.posterior import Calibration, NoiseBank, refuse_samples, summarise
+
+COARSEN = 4
+"""The simulated microscope's pixels are this many times coarser than the image's."""
+NOISE_PERIOD = 64
+"""Pixels of the image after which the noise repeats."""
+SMALLEST_SCALE = 0.01
+"""Of the deviation from the mean, in normalised intensity."""
+TIME_SIZE = 32
+"""Of the embedding of the time."""
+
+
+class Encoding(NamedTuple):
+    """What the degraded image says.
+
+    Attributes
+    ----------
+    condition
+        What guides the flow, on the coarse grid, shape (batch, channels, y / 4, x / 4).
+    mean
+        μ, shape (batch, 1, y, x).
+    scale
+        σ, shape (batch, 1, y, x), positive.
+    """
+
+    condition: Tensor
+    mean: Tensor
+    scale: Tensor
+
+
+class LocalVelocity(nn.Module):
+    """Velocity of the flow: residual blocks that look at a few coarse pixels around each.
+
+    What is ambiguous is about as wide as the microscope's point spread function, so the reach need
+    not be larger; what lies farther is in the condition.
+
+    Parameters
+    ----------
+    width
+        Channels of the blocks.
+    blocks
+        How many; each widens the reach by 2 coarse pixels.
+    """
+
+    def __init__(self, width: int, blocks: int) -> None:
+        super().__init__()
+        self.time = nn.Sequential(
+            nn.Linear(TIME_SIZE, 2 * width), nn.SiLU(), nn.Linear(2 * width, blocks * 2 * width)
+        )
+        self.stem = nn.Conv2d(COARSEN**2, width, 3, padding=1)
+        self.before = nn.ModuleList([nn.Conv2d(width, width, 3, padding=1) for _ in range(blocks)])
+        self.after = nn.ModuleList([nn.Conv2d(width, width, 3, padding=1) for _ in range(blocks)])
+        self.out = nn.Conv2d(width, COARSEN**2, 3, padding=1)
+        nn.init.zeros_(self.out.weight)
+
+    def modulation(self, times: Tensor) -> Tensor:
+        """Return what times do to the blocks, shape (n, blocks · 2 · width), from shape (n,)."""
+        return self.time(embed_times(1000 * times, TIME_SIZE))
+
+    def forward(self, state: Tensor, modulation: Tensor, condition: Tensor) -> Tensor:
+        """Return the velocity.
+
+        Parameters
+        ----------
+        state
+            r_t, the pixels of a coarse pixel as channels, shape (batch, 16, y, x).
+        modulation
+            Of the time t, shape (batch, ...) or (1, ...).
+        condition
+            Of the image, shape (batch, (1 + blocks) · width, y, x).
+
+        Returns
+        -------
+        Tensor
+            Shape (batch, 16, y, x).
+        """
+        guides = condition.chunk(1 + len(self.before), dim=1)
+        scales_and_shifts = modulation[:, :, None, None].chunk(2 * len(self.before), dim=1)
+        x = self.stem(state) + guides[0]
+        for i, (before, after) in enumerate(zip(self.before, self.after, strict=True)):
+            scale, shift = scales_and_shifts[2 * i : 2 * i + 2]
+            h = before(F.relu(x)) * (1 + scale) + shift + guides[1 + i]
+            x = x + after(F.relu(h))
+        return self.out(F.relu(x))
+
+
+class HazeMatching(nn.Module):
+    """Draw from the posterior of an image.
+
+    Parameters
+    ----------
+    filters, depth
+        Of the U-Net that sees the degraded image.
+    width, blocks
+        Of the velocity, which runs twice a step for each sample.
+    samples
+        Draws of the posterior, even.
+    steps
+        From noise to sample, by the midpoint method.
+    """
+
+    published: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        filters: int = 45,
+        depth: int = 2,
+        width: int = 48,
+        blocks: int = 2,
+        samples: int = 16,
+        steps: int = 2,
+    ) -> None:
+        super().__init__()
+        refuse_samples(samples)
+        refuse_steps(steps)
+        self.samples = samples
+        self.steps = steps
+        self.divisor = max(NOISE_PERIOD, COARSEN * 2**depth)
+        self.encoder = UNet(
+            channels_in=COARSEN**2,
+            channels_out=filters,
+            depth=depth,
+            filters=filters,
+            residual=False,
+        )
+        self.guide = nn.Conv2d(filters, (1 + blocks) * width, 1)
+        fine = 12  # as many as CARE's
+        self.expand = nn.Sequential(
+            nn.Conv2d(filters, fine * COARSEN**2, 1),
+            nn.PixelShuffle(COARSEN),
+            nn.ReLU(),
+            nn.Conv2d(fine, 2, 3, padding=1),
+        )
+        self.velocity = LocalVelocity(width, blocks)
+        self.register_buffer("times", torch.tensor(midpoint_times(steps)), persistent=False)
+        self.times: Tensor
+        self.noise = NoiseBank(COARSEN**2, NOISE_PERIOD // COARSEN)
+        self.calibration = Calibration()
+
+    def encode(self, image: Tensor) -> Encoding:
+        """Look at the degraded image, shape (batch, 1, y, x): once, whatever is drawn then."""
+        features = F.relu(self.encoder(F.pixel_unshuffle(image, COARSEN)))
+        mean, scale = self.expand(features).split(1, dim=1)
+        return Encoding(self.guide(features), mean, F.softplus(scale) + SMALLEST_SCALE)
+
+    def draw(self, noise: Tensor, encoding: Encoding, modulations: Tensor) -> Tensor:
+        """Carry noise to a sample of the posterior.
+
+        Parameters
+        ----------
+        noise
+            Shape (batch or 1, 16, y / 4, x / 4).
+        encoding
+            Of the degraded image.
+        modulations
+            Of the times of the solver, shape (2 · steps, ...).
+
+        Returns
+        -------
+        Tensor
+            Shape (batch, 1, y, x).
+        """
+
+        def velocity(state: Tensor, i: int) -> Tensor:
+            return self.velocity(state, modulations[i : i + 1], encoding.condition)
+
+        rest = midpoint(velocity, noise, self.steps)
+        return encoding.mean + encoding.scale * F.pixel_shuffle(rest, COARSEN)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return mean, standard deviation and a sample of the posterior.
+
+        Parameters
+        ----------
+        image
+            Normalised image, shape (batch, 1, y, x); y and x multiples of `divisor`.
+
+        Returns
+        -------
+        Tensor
+            Shape (batch, 3, y, x).
+        """
+        encoding = self.encode(image)
+        modulations = self.velocity.modulation(self.times)
+        samples = [
+            self.draw(cast(Tensor, self.noise(k, encoding.condition)), encoding, modulations)
+            for k in range(self.samples)
+        ]
+        return summarise(samples, [], self.calibration)
+
+
+def hazematching(*, published: bool = False, **arguments: Any) -> nn.Module:
+    """Build either form of the network.
+
+    Parameters
+    ----------
+    published
+        The published form, to compare with.
+    **arguments
+        Of `HazeMatching` or `PublishedHazeMatching`.
+
+    Returns
+    -------
+    Module
+        Untrained.
+    """
+    return PublishedHazeMatching(**arguments) if published else HazeMatching(**arguments)
