@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from benchmark.metrics.intensity import affine_fit, normalise, value_range
-from benchmark.metrics.metric import Image, metric
+from benchmark.metrics.metric import Image, NotApplicable, metric
 
 # The percentiles at which Weigert et al. 2018 map the truth to 0 and 1.
 _LOW, _HIGH = 0.1, 99.9
@@ -149,6 +149,111 @@ def nrmse_care(truth: Image, prediction: Image) -> float:
     """
     g = normalise(truth, _LOW, _HIGH)
     return _root_mean_square(g - affine_fit(g, prediction))
+
+
+@metric(label="NRMSE (DFCAN)", direction="lower")
+def nrmse_dfcan(truth: Image, prediction: Image) -> float:
+    """Root mean square error as published with DFCAN: a legacy variant, to compare with papers.
+
+    ‖p' − g'‖ / ‖g'‖, each image mapped by its own minimum and maximum to 0 and 1. Source: the
+    evaluation code of Qiao et al. 2021 (doi:10.1038/s41592-020-01048-5). One hot pixel of the
+    prediction changes all of it, and dividing by ‖g'‖ makes sparse images look bad: prefer
+    `nrmse_care`.
+
+    Parameters
+    ----------
+    truth, prediction
+        Images of one shape (y, x).
+
+    Returns
+    -------
+    float
+        0 for equal images, up to an affine map; seldom above 1.
+
+    Raises
+    ------
+    NotApplicable
+        One of the images is constant.
+
+    Examples
+    --------
+    >>> round(nrmse_dfcan([[0.0, 1.0], [0.0, 1.0]], [[0.0, 2.0], [1.0, 2.0]]), 4)
+    0.3536
+    """
+    value_range(truth)
+    _refuse_constant(prediction)
+    g, p = (normalise(image, 0, 100) for image in (truth, prediction))
+    return _root_mean_square(p - g) / _root_mean_square(g)
+
+
+@metric(label="MAE", direction="lower")
+def mae(truth: Image, prediction: Image) -> float:
+    """Mean absolute error of the intensities as they were delivered, over the truth's range.
+
+    ⟨|g − p|⟩ / (max g − min g). A wrong offset or scale costs as much as wrong structure; the
+    median of a posterior is best, not its mean, so on sparse images a flat background wins.
+
+    Parameters
+    ----------
+    truth, prediction
+        Images of one shape (y, x).
+
+    Returns
+    -------
+    float
+        As a fraction of the truth's range.
+
+    Raises
+    ------
+    NotApplicable
+        The truth is constant.
+
+    Examples
+    --------
+    >>> mae([[0.0, 2.0], [0.0, 2.0]], [[0.0, 2.0], [0.0, 1.0]])
+    0.125
+    """
+    return float(np.mean(np.abs(truth - prediction))) / value_range(truth)
+
+
+@metric(label="Pearson", direction="higher")
+def pearson(truth: Image, prediction: Image) -> float:
+    """Pearson correlation of truth and prediction.
+
+    ⟨g₀·p₀⟩ / √(⟨g₀²⟩⟨p₀²⟩), g₀ and p₀ without their means. Up to its sign the same as SI-PSNR A on
+    another scale, −10·log₁₀(1 − ρ²) plus what depends on the truth alone; it sees inverted
+    contrast, which SI-PSNR does not.
+
+    Parameters
+    ----------
+    truth, prediction
+        Images of one shape (y, x).
+
+    Returns
+    -------
+    float
+        −1 to 1.
+
+    Raises
+    ------
+    NotApplicable
+        One of the images is constant.
+
+    Examples
+    --------
+    >>> round(pearson([[0.0, 1.0], [2.0, 3.0]], [[0.0, 1.0], [3.0, 2.0]]), 4)
+    0.8
+    """
+    value_range(truth)
+    _refuse_constant(prediction)
+    g, p = (image / np.abs(image).max() for image in (truth, prediction))
+    g, p = g - g.mean(), p - p.mean()
+    return float(np.vdot(g, p) / (np.linalg.norm(g) * np.linalg.norm(p)))
+
+
+def _refuse_constant(prediction: Image) -> None:
+    if prediction.min() == prediction.max():
+        raise NotApplicable("The prediction is constant, so there is nothing to compare.")
 
 
 def _decibel(error: Image, extent: float) -> float:

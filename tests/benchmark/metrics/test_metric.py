@@ -7,12 +7,14 @@ from numpy.typing import DTypeLike
 from benchmark.metrics import METRICS, Metric, NotApplicable
 from benchmark.metrics import metric as register
 from benchmark.metrics.metric import Image
+from tests.benchmark.metrics.acquisitions import blurred
 
 # LPIPS needs weights that are not part of the repository: see test_perception.py.
 OF_PAIRS = [m for m in METRICS.values() if m.needs == ("truth", "prediction")]
 WITHOUT_WEIGHTS = [m for m in OF_PAIRS if not m.name.startswith("lpips")]
 RNG = np.random.default_rng(7)
-TRUTH = RNG.integers(0, 200, (176, 180)).astype(np.uint8)
+# Smooth, so that noise costs resolution as well.
+TRUTH = (280 * blurred(RNG.normal(size=(176, 180)), 2) + 100).clip(0, 255).astype(np.uint8)
 PREDICTION = np.clip(TRUTH + RNG.normal(0, 20, TRUTH.shape), 0, 255).astype(np.uint8)
 
 

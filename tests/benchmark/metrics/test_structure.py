@@ -5,8 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.metrics import structural_similarity
 
-from benchmark.metrics.structure import ms_ssim, ssim, ssim_affine
+from benchmark.metrics import NotApplicable
+from benchmark.metrics.metric import Score
+from benchmark.metrics.structure import micro_ms3im, micro_ssim, ms_ssim, ssim, ssim_affine
+from tests.benchmark.metrics.peers import peer
 
 
 def _smooth(image: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -28,6 +32,24 @@ def images(side: int, kind: str) -> tuple[NDArray[np.float64], NDArray[np.float6
 
 def tensors(*pair: NDArray[np.float64]) -> list[torch.Tensor]:
     return [torch.from_numpy(image)[None, None] for image in pair]
+
+
+def of_scikit_image(truth: NDArray[np.float64], prediction: NDArray[np.float64]) -> float:
+    value = structural_similarity(
+        truth,
+        prediction,
+        gaussian_weights=True,
+        use_sample_covariance=False,
+        data_range=np.ptp(truth),
+    )
+    return float(value)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("kind", ["random", "structured", "sparse"])
+def test_ssim_is_that_of_scikit_image(kind: str):
+    truth, prediction = images(96, kind)
+    expected = of_scikit_image(truth, prediction)
+    assert ssim(truth, prediction) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["random", "structured", "sparse"])
@@ -79,3 +101,87 @@ def test_raw_ssim_reacts_to_an_offset_on_a_dark_background():
     shifted = truth + 6 / 255 * np.ptp(truth)
     assert ssim(truth, shifted) < 0.8
     assert ssim_affine(truth, shifted) == pytest.approx(1)
+
+
+def micro_images(
+    truth: NDArray[np.float64], prediction: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both without background, over the truth's maximum."""
+    g, p = (image - np.percentile(image, 3) for image in (truth, prediction))
+    return g / g.max(), p / g.max()
+
+
+@pytest.mark.parametrize("kind", ["random", "structured"])
+def test_micro_ssim_is_the_best_ssim_over_all_scales(kind: str):
+    truth, prediction = images(64, kind)
+    g, p = micro_images(truth, 3 * prediction + 1)
+    scales = np.geomspace(0.1, 1, 231)  # a step of 1 %
+    expected = max(of_scikit_image(g, scale * p) for scale in scales)
+    assert micro_ssim(truth, 3 * prediction + 1) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in sqrt")
+@pytest.mark.parametrize("kind", ["random", "structured"])
+def test_micro_ssim_is_that_of_microssim(kind: str):
+    microssim = peer("microssim")
+    truth, prediction = images(192, kind)
+    expected = microssim.micro_structural_similarity(truth, prediction)
+    # It divides variances by 120 of 121 pixels of a window.
+    assert micro_ssim(truth, prediction) == pytest.approx(expected, abs=2e-3)
+
+
+@pytest.mark.parametrize("kind", ["random", "structured"])
+def test_micro_ms3im_is_ms_ssim_at_the_best_scale_of_micro_ssim(kind: str):
+    truth, prediction = images(192, kind)
+    g, p = micro_images(truth, 3 * prediction + 1)
+    best = max(np.geomspace(0.2, 0.5, 93), key=lambda scale: ssim(g, scale * p))
+    expected = ms_ssim(g, best * p)
+    assert micro_ms3im(truth, 3 * prediction + 1) == pytest.approx(expected, abs=2e-3)
+
+
+def test_micro_ssim_does_not_collapse_on_a_background_without_noise():
+    truth = images(96, "sparse")[0]
+    assert micro_ssim(truth, 1e-2 * truth) == pytest.approx(1)
+    assert micro_ssim(truth, 1e2 * truth + 50) == pytest.approx(1)
+
+
+def test_micro_ssim_does_not_reward_a_prediction_that_vanishes():
+    truth, noisy = images(96, "sparse")
+    assert ssim(truth, np.full_like(truth, truth.min())) > 0.9
+    assert micro_ssim(truth, noisy) < 0.5
+
+
+def test_a_truth_without_background_has_no_micro_ssim():
+    truth = np.ones((32, 32))
+    truth[3, 4] = 0
+    with pytest.raises(NotApplicable, match="maximum at percentile 3"):
+        micro_ssim(truth, images(16, "random")[0][:, :16].repeat(2, 0).repeat(2, 1))
+
+
+@pytest.mark.parametrize("metric", [micro_ssim, micro_ms3im])
+@settings(max_examples=10, deadline=None)
+@given(scale=st.floats(1e-3, 1e3), offset=st.floats(-1e3, 1e3))
+def test_micro_ssim_is_invariant(metric: Score, scale: float, offset: float):
+    truth, prediction = images(176, "structured")
+    value = metric(truth, scale * prediction + offset)
+    assert value == pytest.approx(metric(truth, prediction), rel=1e-4)
+
+
+def test_inverted_contrast_is_not_micro_similar():
+    truth, _ = images(96, "structured")
+    assert micro_ssim(truth, -truth) < 0.5
+
+
+@pytest.mark.parametrize(("metric", "side"), [(micro_ssim, 11), (micro_ms3im, 161)])
+def test_smallest_image(metric: Score, side: int):
+    truth = np.random.default_rng(0).random((side, side + 3))
+    assert metric(truth, truth) == pytest.approx(1)
+    with pytest.raises(NotApplicable, match=str(side - 1)):
+        metric(truth[1:], truth[1:])
+
+
+@pytest.mark.parametrize("metric", [micro_ssim, micro_ms3im])
+def test_a_constant_prediction_has_no_brightness(metric: Score):
+    truth, _ = images(176, "structured")
+    with pytest.raises(NotApplicable, match="prediction is constant"):
+        metric(truth, np.ones_like(truth))
