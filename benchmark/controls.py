@@ -93,7 +93,7 @@ def richardson_lucy(item: Item) -> xr.DataArray:
     item
         With `native`, and with ``blur_fwhm_um``, ``background_photons``,
         ``gain_counts_per_photon``, ``offset_counts``, ``read_noise_counts`` and
-        ``excess_noise_factor`` in `microscope`.
+        ``excess_noise_factor`` in `microscope`; ``averaged_lines`` is 1 where it is not said.
 
     Returns
     -------
@@ -110,11 +110,12 @@ def richardson_lucy(item: Item) -> xr.DataArray:
     blur_um = _known(item, "blur_fwhm_um")
     gain = _known(item, "gain_counts_per_photon")
     offset = _known(item, "offset_counts")
+    scans = float(item.microscope.get("averaged_lines", 1))
     detector = Detector(
         background_photons=_known(item, "background_photons"),
-        excess_noise_factor=_known(item, "excess_noise_factor"),
+        excess_noise_factor=_known(item, "excess_noise_factor") / scans,
         # A detector that counts in whole numbers adds the variance of rounding, 1/12.
-        read_variance=(_known(item, "read_noise_counts") ** 2 + 1 / 12) / gain**2,
+        read_variance=(_known(item, "read_noise_counts") ** 2 / scans + 1 / 12) / gain**2,
     )
     pixel_um: dict[str, float] = grid.attrs.get("pixel_size_um", {})
     if not {"y", "x"} <= pixel_um.keys():

@@ -33,7 +33,8 @@ class Detector:
     background_photons
         Mean photons that do not come from the object.
     excess_noise_factor
-        Variance after amplification over that of Poisson, at least 1.
+        Variance after amplification over that of Poisson: at least 1 in a single scan, and
+        divided by their number where several are averaged.
     read_variance
         Variance of readout and rounding, photons².
     """

@@ -112,6 +112,15 @@ def test_deconvolution_beats_interpolation(item: Item):
     assert score(target, richardson_lucy(item)) > score(target, bicubic(item))
 
 
+def test_averaged_scans_divide_the_noise_that_deconvolution_expects(item: Item):
+    averaged = replace(item, microscope=MICROSCOPE | {"averaged_lines": 4})
+    quieter = replace(
+        item, microscope=MICROSCOPE | {"excess_noise_factor": 1.3 / 4, "read_noise_counts": 8 / 2}
+    )
+    np.testing.assert_allclose(richardson_lucy(averaged), richardson_lucy(quieter))
+    assert not np.allclose(richardson_lucy(averaged), richardson_lucy(item), atol=0.01)
+
+
 def test_truth_needs_a_target(item: Item):
     with pytest.raises(NotApplicable, match="no target/"):
         truth(replace(item, target=None))
