@@ -16,7 +16,7 @@ import torch
 import xarray as xr
 from bioimageio.core import Sample, Tensor
 from bioimageio.core.backends import create_model_adapter
-from bioimageio.core.proc_ops import Processing, UpdateStats
+from bioimageio.core.proc_ops import Processing, ScaleRange, UpdateStats
 from bioimageio.core.proc_setup import setup_pre_and_postprocessing
 from bioimageio.core.stat_measures import Measure, MeasureValue
 from bioimageio.spec.model import v0_5
@@ -113,6 +113,7 @@ class Network:
             for measure in single:
                 per_channel = np.array([value[measure] for value in values])
                 found[measure] = Tensor(per_channel, dims=(self._id_of("c"),))
+        self._refuse_flat(found, whole)
         return found, whole
 
     def __call__(self, block: NDArray[np.floating], statistics: Statistics) -> NDArray[np.float32]:
@@ -186,6 +187,19 @@ class Network:
                 raise UserError(
                     f"The image's values ({image.lowest:g} to {image.highest:g}) do not fit the "
                     f"{dtype} the package takes: rescale the image."
+                )
+
+    def _refuse_flat(self, found: Statistics, image: Moments) -> None:
+        # Dividing by nothing would give finite nonsense; an image that is constant gives 0.
+        for operator in self._pre:
+            if not isinstance(operator, ScaleRange) or image.lowest == image.highest:
+                continue
+            low, high = found[operator.lower], found[operator.upper]
+            if isinstance(low, float) and isinstance(high, float) and low >= high:
+                raise UserError(
+                    f"Almost all pixels of the image are {low:g}: there is no range of intensities "
+                    f"(percentiles {100 * operator.lower.q:g} and {100 * operator.upper.q:g}) to "
+                    "normalise by. Crop to what holds structure."
                 )
 
     def _id_of(self, letter: str) -> Any:

@@ -105,6 +105,19 @@ def test_values_beyond_the_input_type_are_refused(tmp_path: Path, dtype: str) ->
         Network(package).statistics(of(np.array([[[[0.0, 300.0]]]])))
 
 
+def test_an_image_that_is_flat_but_for_a_few_pixels_is_refused(tmp_path: Path) -> None:
+    folder = tiny.write(
+        tmp_path / "p", tiny_networks.Blur(), preprocessing=PROCESSING["scale_range"]
+    )
+    image = np.full((1, 1, 64, 64), 100, np.float32)
+    with open_package(folder) as package:
+        network = Network(package)
+        network.statistics(of(image))  # a constant one is no more than empty
+        image[0, 0, 3, 5] = 900
+        with pytest.raises(UserError, match="Almost all pixels of the image are 100"):
+            network.statistics(of(image))
+
+
 class Fails(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return image.reshape(1, 1, 16, 16)
