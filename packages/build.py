@@ -154,12 +154,18 @@ def _furnish(folder: Path, chosen: Room, trained: dict[str, Any]) -> None:
         raise UserError(f"'{chosen.name}' cannot be built like this: {error}.") from error
     step = int(getattr(network, "divisor", 1))
     example = trained["example"]["input"].numpy()
-    if "samples" in arguments:  # every sample passes over the image many times
-        scene = normalise(_fitted(example, _SCENE_PX, step))
-        halo = measure_effective_halo(network, torch.from_numpy(scene)[None, None], step)
-        ours["tiles_tolerance"] = TILES_TOLERANCE
-    else:
-        halo = measure_halo(network, step)
+    try:
+        if "samples" in arguments:  # every sample passes over the image many times
+            scene = normalise(_fitted(example, _SCENE_PX, step))
+            halo = measure_effective_halo(network, torch.from_numpy(scene)[None, None], step)
+            ours["tiles_tolerance"] = TILES_TOLERANCE
+        else:
+            halo = measure_halo(network, step)
+    except ValueError as error:
+        raise UserError(
+            f"'{chosen.name}' with these settings cannot be packaged, for an image could not be "
+            f"restored in tiles: {error}."
+        ) from error
     smallest = 2 * halo + step  # the format wants something left when the halo is cropped
     example = _fitted(example, smallest, step)
     prepared = torch.from_numpy(normalise(example))[None, None]

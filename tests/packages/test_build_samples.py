@@ -1,0 +1,124 @@
+"""Packages of models that state a standard deviation: what `build` adds for them."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+import yaml
+
+from packages.build import build
+from packages.care_ensemble.model import CareEnsemble
+from packages.cli import UserError
+from packages.hazematching.model import hazematching
+from packages.hdn.model import HDN
+
+from .test_build import trained_content
+
+TINY: dict[str, dict[str, Any]] = {
+    "care_ensemble": {"members": 2, "depth": 1, "filters": 4},
+    "hdn": {"filters": [4, 4], "latents": 2, "samples": 2},
+    "hazematching": {
+        "filters": 4,
+        "depth": 1,
+        "width": 4,
+        "blocks": 1,
+        "samples": 2,
+        "steps": 1,
+    },
+}
+NETWORKS: dict[str, Any] = {
+    "care_ensemble": CareEnsemble,
+    "hdn": HDN,
+    "hazematching": hazematching,
+}
+BEFORE = {"coverage_0.5": 0.4, "coverage_0.9": 0.8, "coverage_0.95": 0.85, "nll": -1.0, "ence": 0.5}
+AFTER = {"coverage_0.5": 0.5, "coverage_0.9": 0.9, "coverage_0.95": 0.95, "nll": -2.0, "ence": 0.1}
+CALIBRATION = {
+    "interval_factors": {"0.5": 0.55, "0.9": 1.5, "0.95": 2.0},
+    "before": BEFORE,
+    "linear": BEFORE,
+    "after": AFTER,
+    "images": {"calibration": 3, "validation": 4},
+}
+
+
+def write_checkpoint(room: str, path: Path) -> Path:
+    torch.manual_seed(0)
+    network = NETWORKS[room](**TINY[room])
+    content = trained_content(network, np.random.default_rng(0))
+    content["facts"]["room"] = content["facts"]["request"]["recipe"] = room
+    content["facts"]["request"]["settings"]["network"] = TINY[room]
+    content["facts"]["calibration"] = CALIBRATION
+    torch.save(content, path)
+    return path
+
+
+@pytest.fixture(scope="module", params=TINY)
+def unpacked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp(request.param)
+    checkpoint = write_checkpoint(request.param, folder / "weights.pt")
+    archive = zipfile.ZipFile(build(request.param, checkpoint=checkpoint, out=folder / "p.zip"))
+    with archive:
+        archive.extractall(folder / "unpacked")
+    return folder / "unpacked"
+
+
+def test_the_architecture_needs_nothing_but_torch(unpacked: Path) -> None:
+    source = (unpacked / "model.py").read_text(encoding="utf-8")
+    assert "from packages" not in source
+    assert "class Calibration" in source
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.load.*")  # what Fiji and ilastik read
+def test_formats_give_the_stored_output(unpacked: Path) -> None:
+    given, expected = (np.load(unpacked / f"test-{side}.npy") for side in ("input", "output"))
+    low, high = np.percentile(given, [2, 99.8])
+    prepared = ((given - low) / (high - low + 1e-6)).astype(np.float32)
+    scripted = torch.jit.load(unpacked / "torchscript.pt")(torch.from_numpy(prepared))
+    session = onnxruntime.InferenceSession(unpacked / "model.onnx")
+    exported = session.run(None, {"input": prepared})[0]
+    assert expected.shape[1] == 3
+    np.testing.assert_allclose(scripted.detach().numpy(), expected, atol=1e-4)
+    np.testing.assert_allclose(exported, expected, atol=1e-4)
+
+
+def test_the_calibration_is_in_the_description_and_the_model_card(unpacked: Path) -> None:
+    description = yaml.safe_load((unpacked / "rdf.yaml").read_text(encoding="utf-8"))
+    stated = description["config"]["restoration_zoo"]["calibration"]
+    assert stated["interval_factors"] == CALIBRATION["interval_factors"]
+    card = (unpacked / "documentation.md").read_text(encoding="utf-8")
+    assert "| this package, intervals as stated below | 50.0% | 90.0% | 95.0% |" in card
+    assert "± 1.50 std" in card
+
+
+@pytest.mark.parametrize(
+    ("room", "options", "sentence"),
+    [
+        ("hazematching", {"samples": 1}, "no standard deviation"),
+        ("hazematching", {"samples": 5}, "antithetic pairs"),
+        ("hazematching", {"steps": 0}, "at least 1"),
+        ("hdn", {"samples": 1000}, "noise bank holds 64"),
+        ("hdn", {"steps": 3}, "has no steps to choose"),
+        ("care_ensemble", {"samples": 4}, "has no samples to choose"),
+    ],
+)
+def test_impossible_samples_and_steps_are_refused(
+    tmp_path: Path, room: str, options: dict[str, int], sentence: str
+) -> None:
+    checkpoint = write_checkpoint(room, tmp_path / "weights.pt")
+    with pytest.raises(UserError, match=sentence):
+        build(room, checkpoint=checkpoint, out=tmp_path / "p.zip", **options)
+    assert not (tmp_path / "p.zip").exists()
+
+
+def test_samples_and_steps_can_be_chosen(tmp_path: Path) -> None:
+    checkpoint = write_checkpoint("hazematching", tmp_path / "weights.pt")
+    out = build("hazematching", checkpoint=checkpoint, out=tmp_path / "p.zip", samples=4, steps=2)
+    with zipfile.ZipFile(out) as archive:
+        description = yaml.safe_load(archive.read("rdf.yaml"))
+    chosen = description["weights"]["pytorch_state_dict"]["architecture"]["kwargs"]
+    assert (chosen["samples"], chosen["steps"]) == (4, 2)
