@@ -80,7 +80,7 @@ def test_formats_give_the_stored_output(unpacked: Path) -> None:
     prepared = ((given - low) / (high - low + 1e-6)).astype(np.float32)
     scripted = torch.jit.load(unpacked / "torchscript.pt")(torch.from_numpy(prepared))
     session = onnxruntime.InferenceSession(unpacked / "model.onnx")
-    exported = session.run(None, {"input": prepared})[0]
+    exported = np.asarray(session.run(None, {"input": prepared})[0])
     assert expected.shape[1] == 3
     np.testing.assert_allclose(scripted.detach().numpy(), expected, atol=1e-4)
     np.testing.assert_allclose(exported, expected, atol=1e-4)
