@@ -11,7 +11,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,13 +20,14 @@ import torch
 import yaml
 from bioimageio.spec.model import v0_5
 from cyclopts import App, Parameter
+from torch import nn
 
 from benchmark.facts import collect_facts
 from benchmark.known import interval_factors, known_planes
 from benchmark.metrics import METRICS, Known, NotApplicable
 from benchmark.metrics.calibration import coverage_50, coverage_90, coverage_95
 from benchmark.metrics.uncertainty import crps
-from benchmark.restore import Job, Method, RestorationError, Restore, here
+from benchmark.restore import Job, Method, RestorationError, Restore, here, sentence_of
 from benchmark.study_figure import draw
 from packages import images
 from packages.cli import UserError, console, progress
@@ -57,10 +57,10 @@ class _Subject:
         Open, its state dict and architecture may run.
     dataset, items
         Images with a truth.
-    architecture
-        Builds its network from those of `ARGUMENTS` that it takes.
+    build
+        Builds its network with other values of `ARGUMENTS`, and loads its weights.
     defaults
-        These, as the package has them.
+        Those of `ARGUMENTS` that the network takes, as the package has them.
     facts
         What values depend on beside package and arguments.
     trust
@@ -70,7 +70,7 @@ class _Subject:
     package: Package
     dataset: Dataset
     items: tuple[Item, ...]
-    architecture: Callable[..., object]
+    build: Callable[[Arguments], nn.Module]
     defaults: Arguments
     facts: dict[str, Any]
     trust: bool
@@ -158,11 +158,17 @@ def _subject(package: Package, dataset: Dataset, *, trust: bool) -> _Subject:
     items = tuple(item for item in dataset.evaluation_items if item.target is not None)
     if not items:
         raise UserError(f"{dataset.path} has no images with a truth to score on: add target/.")
-    folder, given = Path(str(package.description.root)), state.architecture.kwargs
-    weights = torch.load(folder / str(state.source), map_location="cpu", weights_only=True)
-    model_file = folder / str(state.architecture.source)
-    architecture = type(load_network(model_file, str(state.architecture.callable), given, weights))
-    taken = inspect.signature(architecture).parameters
+    build = _builder(package, state.source, state.architecture)
+    try:
+        network = build({})
+    except Exception as error:
+        # Whatever the package's code raises.
+        raise UserError(
+            f"{package.path} cannot be built from its state dict ({sentence_of(error)}): "
+            "build the package again."
+        ) from error
+    # The callable may be a function that chooses among networks: the network knows best.
+    taken, given = inspect.signature(type(network)).parameters, state.architecture.kwargs
     defaults: Arguments = {
         name: int(str(given.get(name, taken[name].default))) for name in ARGUMENTS if name in taken
     }
@@ -174,7 +180,24 @@ def _subject(package: Package, dataset: Dataset, *, trust: bool) -> _Subject:
     hashes = {file: sha256(file) for file in files}
     evaluated = Dataset(dataset.name, dataset.path, dataset.facts, items)
     facts = collect_facts([], [evaluated], hashes)
-    return _Subject(package, dataset, items, partial(architecture, **given), defaults, facts, trust)
+    return _Subject(package, dataset, items, build, defaults, facts, trust)
+
+
+def _builder(
+    package: Package, weights: object, architecture: v0_5.ArchitectureFromFileDescr
+) -> Callable[[Arguments], nn.Module]:
+    folder = Path(str(package.description.root))
+    state = torch.load(folder / str(weights), map_location="cpu", weights_only=True)
+
+    def build(arguments: Arguments) -> nn.Module:
+        return load_network(
+            folder / str(architecture.source),
+            str(architecture.callable),
+            {**architecture.kwargs, **arguments},
+            state,
+        )
+
+    return build
 
 
 def _cells(subject: _Subject, wanted: Mapping[str, Sequence[int]]) -> list[Arguments]:
@@ -185,8 +208,10 @@ def _cells(subject: _Subject, wanted: Mapping[str, Sequence[int]]) -> list[Argum
         others = sorted({*values} - {default})
         cells += [{**subject.defaults, name: value} for value in others]
     for arguments in cells:
+        if arguments.get("members") != subject.defaults.get("members"):
+            continue  # fewer members do not take all weights
         try:
-            subject.architecture(**arguments)
+            subject.build(arguments)
         except ValueError as error:
             raise UserError(f"{subject.package.path} with {_name(arguments)}: {error}.") from error
     return cells

@@ -44,6 +44,10 @@ class Sampler(nn.Module):
         drawn = image + {NOISE} * self.noise[: self.samples].repeat(1, 1, rows, columns) + bias
         mean = drawn.mean(dim=0, keepdim=True)
         return torch.cat([mean, torch.full_like(mean, {NOISE}), drawn[:1]], dim=1)
+
+
+def sampler(*, seriously: bool, **arguments):
+    return Sampler(**arguments)
 """
 
 
@@ -53,8 +57,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_package(
         tmp_path_factory.mktemp("package") / "sampler",
         source=SAMPLER,
-        name="Sampler",
-        kwargs={"samples": 4},
+        name="sampler",
+        kwargs={"seriously": True, "samples": 4},
         state={"noise": noise},
         channels=("mean", "std", "sample"),
     )
@@ -223,6 +227,18 @@ def test_a_package_without_a_state_dict_is_refused(data: Path, tmp_path: Path) -
     refuse("has no state dict", lambda: samples(path, data, out=tmp_path / "out", trust=True))
 
 
+def test_weights_of_another_network_are_refused(package: Path, data: Path, tmp_path: Path) -> None:
+    folder = write_package(
+        tmp_path / "other",
+        source=SAMPLER,
+        name="Sampler",
+        kwargs={},
+        state={"weight": torch.zeros(1)},
+        channels=("mean", "std", "sample"),
+    )
+    refuse("cannot be built", lambda: samples(folder, data, out=tmp_path / "out", trust=True))
+
+
 def test_images_without_truth_are_refused(package: Path, tmp_path: Path) -> None:
     data = stand_ins.dataset(tmp_path / "data", 1, truth=False)
     refuse("truth", lambda: samples(package, data, out=tmp_path / "out", trust=True))
@@ -234,8 +250,8 @@ def test_a_package_that_states_no_deviation_is_refused(
     folder = write_package(
         tmp_path / "mute",
         source=SAMPLER,
-        name="Sampler",
-        kwargs={"samples": 4},
+        name="sampler",
+        kwargs={"seriously": True, "samples": 4},
         state=torch.load(package / "weights.pt", weights_only=True),
         channels=("mean", "spread", "sample"),
     )
