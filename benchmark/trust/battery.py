@@ -1,0 +1,66 @@
+"""The trust tests on phantoms of known geometry, in the order in which they are reported."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from benchmark.trust import amplitudes, crossings, empty, gaps, resolution
+from benchmark.trust.plane import Geometry, Outcome, Plane
+from benchmark.trust.values import Value
+
+
+@dataclass(frozen=True)
+class TrustTest:
+    """One test.
+
+    Attributes
+    ----------
+    name
+        Its entry in the table.
+    structure
+        Of the phantoms, as `training simulate` names it.
+    look
+        Judges what is in a restored image, of a microscope with a PSF of some width, µm.
+    summarise
+        Makes values of what was seen in all images, with the same width.
+    """
+
+    name: str
+    structure: str
+    look: Callable[[Plane, Geometry, float], list[Outcome]]
+    summarise: Callable[[pd.DataFrame, float], list[Value]]
+
+
+TESTS = (
+    TrustTest(
+        "points",
+        "point-pairs",
+        lambda plane, geometry, _: resolution.see_points(plane, geometry),
+        lambda outcomes, _: resolution.summarise(outcomes),
+    ),
+    TrustTest(
+        "tubes",
+        "tube-pairs",
+        lambda plane, geometry, _: resolution.see_tubes(plane, geometry),
+        lambda outcomes, _: resolution.summarise(outcomes),
+    ),
+    TrustTest(
+        "gaps", "gaps", lambda plane, geometry, _: gaps.follow(plane, geometry), gaps.summarise
+    ),
+    TrustTest(
+        "crossings", "crossings", crossings.count, lambda outcomes, _: crossings.summarise(outcomes)
+    ),
+    TrustTest(
+        "empty",
+        "empty",
+        lambda plane, geometry, _: empty.look(plane, geometry),
+        lambda outcomes, _: empty.summarise(outcomes),
+    ),
+    TrustTest(
+        "amplitudes",
+        "point-pairs",
+        amplitudes.compare,
+        lambda outcomes, _: amplitudes.summarise(outcomes),
+    ),
+)

@@ -1,0 +1,77 @@
+"""Structures and microscopes that a package may not know: what they cost.
+
+Scores of different structures do not compare, so what counts is the gain over the input: the mean
+over images of the package's score less the input's. The loss is the gain on usual images less that
+gain.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+import pandas as pd
+import xarray as xr
+
+from benchmark.known import known_planes
+from benchmark.metrics import METRICS, NotApplicable
+from benchmark.trust.phantoms import REFERENCE
+from benchmark.trust.plane import Outcome
+from benchmark.trust.values import Value, mean
+from packages.datasets import Item
+
+GAINS = ("si_psnr_a", "ssim")
+_MEASURED = (*GAINS, "coverage_90")
+
+
+def score(restored: xr.DataArray, item: Item, interval_factors: Mapping[str, float]) -> Outcome:
+    """Score a restored image.
+
+    Parameters
+    ----------
+    restored, item, interval_factors
+        As for `benchmark.known.known_planes`; the item has a target.
+
+    Returns
+    -------
+    dict
+        By metric; without coverage where the package states no standard deviation.
+    """
+    (known,) = known_planes(restored, item, interval_factors)
+    outcome: Outcome = {}
+    for name in (name for name in _MEASURED if name in METRICS):
+        with suppress(NotApplicable):
+            outcome[name] = METRICS[name].of(known)
+    return outcome
+
+
+def summarise(
+    outcomes: Mapping[str, pd.DataFrame], of_input: Mapping[str, pd.DataFrame]
+) -> dict[str, list[Value]]:
+    """Average over images and compare with the usual ones.
+
+    Parameters
+    ----------
+    outcomes
+        Of `score` by condition, with the column image.
+    of_input
+        The same of the input.
+
+    Returns
+    -------
+    dict
+        By condition: each metric, its ``..._gain`` over the input, and its ``..._loss``.
+    """
+    found: dict[str, list[Value]] = {}
+    usual: dict[str, float] = {}
+    for condition in sorted(outcomes, key=lambda name: name != REFERENCE):
+        scores = outcomes[condition].set_index("image")
+        values = [mean(name, scores[name], scores.index) for name in _MEASURED if name in scores]
+        for name in (name for name in GAINS if name in scores and condition in of_input):
+            of_images = scores[name] - of_input[condition].set_index("image")[name]
+            gain = mean(f"{name}_gain", of_images, scores.index)
+            values.append(gain)
+            if condition == REFERENCE and gain.value is not None:
+                usual[name] = gain.value
+            elif name in usual and gain.value is not None:
+                values.append(Value(f"{name}_loss", usual[name] - gain.value, gain.n))
+        found[condition] = values
+    return found
