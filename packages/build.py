@@ -142,7 +142,7 @@ def _furnish(folder: Path, chosen: Room, trained: dict[str, Any]) -> None:
     description = chosen.description()
     architecture = description.pop("architecture")["callable"]
     model_file = folder / "model.py"
-    model_file.write_text(self_contained(chosen.model_file), encoding="utf-8")
+    model_file.write_bytes(self_contained(chosen.model_file).encode())
     try:
         network = load_network(model_file, architecture, arguments, trained["weights"])
     except (RuntimeError, TypeError) as error:

@@ -17,6 +17,8 @@ from loguru import logger
 
 from packages.cli import UserError
 from packages.files import sha256
+from packages.rooms import rooms
+from packages.source import self_contained
 
 Weights = Literal["pytorch_state_dict", "torchscript", "onnx"]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
@@ -288,5 +290,4 @@ def _is_ours(
     if not isinstance(source, RelativeFilePath):
         return False
     code = (folder / source.path).read_bytes()
-    rooms = Path(__file__).parent.glob("*/model.py")
-    return any(code == room.read_bytes() for room in rooms)
+    return any(code == self_contained(each.model_file).encode() for each in rooms())

@@ -22,6 +22,7 @@ from PIL import Image
 
 from packages.checks.subject import Result, Subject, judge
 from packages.rooms import rooms
+from packages.source import self_contained
 
 NEWEST_FORMAT = Version("0.5.9")
 NEWEST_OPSET, NEWEST_IR = 17, 8
@@ -130,7 +131,7 @@ def architecture_is_the_rooms(subject: Subject) -> Result:
         return Result("n/a", "There is no architecture file.")
     source = subject.read(weights.architecture)
     for room in rooms():
-        same = room.model_file.read_bytes() == source
+        same = self_contained(room.model_file).encode() == source
         if same or room.description()["name"] == subject.package.name:
             where = f"packages/{room.name}/model.py"
             return judge([] if same else [f"it differs from {where}"], f"The bytes of {where}.")

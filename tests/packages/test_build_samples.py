@@ -15,6 +15,7 @@ from packages.care_ensemble.model import CareEnsemble
 from packages.cli import UserError
 from packages.hazematching.model import hazematching
 from packages.hdn.model import HDN
+from packages.package import open_package
 
 from .test_build import trained_content
 
@@ -71,6 +72,11 @@ def test_the_architecture_needs_nothing_but_torch(unpacked: Path) -> None:
     source = (unpacked / "model.py").read_text(encoding="utf-8")
     assert "from packages" not in source
     assert "class Calibration" in source
+
+
+def test_the_package_opens_and_its_code_is_known(unpacked: Path) -> None:
+    with open_package(unpacked) as package:
+        assert package.weights[0] == "pytorch_state_dict"
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.load.*")  # what Fiji and ilastik read

@@ -7,6 +7,7 @@ from torch import nn
 
 from packages.cli import UserError
 from packages.package import open_package
+from packages.rooms import Room
 from tests import tiny_networks
 from tests import tiny_packages as tiny
 
@@ -160,10 +161,10 @@ def test_foreign_code_is_passed_over_for_torchscript(tmp_path: Path) -> None:
 
 
 def test_code_of_a_room_needs_no_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    room = tmp_path / "packages" / "room"
-    room.mkdir(parents=True)
-    (room / "model.py").write_text(tiny_networks.network_source())
-    monkeypatch.setattr("packages.package.__file__", str(room.parent / "package.py"))
+    room = Room("room", tmp_path / "room")
+    room.folder.mkdir()
+    room.model_file.write_text(tiny_networks.network_source())
+    monkeypatch.setattr("packages.package.rooms", lambda: [room])
 
     with open_package(state_dict_package(tmp_path)) as opened:
         assert opened.weights == ("pytorch_state_dict",)
