@@ -288,11 +288,15 @@ class HDN(nn.Module):
         )
         self.calibration = Calibration()
 
-    def reconstruct(self, image: Tensor, truth: Tensor) -> tuple[Gaussian, list[Tensor]]:
+    def reconstruct(
+        self, seen: list[Tensor], image: Tensor, truth: Tensor
+    ) -> tuple[Gaussian, list[Tensor]]:
         """Draw z where the truth proposes it, and return both parts of the lower bound.
 
         Parameters
         ----------
+        seen
+            What `see_image` makes of the image.
         image, truth
             Normalised, shape (batch, 1, y, x); y and x multiples of `divisor`.
 
@@ -302,20 +306,20 @@ class HDN(nn.Module):
             p(x | z, y) of shape (batch, 1, y, x), and for each level, the finest first, the
             divergence of proposal and prior, shape (batch, latents, its y, its x).
         """
-        seen, known = self.see_image(image), self.see_truth(torch.cat([image, truth], dim=1))
+        known = self.see_truth(torch.cat([image, truth], dim=1))
         divergences: list[Tensor] = []
         state: Tensor | None = None
-        for level, of_image, of_truth in zip(
+        for module, of_image, of_truth in zip(
             self.levels[::-1], seen[::-1], known[::-1], strict=True
         ):
-            level = cast(TopDownLevel, level)
+            level = cast(TopDownLevel, module)
             state = level.down(of_image, state)
             prior, proposal = level.prior(state), level.proposal(state, of_truth)
             divergences.insert(0, proposal.divergence(prior))
             state = state + level.inject(proposal.at(torch.randn_like(proposal.mean)))
         return self._decoded(state), divergences
 
-    def draw(self, seen: list[Tensor], number: int) -> Gaussian:
+    def draw(self, seen: list[Tensor], number: int | None) -> Gaussian:
         """Draw z from the prior with stored noise.
 
         Parameters
@@ -323,7 +327,7 @@ class HDN(nn.Module):
         seen
             What `see_image` makes of the image.
         number
-            Of the sample, from 0.
+            Of the sample, from 0; with None, z lies at the mean of the prior on every level.
 
         Returns
         -------
@@ -331,11 +335,12 @@ class HDN(nn.Module):
             p(x | z, y), shape (batch, 1, y, x).
         """
         state: Tensor | None = None
-        for level, of_image in zip(self.levels[::-1], seen[::-1], strict=True):
-            level = cast(TopDownLevel, level)
+        for module, of_image in zip(self.levels[::-1], seen[::-1], strict=True):
+            level = cast(TopDownLevel, module)
             state = level.down(of_image, state)
             prior = level.prior(state)
-            state = state + level.inject(prior.at(level.noise(number, prior.mean)))
+            z = prior.mean if number is None else prior.at(level.noise(number, prior.mean))
+            state = state + level.inject(z)
         return self._decoded(state)
 
     def forward(self, image: Tensor) -> Tensor:

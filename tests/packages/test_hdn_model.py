@@ -63,13 +63,13 @@ def test_a_proposal_equal_to_the_prior_diverges_by_nothing(network: HDN) -> None
             if name.startswith(("to_prior", "to_proposal")):
                 torch.nn.init.zeros_(parameter)
     image = torch.rand(1, 1, 64, 64)
-    _, divergences = twin.reconstruct(image, image)
+    _, divergences = twin.reconstruct(twin.see_image(image), image, image)
     assert all(torch.equal(d, torch.zeros_like(d)) for d in divergences)
 
 
 def test_levels_lie_on_grids_from_fine_to_coarse(network: HDN) -> None:
     image = torch.rand(2, 1, 64, 128)
-    restored, divergences = network.reconstruct(image, image)
+    restored, divergences = network.reconstruct(network.see_image(image), image, image)
     assert restored.mean.shape == restored.log_variance.shape == image.shape
     assert [d.shape for d in divergences] == [(2, 2, 16, 32), (2, 2, 8, 16), (2, 2, 4, 8)]
     assert all((d > -1e-5).all() for d in divergences)
@@ -117,6 +117,16 @@ def test_samples_differ_and_come_twice_the_same(network: HDN) -> None:
         assert torch.equal(first, network.draw(seen, 0).mean)
         assert torch.equal(network(image), network(image))
     assert min((first - second).std(), (first - third).std(), (second - third).std()) > 1e-3
+
+
+def test_without_a_number_z_lies_at_the_mean_of_the_prior() -> None:
+    torch.manual_seed(4)
+    network = tiny().eval()
+    for level in network.levels:
+        level.get_submodule("noise").get_buffer("fields").zero_()
+    with torch.no_grad():
+        seen = network.see_image(torch.rand(1, 1, 64, 64))
+        assert torch.equal(network.draw(seen, None).mean, network.draw(seen, 3).mean)
 
 
 def test_every_level_makes_samples_differ(network: HDN) -> None:
@@ -185,9 +195,8 @@ def test_what_cannot_be_built_is_refused(arguments: dict[str, Any], sentence: st
 def test_gradients_are_finite_for_images_far_from_any_truth() -> None:
     torch.manual_seed(0)
     network = tiny()
-    restored, divergences = network.reconstruct(
-        torch.zeros(1, 1, 64, 64), 50 * torch.ones(1, 1, 64, 64)
-    )
+    image, truth = torch.zeros(1, 1, 64, 64), torch.full((1, 1, 64, 64), 50.0)
+    restored, divergences = network.reconstruct(network.see_image(image), image, truth)
     surprise = restored.surprise(torch.tensor(50.0)).mean()
     lower_bound = surprise + torch.stack([d.mean() for d in divergences]).sum()
     lower_bound.backward()

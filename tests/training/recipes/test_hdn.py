@@ -7,39 +7,35 @@ from torch import Tensor, nn
 
 from packages.hdn.model import HDN, Gaussian
 from packages.rooms import room
-from training.recipes.hdn import FREE_NATS, RECIPE, loss, measure
+from training.recipes.hdn import FREE_NATS, RECIPE, loss, measure, negative_lower_bound
 
 
-class Fixed(nn.Module):
-    """States the same Gaussian everywhere, and given divergences."""
-
-    def __init__(self, divergences: list[Tensor], *, std: float = 0.1) -> None:
-        super().__init__()
-        self.divergences = divergences
-        self.log_variance = 2 * math.log(std)
-
-    def reconstruct(self, image: Tensor, truth: Tensor) -> tuple[Gaussian, list[Tensor]]:
-        mean = torch.zeros_like(truth)
-        return Gaussian(mean, torch.full_like(truth, self.log_variance)), self.divergences
-
-
-def nats(divergences: list[Tensor]) -> float:
-    """What divergences add to the loss of 2 patches of 8 x 8 pixels, in nats per patch."""
-    image = torch.zeros(2, 1, 8, 8)
-    free = float(loss(Fixed([]) if divergences == [] else Fixed(divergences), image, image))
-    certain = -torch.distributions.Normal(0.0, 0.1).log_prob(torch.tensor(0.0))
-    return (free - float(certain)) * 64
+def nats_per_patch(divergences: list[Tensor]) -> float:
+    """What divergences add to the loss of 2 patches of 8 x 8 pixels."""
+    zeros = torch.zeros(2, 1, 8, 8)
+    certain = negative_lower_bound(Gaussian(zeros, zeros), [torch.full((2, 1, 1, 1), 1.0)], zeros)
+    given = negative_lower_bound(Gaussian(zeros, zeros), divergences, zeros)
+    return float(given - certain) * 64 + FREE_NATS
 
 
 def test_divergences_count_for_the_whole_patch() -> None:
     levels = [torch.full((2, 3, 4, 4), 0.5), torch.full((2, 3, 2, 2), 2.0)]
-    assert nats(levels) == pytest.approx(3 * 16 * 0.5 + 3 * 4 * 2.0, rel=1e-3)
+    assert nats_per_patch(levels) == pytest.approx(3 * 16 * 0.5 + 3 * 4 * 2.0, rel=1e-5)
 
 
 def test_a_level_has_free_nats_in_each_patch() -> None:
     # 0.1 of one patch and 5 of the other: the bound is per patch, before the mean.
     level = torch.tensor([0.1, 5.0]).view(2, 1, 1, 1)
-    assert nats([level]) == pytest.approx((FREE_NATS + 5.0) / 2, rel=1e-3)
+    assert nats_per_patch([level]) == pytest.approx((FREE_NATS + 5.0) / 2, rel=1e-4)
+
+
+def test_with_one_variance_the_bound_is_the_likelihood_and_the_divergence() -> None:
+    torch.manual_seed(0)
+    mean, target = torch.rand(2, 1, 8, 8), torch.rand(2, 1, 8, 8)
+    restored = Gaussian(mean, torch.full_like(mean, 2 * math.log(0.1)))
+    likelihood = torch.distributions.Normal(mean, 0.1).log_prob(target).mean()
+    given = negative_lower_bound(restored, [torch.full((2, 1, 2, 2), 1.0)], target)
+    assert float(given) == pytest.approx(float(4 / 64 - likelihood), rel=1e-5)
 
 
 def test_pixels_count_by_their_squared_error() -> None:
@@ -47,20 +43,29 @@ def test_pixels_count_by_their_squared_error() -> None:
     mean = torch.rand(1, 1, 4, 4, requires_grad=True)
     log_variance = torch.empty(1, 1, 4, 4).uniform_(-8, 0).requires_grad_()
     target = torch.rand(1, 1, 4, 4)
-
-    class Given(nn.Module):
-        def reconstruct(self, image: Tensor, truth: Tensor) -> tuple[Gaussian, list[Tensor]]:
-            return Gaussian(mean, log_variance), [torch.zeros(1, 1, 1, 1)]
-
-    loss(Given(), target, target).backward()
+    nothing = [torch.zeros(1, 1, 1, 1)]
+    negative_lower_bound(Gaussian(mean, log_variance), nothing, target).backward()
     assert mean.grad is not None
     assert log_variance.grad is not None
     variance = log_variance.detach().exp()
-    expected = (mean.detach() - target) / 16 / variance.mean()
-    torch.testing.assert_close(mean.grad, expected)
+    error = mean.detach() - target
+    torch.testing.assert_close(mean.grad, error / 16 / variance.mean())
     # Each stated variance is drawn to the squared error at its pixel.
-    error = (mean.detach() - target) ** 2
-    assert torch.equal(log_variance.grad > 0, variance > error)
+    assert torch.equal(log_variance.grad > 0, variance > error**2)
+
+
+def test_loss_adds_the_error_at_the_mean_of_the_prior_to_the_bound() -> None:
+    network = tiny()
+    image, target = torch.rand(3, 1, 64, 64), torch.rand(3, 1, 64, 64)
+    with torch.no_grad():
+        torch.manual_seed(1)
+        given = loss(network, image, target)
+        torch.manual_seed(1)
+        seen = network.see_image(image[:2])
+        bound = negative_lower_bound(*network.reconstruct(seen, image[:2], target[:2]), target[:2])
+        central = network.draw(network.see_image(image), None).mean
+    missed = 0.5 * math.log(float(((central - target) ** 2).mean()))
+    assert float(given) == pytest.approx(float(bound) + missed, rel=1e-4)
 
 
 def tiny() -> HDN:
