@@ -2,20 +2,46 @@ from collections.abc import Generator
 
 import numpy as np
 import pytest
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from benchmark.metrics import METRICS, Metric, NotApplicable
 from benchmark.metrics import metric as register
-from benchmark.metrics.metric import Image
+from benchmark.metrics.metric import Image, Known
 from tests.benchmark.metrics.acquisitions import blurred
 
 # LPIPS needs weights that are not part of the repository: see test_perception.py.
 OF_PAIRS = [m for m in METRICS.values() if m.needs == ("truth", "prediction")]
-WITHOUT_WEIGHTS = [m for m in OF_PAIRS if not m.name.startswith("lpips")]
+WITHOUT_WEIGHTS = [m for m in METRICS.values() if not m.name.startswith("lpips")]
+OF_PAIRS_WITHOUT_WEIGHTS = [m for m in WITHOUT_WEIGHTS if m in OF_PAIRS]
 RNG = np.random.default_rng(7)
 # Smooth, so that noise costs resolution as well.
 TRUTH = (280 * blurred(RNG.normal(size=(176, 180)), 2) + 100).clip(0, 255).astype(np.uint8)
 PREDICTION = np.clip(TRUTH + RNG.normal(0, 20, TRUTH.shape), 0, 255).astype(np.uint8)
+IMAGES: dict[str, NDArray[np.generic]] = {
+    "truth": TRUTH,
+    "prediction": PREDICTION,
+    "mean": PREDICTION,
+    "std": RNG.integers(10, 30, TRUTH.shape).astype(np.uint8),
+    "sample": np.clip(PREDICTION + RNG.normal(0, 20, TRUTH.shape), 0, 255).astype(np.uint8),
+    "disagreement": RNG.integers(0, 100, TRUTH.shape).astype(np.uint8),
+    "input": np.clip(blurred(TRUTH.astype(float), 2), 0, 255).astype(np.uint8),
+    "native": TRUTH.reshape(44, 4, 45, 4).mean(axis=(1, 3)).astype(np.uint8),
+}
+FACTS: Known = {
+    "pixel_um": 0.1,
+    "microscope": {
+        "modality": "two-photon",
+        "numerical_aperture": 0.8,
+        "wavelength_um": 0.92,
+        "sampling": 4,
+        "blur_fwhm_um": 0.4,
+        "gain_counts_per_photon": 2.0,
+        "offset_counts": 1.0,
+        "read_noise_counts": 3.0,
+        "excess_noise_factor": 1.2,
+    },
+    "interval_factors": {"0.5": 0.7, "0.9": 1.7, "0.95": 2.0},
+}
 
 
 def names(metric: object) -> str:
@@ -33,18 +59,17 @@ def test_every_metric_says_what_a_table_needs(metric: Metric):
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, ">f4", np.float64])
 @pytest.mark.parametrize("metric", WITHOUT_WEIGHTS, ids=names)
 def test_type_of_numbers_does_not_matter(metric: Metric, dtype: DTypeLike):
-    assert metric(TRUTH.astype(dtype), PREDICTION.astype(dtype)) == metric(
-        TRUTH.astype(float), PREDICTION.astype(float)
-    )
+    cast = {name: image.astype(dtype) for name, image in IMAGES.items()}
+    assert metric.of({**FACTS, **cast}) == metric.of({**FACTS, **IMAGES})
 
 
 @pytest.mark.parametrize("metric", WITHOUT_WEIGHTS, ids=names)
 def test_order_in_memory_does_not_matter(metric: Metric):
-    strided = np.repeat(PREDICTION, 2, axis=1)[:, ::2]
-    assert metric(np.asfortranarray(TRUTH), strided) == metric(TRUTH, PREDICTION)
+    strided = {n: np.repeat(image.T, 2, axis=1)[:, ::2].T for n, image in IMAGES.items()}
+    assert metric.of({**FACTS, **strided}) == metric.of({**FACTS, **IMAGES})
 
 
-@pytest.mark.parametrize("metric", WITHOUT_WEIGHTS, ids=names)
+@pytest.mark.parametrize("metric", OF_PAIRS_WITHOUT_WEIGHTS, ids=names)
 def test_worse_under_more_noise(metric: Metric):
     noise = np.random.default_rng(1).normal(0, 1, TRUTH.shape)
     values = [metric(TRUTH, TRUTH + sigma * noise) for sigma in (2, 8, 32, 128)]
@@ -52,15 +77,12 @@ def test_worse_under_more_noise(metric: Metric):
     assert len(set(values)) == len(values)
 
 
-@pytest.mark.parametrize("metric", OF_PAIRS, ids=names)
+@pytest.mark.parametrize("metric", WITHOUT_WEIGHTS, ids=names)
 def test_inputs_are_left_as_they_were(metric: Metric):
-    truth, prediction = TRUTH.astype(float), PREDICTION.astype(float)
-    try:
-        metric(truth, prediction)
-    except NotApplicable:
-        assert metric.name.startswith("lpips")
-    np.testing.assert_array_equal(truth, TRUTH)
-    np.testing.assert_array_equal(prediction, PREDICTION)
+    given = {name: image.astype(float) for name, image in IMAGES.items()}
+    metric.of({**FACTS, **given})
+    for name, image in IMAGES.items():
+        np.testing.assert_array_equal(given[name], image)
 
 
 @pytest.mark.parametrize("metric", OF_PAIRS, ids=names)
@@ -78,12 +100,13 @@ def test_constant_prediction_has_no_affine_fit(name: str):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("metric", OF_PAIRS, ids=names)
-def test_a_prediction_with_nan_or_inf_is_not_applicable(metric: Metric, value: float):
-    broken = PREDICTION.astype(float)
+@pytest.mark.parametrize("metric", METRICS.values(), ids=names)
+def test_an_image_with_nan_or_inf_is_not_applicable(metric: Metric, value: float):
+    name = next(name for name in reversed(metric.needs) if name in IMAGES)
+    broken = IMAGES[name].astype(float)
     broken[3, 4] = value
-    with pytest.raises(NotApplicable, match="prediction holds NaN or infinite"):
-        metric(TRUTH, broken)
+    with pytest.raises(NotApplicable, match=f"The {name} holds NaN or infinite"):
+        metric.of({**FACTS, **IMAGES, name: broken})
 
 
 def test_images_of_different_size_are_a_mistake_of_the_caller():
