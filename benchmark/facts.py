@@ -70,6 +70,7 @@ def collect_facts(
                 "file": str(method.path or ""),
                 "sha256": method.sha256,
                 "weights": method.weights,
+                "interval_factors": method.interval_factors,
                 "pixel_size_um": method.pixel_size_um,
             }
             for method in methods

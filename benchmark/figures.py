@@ -19,6 +19,7 @@ _RIGHT = 14
 _ROW = 24
 _LETTER = 6.4  # mean width of a letter at 11 px
 _GOLDEN = 0.618034
+_DASHES = ("none", "7 3", "2 3", "9 3 2 3")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,14 @@ class Point:
     is_package: bool
     cost: float
     quality: Estimate
+
+
+@dataclass(frozen=True)
+class Line:
+    """What was found against what was stated, from left to right."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
 
 
 def strip_plot(rows: Sequence[Row], axis: str) -> str:
@@ -166,14 +175,61 @@ def cost_plot(points: Sequence[Point], x_axis: str, y_axis: str) -> str:
     return _svg(parts, bottom + 44, f"{y_axis} against {x_axis}")
 
 
+def reliability_plot(lines: Sequence[Line], x_axis: str, y_axis: str) -> str:
+    """Draw what was found against what was stated, beside the diagonal on which both agree.
+
+    Parameters
+    ----------
+    lines
+        One for each package; at least one.
+    x_axis, y_axis
+        What the axes say.
+
+    Returns
+    -------
+    str
+        An SVG element; packages differ in dashes and carry their names, not colours alone.
+    """
+    left, top, bottom = 52.0, 26.0, 286.0
+    right = _WIDTH - _RIGHT - _LETTER * max(len(line.name) for line in lines) - 10
+    shown = [value for line in lines for point in line.points for value in point]
+    y_ticks, y = _scale([0.0, *shown], bottom, top, intervals=6)
+    x_ticks, x = _scale([0.0, *shown], left, right, intervals=6)
+    parts = _x_axis(x_ticks, x, bottom, left, x_axis)
+    parts.append(f'<text x="4" y="13">{escape(y_axis)}</text>')
+    parts += [
+        f'<text x="{left - 7}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>'
+        for tick in y_ticks
+    ]
+    highest = max(shown)
+    parts.append(
+        f'<line x1="{x(0):.1f}" y1="{y(0):.1f}" x2="{x(highest):.1f}" y2="{y(highest):.1f}" '
+        'stroke="currentColor" stroke-opacity="0.5"/>'
+    )
+    label_y = math.inf
+    for i, line in sorted(enumerate(lines), key=lambda pair: pair[1].points[-1][1]):
+        drawn = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line.points)
+        dashes = _DASHES[i % len(_DASHES)]
+        end_x, end_y = x(line.points[-1][0]), y(line.points[-1][1])
+        label_y = min(end_y + 4, label_y - 13)
+        parts.append(
+            f'<polyline points="{drawn}" fill="none" style="stroke:{_ACCENT}" stroke-width="2" '
+            f'stroke-dasharray="{dashes}"/>'
+            f'<circle cx="{end_x:.1f}" cy="{end_y:.1f}" r="3" style="fill:{_ACCENT}"/>'
+            f'<text x="{end_x + 7:.1f}" y="{label_y:.1f}" font-weight="600" {_HALO}>'
+            f"{escape(line.name)}</text>"
+        )
+    return _svg(parts, bottom + 44, f"{y_axis} against {x_axis}")
+
+
 def _scale(
-    values: Sequence[float], start: float, stop: float
+    values: Sequence[float], start: float, stop: float, intervals: int = 5
 ) -> tuple[list[float], Callable[[float], float]]:
     """Return ticks, and the map from values to positions between start and stop."""
     low, high = min(values), max(values)
     margin = 0.04 * (high - low) or 0.5
     low, high = low - margin, high + margin
-    ticks = map(float, MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high))
+    ticks = map(float, MaxNLocator(intervals, steps=[1, 2, 5, 10]).tick_values(low, high))
 
     def position(value: float) -> float:
         return start + (value - low) / (high - low) * (stop - start)

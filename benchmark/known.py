@@ -82,6 +82,7 @@ def known_planes(
     }
     stacks: dict[str, Planes | NotApplicable] = {
         "prediction": predictions,
+        "mean": predictions,  # where no channel has this name, the only one is meant
         "input": _on_grid(item.read_input(), predictions.shape[-2:]),
         **_own_channels(restored, predictions.shape),
     }

@@ -14,9 +14,10 @@ import xarray as xr
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmark.channels import mean_channel
+from benchmark.channels import mean_channel, named_channel
 from benchmark.metrics import NotApplicable
 from benchmark.metrics.intensity import affine_fit
+from benchmark.scores import SAMPLE_SUFFIX
 from packages import images
 from packages.resample import linear
 
@@ -45,6 +46,8 @@ class Panel:
         PNGs as data URIs; empty where there is none.
     note
         What stands below: a score, or why there is no image.
+    std
+        Its standard deviation, as the images.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Panel:
     image: str
     error: str
     note: str
+    std: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class View:
     error
         What the full colours of the error maps stand for, relative to the displayed range; 0
         without truth.
+    std
+        What white stands for in the maps of the standard deviation; 0 where there are none.
     """
 
     image: str
@@ -81,6 +87,7 @@ class View:
     bar_um: float
     bar_percent: float
     error: float
+    std: float
 
 
 def side_within(panels: int, budget_bytes: float) -> int:
@@ -114,7 +121,8 @@ def make_view(
 
     The crop is where the truth (or else the input) is brightest on average, so no restoration has a
     say in it; of stacks it is the middle plane. Restored images are fitted to the truth (or else
-    the input) by least squares and all share its percentiles 1 and 99.9 as display range.
+    the input) by least squares and all share its percentiles 1 and 99.9 as display range. A single
+    sample is an image of its own; standard deviations are shown as they are stated, not fitted.
 
     Parameters
     ----------
@@ -150,7 +158,20 @@ def make_view(
     low, high = (float(level) for level in np.percentile(reference, [_LOW, _HIGH]))
     high = max(high, low + 1e-12)
 
-    everyone = [(_INPUT, False, measured), *((n, p, found.get(n)) for n, p, _ in restored)]
+    everyone: list[tuple[str, bool, xr.DataArray | None]] = [(_INPUT, False, measured)]
+    stds: dict[str, Plane] = {}
+    for name, is_package, _ in restored:
+        image = found.get(name)
+        everyone.append((name, is_package, image))
+        if image is None:
+            continue
+        if (sample := named_channel(image, "sample")) is not None:
+            everyone.append((name + SAMPLE_SUFFIX, is_package, sample))
+        if (std := named_channel(image, "std")) is not None:
+            stds[name] = _on_grid(std, shape)[window]
+    # One scale for all packages, so that the more certain one is the darker one.
+    white = max((float(np.percentile(std, _FULL_COLOUR)) for std in stds.values()), default=0.0)
+
     panels: list[Panel] = []
     full_colour = 0.0
     for name, is_package, image in everyone:
@@ -163,14 +184,25 @@ def make_view(
                 # The input comes first and sets the colours: its errors are what all begin with.
                 full_colour = full_colour or float(np.percentile(abs(wrong), _FULL_COLOUR))
                 error = _diverging(wrong / (full_colour or 1.0))
-        panels.append(Panel(name, is_package, picture, error, notes.get(name, "")))
+        std = _grey(stds[name], 0, white or 1.0) if name in stds else ""
+        panels.append(Panel(name, is_package, picture, error, notes.get(name, ""), std))
     if truth is not None:
         panels.append(Panel("truth", False, _grey(reference, low, high), "", ""))
     pixel_um = float(grid.attrs["pixel_size_um"].get("x") or pixel_size_um or 0)
     height, width = reference.shape
     bar_um = _round_length(width * pixel_um / 4)
     bar_percent = 100 * bar_um / (width * pixel_um) if pixel_um else 0
-    return View(facts["name"], why, tuple(panels), width, height, bar_um, bar_percent, full_colour)
+    return View(
+        facts["name"],
+        why,
+        tuple(panels),
+        width,
+        height,
+        bar_um,
+        bar_percent,
+        full_colour,
+        white,
+    )
 
 
 def row_of_panels(view: View) -> str:

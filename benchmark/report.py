@@ -1,6 +1,5 @@
 """One self-contained page of a finished run, and its figures as files."""
 
-import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -10,17 +9,21 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from benchmark.figures import Point, cost_plot, strip_plot
+from benchmark import words
+from benchmark.columns import COSTS, QUALITY, Column
+from benchmark.figures import Line, Point, cost_plot, reliability_plot, strip_plot
 from benchmark.figures import Row as StripRow
 from benchmark.panels import View, make_view, row_of_panels, side_within
-from benchmark.scores import PLACE, Place, Results, Scores, read_scores
+from benchmark.reliability import LEVELS, Reliability, measure_reliability
+from benchmark.scores import PLACE, SAMPLE_SUFFIX, Place, Results, Scores, read_scores
 from benchmark.statistics import estimate_mean
-from benchmark.summary import COSTS, QUALITY, TRUTH, Column, Summary, summarise
+from benchmark.summary import TRUTH, Family, Summary, summarise
 from packages.cli import UserError
 from packages.files import replacing
 
 PAGE = "report.html"
-CHOOSING = QUALITY[0]  # SI-PSNR: what chooses the worst image and stands against cost
+# What chooses the worst image and stands against cost.
+CHOOSING = next(column for column in QUALITY if column.metric == "si_psnr_a")
 _IMAGES_BYTES = 6e6
 _INPUT = "input"  # this control is what every view begins with anyway
 
@@ -50,8 +53,11 @@ def write_report(path: Path) -> Path:
     chosen = {
         dataset["name"]: _choose(dataset, facts, scores.table) for dataset in facts["datasets"]
     }
-    pictures = 2 * (len(facts["packages"]) + 1) * sum(len(images) for images in chosen.values())
-    side = side_within(pictures, _IMAGES_BYTES)
+    # An image and its error for everyone and the input; a standard deviation for who samples.
+    names = set(scores.table["package"]) | {method["name"] for method in facts["packages"]}
+    samples = sum(str(name).endswith(SAMPLE_SUFFIX) for name in names)
+    views = sum(len(images) for images in chosen.values())
+    side = side_within((2 * (len(names) + 1) + samples) * views, _IMAGES_BYTES)
     sections = [
         _section(dataset, scores, Results(path), chosen[dataset["name"]], side)
         for dataset in facts["datasets"]
@@ -59,16 +65,17 @@ def write_report(path: Path) -> Path:
     packages = [method for method in facts["packages"] if not method["control"]]
     controls = [method["name"] for method in facts["packages"] if method["control"]]
     count = sum(len(dataset["images"]) for dataset in facts["datasets"])
-    names = _list([method["name"] for method in packages]) or "Controls"
+    contestants = words.enumerate_words([method["name"] for method in packages]) or "Controls"
+    places = words.enumerate_words([dataset["name"] for dataset in facts["datasets"]])
     page = _template().render(
-        title=f"{names} on {_list([dataset['name'] for dataset in facts['datasets']])}",
-        lead=_lead(packages, controls, len(sections), count),
+        title=f"{contestants} on {places}",
+        lead=words.lead(packages, controls, len(sections), count),
         sections=sections,
         failures=facts["failures"],
         cells=count * len(facts["packages"]),
-        packages=[{**method, "pixel": _pixel(method["pixel_size_um"])} for method in packages],
-        datasets=[_origin(dataset) for dataset in facts["datasets"]],
-        machine=_machine(facts),
+        packages=[{**method, "pixel": words.pixel(method["pixel_size_um"])} for method in packages],
+        datasets=[words.origin(dataset) for dataset in facts["datasets"]],
+        machine=words.machine(facts),
         metrics=[(column.label, column.summary) for column in (*QUALITY, *COSTS)],
     )
     with replacing(path / PAGE) as temporary:
@@ -105,22 +112,55 @@ def _section(
     summary = summarise(scores.facts["packages"], table, absent, sources)
     anchor = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "dataset"
     files = _figures(anchor, summary, table, sources)
+    reliabilities = [
+        found
+        for method in scores.facts["packages"]
+        if not method["control"] and (found := measure_reliability(dataset, method, results))
+    ]
+    reliability = _reliability_figures(anchor, reliabilities)
     views = _views(dataset, scores, results, chosen, side)
     rows = {f"{anchor}-image-{view.image}": row_of_panels(view) for view in views}
+    shown = {
+        cell.footnote for family in summary.families for row in family.rows for cell in row.cells
+    }
     return {
         "name": name,
         "anchor": anchor,
-        "about": _about(dataset, len(set(sources.values()))),
-        "finding": _finding(summary),
-        "columns": summary.columns,
-        "rows": summary.rows,
-        "caption": _caption(summary, len(set(sources.values()))),
-        "footnotes": summary.footnotes,
+        "about": words.about(dataset, len(set(sources.values()))),
+        "finding": words.finding(summary),
+        "families": [
+            {"table": family, "strips": _strips(anchor, family, files)}
+            for family in summary.families
+        ],
+        "caption": words.caption(summary, len(set(sources.values()))),
+        "footnotes": [(i, text) for i, text in enumerate(summary.footnotes, 1) if i in shown],
+        "tests": [words.test_row(test) for test in summary.tests],
+        "reliability": list(reliability.values()),
+        "reliability_caption": words.reliability_caption(reliabilities),
         "views": views,
-        "views_caption": _views_caption(dataset),
-        "strips": [figure for key, figure in files.items() if "-against-" not in key],
+        "views_caption": words.views_caption(dataset),
         "costs": [figure for key, figure in files.items() if "-against-" in key],
-        "files": files | rows,
+        "files": files | reliability | rows,
+    }
+
+
+def _strips(anchor: str, family: Family, files: Mapping[str, str]) -> list[str]:
+    keys = [f"{anchor}-{column.metric}" for column in family.columns]
+    return [files[key] for key in keys if key in files]
+
+
+def _reliability_figures(anchor: str, found: Sequence[Reliability]) -> dict[str, str]:
+    if not found:
+        return {}
+    coverage = [Line(one.name, tuple(zip(LEVELS, one.curve, strict=True))) for one in found]
+    errors = [Line(one.name, one.bins) for one in found]
+    return {
+        f"{anchor}-coverage": reliability_plot(
+            coverage, "Stated coverage of Gaussian intervals", "Found coverage"
+        ),
+        f"{anchor}-errors": reliability_plot(
+            errors, "Stated root mean square error", "Found, in 30ths of the pixels"
+        ),
     }
 
 
@@ -167,11 +207,13 @@ def _views(
             file = results.prediction_file(place)
             if method["name"] != _INPUT and (file.exists() or where not in reasons.index):
                 restored.append((method["name"], not method["control"], file))
-            if (*where, CHOOSING.metric) in values.index:
-                value = float(values[(*where, CHOOSING.metric)])
-                notes[method["name"]] = f"{CHOOSING.format(value)} {CHOOSING.unit}"
-            elif not file.exists():
+            if not file.exists():
                 notes[method["name"]] = "failed"
+            for row in (place, place.of_sample):
+                key = (row.package, row.dataset, row.image, CHOOSING.metric)
+                if key in values.index:
+                    value = float(values[key])
+                    notes[row.package] = f"{CHOOSING.format(value)} {CHOOSING.unit}"
         why = chosen[image["name"]]
         views.append(make_view(image, why, restored, notes, side, dataset["pixel_size_um"]))
     return views
@@ -182,8 +224,12 @@ def _figures(
 ) -> dict[str, str]:
     """Draw the figures of a dataset; return them by file name."""
     figures: dict[str, str] = {}
+    scores = {
+        (str(package), str(metric)): dict(zip(rows["image"], rows["value"], strict=True))
+        for (package, metric), rows in table.groupby(["package", "metric"])
+    }
     rows = {
-        column.metric: _strip_rows(summary, column, table, sources) for column in summary.columns
+        column.metric: _strip_rows(summary, column, scores, sources) for column in summary.columns
     }
     for column in summary.columns:
         if column not in COSTS and any(row.values for row in rows[column.metric]):
@@ -203,123 +249,16 @@ def _figures(
 
 
 def _strip_rows(
-    summary: Summary, column: Column, table: pd.DataFrame, sources: Mapping[str, str]
+    summary: Summary,
+    column: Column,
+    scores: Mapping[tuple[str, str], Mapping[str, float]],
+    sources: Mapping[str, str],
 ) -> list[StripRow]:
     rows: list[StripRow] = []
     for row in summary.rows:
-        here = table[(table["package"] == row.name) & (table["metric"] == column.metric)]
-        values = {
-            str(image): float(value)
-            for image, value in zip(here["image"], here["value"], strict=True)
-            if math.isfinite(value)
-        }
+        here = scores.get((row.name, column.metric), {})
+        values = {image: value for image, value in here.items() if math.isfinite(value)}
         if row.kind != TRUTH and values:
             estimate = estimate_mean(list(values.values()), [sources[image] for image in values])
             rows.append(StripRow(row.name, row.kind == "package", values, estimate))
     return rows
-
-
-def _lead(packages: Sequence[Any], controls: Sequence[str], datasets: int, images: int) -> str:
-    what = f"{_count(len(packages), 'package')}"
-    if controls:
-        what += f" beside {_count(len(controls), 'control')} ({_list(controls)})"
-    return f"{what}, on {_count(images, 'image')} of {_count(datasets, 'dataset')}."
-
-
-def _about(dataset: Mapping[str, Any], sources: int) -> str:
-    images = len(dataset["images"])
-    part = "of the validation part " if dataset["part"] == "validation" else ""
-    text = f"{_count(images, 'image')} {part}from {_count(sources, 'source')}"
-    if dataset["pixel_size_um"]:
-        text += f", {dataset['pixel_size_um']:g} µm per pixel"
-    if any(image["target"] for image in dataset["images"]):
-        text += f", with truth ({dataset['registration'] or 'registration not stated'})."
-    else:
-        text += ", without truth: restorations can be looked at and timed, not scored."
-    return f"{dataset['description']} {text}".strip()
-
-
-def _finding(summary: Summary) -> str:
-    if not summary.measured:
-        return ""
-    led: dict[str, list[str]] = {}
-    for column in summary.measured:
-        if column.metric in summary.best:
-            led.setdefault(summary.best[column.metric], []).append(column.label)
-    if not led:
-        return "No package or control leads beyond chance in any metric."
-    count = len(summary.measured)
-    return " ".join(
-        f"{name} leads beyond chance in {len(labels)} of {count} metrics: {_list(labels)}."
-        for name, labels in led.items()
-    )
-
-
-def _caption(summary: Summary, sources: int) -> str:
-    text = "Means over images"
-    if sources > 1:
-        text += (
-            f" with 95 % bootstrap intervals over {sources} sources (images of one source are "
-            "drawn together)"
-        )
-        text += ", which are too narrow for so few" if sources < 10 else ""
-    else:
-        text += "; a single source leaves no interval"
-    text += ". ↑ higher is better, ↓ lower is better."
-    if summary.best:
-        text += (
-            " Underlined: better than the next best, the interval of their paired difference "
-            "excludes 0."
-        )
-    return text + " Hover over a heading for its definition."
-
-
-def _views_caption(dataset: Mapping[str, Any]) -> str:
-    reference = "truth" if any(image["target"] for image in dataset["images"]) else "input"
-    text = (
-        f"Crops lie where the {reference} is brightest on average. Restored images are fitted to "
-        f"the {reference} (gain and offset) and share its display range, percentiles 1 to 99.9."
-    )
-    if reference == "input":
-        text += (
-            " No metric here can certify detail that a restoration added: compare with the input."
-        )
-    return text
-
-
-def _origin(dataset: Mapping[str, Any]) -> dict[str, str]:
-    hashes = "".join(image["input_sha256"] + image["target_sha256"] for image in dataset["images"])
-    made = ", ".join(f"{key} {value}" for key, value in dataset["provenance"].items())
-    return {
-        "name": dataset["name"],
-        "images": _count(len(dataset["images"]), "image"),
-        "provenance": made or "not stated",
-        "licence": dataset["licence"] or "not stated",
-        "sha256": hashlib.sha256(hashes.encode()).hexdigest(),
-    }
-
-
-def _machine(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
-    return [
-        ("Device", facts["device"]),
-        ("CPU", facts["cpu"]),
-        ("System", facts["system"]),
-        ("Versions", versions),
-        ("Seed", str(facts["seed"])),
-        ("Benchmark code", facts["benchmark_sha256"][:12]),
-    ]
-
-
-def _pixel(size_um: Mapping[str, float]) -> str:
-    if not size_um:
-        return "not stated"
-    return " x ".join(f"{size:g}" for size in size_um.values()) + " µm"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _list(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

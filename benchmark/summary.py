@@ -1,59 +1,24 @@
 """The summary table of one dataset: means, intervals, and what is best beyond chance."""
 
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from benchmark.metrics import METRICS
-from benchmark.scores import MEMORY, SECONDS
-from benchmark.statistics import Estimate, differs, estimate_mean
+from benchmark.columns import COSTS, QUALITY, Column
+from benchmark.scores import SAMPLE_SUFFIX
+from benchmark.statistics import (
+    SIGNIFICANT,
+    Comparison,
+    Estimate,
+    compare,
+    estimate_mean,
+    holm,
+)
 
 TRUTH = "truth"
-_PERFECT_DB = 100  # beyond lies the rounding of float32
-
-
-@dataclass(frozen=True)
-class Column:
-    """A metric as a table needs it."""
-
-    metric: str
-    label: str
-    direction: str
-    unit: str
-    summary: str
-
-    @property
-    def arrow(self) -> str:
-        """Return where better values lie."""
-        return "↑" if self.direction == "higher" else "↓"
-
-    @property
-    def axis(self) -> str:
-        """Return the label of an axis."""
-        unit = f" ({self.unit})" if self.unit else ""
-        return f"{self.label}{unit}, {self.direction} is better {self.arrow}"
-
-    def format(self, value: float) -> str:
-        """Write a value with the digits that mean something."""
-        if self.unit == "dB" and value > _PERFECT_DB:
-            return f"> {_PERFECT_DB}"
-        if self.metric in (SECONDS, MEMORY):
-            return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
-        return f"{value:.2f}".replace("-", "−") if self.unit == "dB" else f"{value:.3f}"
-
-
-COSTS = (
-    Column(SECONDS, "Time", "lower", "s/MP", "Seconds per megapixel, without loading the model."),
-    Column(
-        MEMORY, "Peak memory", "lower", "MiB/MP", "Memory per megapixel beyond the loaded model."
-    ),
-)
-QUALITY = tuple(
-    Column(metric.name, metric.label, metric.direction, metric.unit, metric.summary)
-    for metric in METRICS.values()
-)
 
 
 @dataclass(frozen=True)
@@ -69,7 +34,9 @@ class Entry:
     hint
         Shown on hovering.
     best
-        Whether it is better than the next best beyond chance.
+        Whether it is ahead of all others beyond chance.
+    measured
+        Whether there is a value.
     """
 
     text: str
@@ -77,17 +44,60 @@ class Entry:
     footnote: int = 0
     hint: str = ""
     best: bool = False
+    measured: bool = False
 
 
 @dataclass(frozen=True)
 class Row:
-    """A package or control; `reason` stands for all cells when it has none."""
+    """A package, its single sample, or a control; `reason` stands for all cells without any."""
 
     name: str
     title: str
     kind: str
     cells: tuple[Entry, ...]
     reason: str
+
+
+@dataclass(frozen=True)
+class Test:
+    """How far the leader in a metric is ahead of another, and whether that may be chance.
+
+    Attributes
+    ----------
+    column, leader, other
+        Who leads whom in what.
+    comparison
+        Of their losses, image by image.
+    p
+        Corrected for all tests of the dataset (Holm).
+    """
+
+    column: Column
+    leader: str
+    other: str
+    comparison: Comparison
+    p: float
+
+
+@dataclass(frozen=True)
+class Family:
+    """The metrics of one kind, as a table of their own.
+
+    Attributes
+    ----------
+    title, about
+        What they are.
+    columns, rows
+        The rows with a value among them.
+    absent
+        Sentences naming who has none and why.
+    """
+
+    title: str
+    about: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    absent: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,34 @@ class Summary:
     footnotes: tuple[str, ...]
     best: dict[str, str]
     measured: tuple[Column, ...]
+    tests: tuple[Test, ...]
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """Return one table for each family of metrics that has a value."""
+        kinds = list(dict.fromkeys(column.family for column in self.columns))
+        families = [self._family(kind, first=kind == kinds[0]) for kind in kinds]
+        return tuple(family for family in families if family.rows)
+
+    def _family(self, kind: str, *, first: bool) -> Family:
+        places = [i for i, column in enumerate(self.columns) if column.family == kind]
+        rows: list[Row] = []
+        absent: dict[str, list[str]] = {}
+        for row in self.rows:
+            cells = tuple(row.cells[i] for i in places) if row.cells else ()
+            if any(cell.measured for cell in cells) or (row.reason and first):
+                rows.append(replace(row, cells=cells))
+            elif cells:
+                why = next((cell.hint for cell in cells if cell.footnote), cells[0].hint)
+                absent.setdefault(why, []).append(row.name)
+        about = sys.modules.get(f"benchmark.metrics.{kind}")
+        return Family(
+            kind.capitalize(),
+            (about.__doc__ or "").partition("\n")[0] if about else "",
+            tuple(self.columns[i] for i in places),
+            tuple(rows),
+            tuple(f"{', '.join(names)}: {reason}" for reason, names in absent.items()),
+        )
 
 
 def summarise(
@@ -121,11 +159,12 @@ def summarise(
     Returns
     -------
     Summary
-        Controls first, then packages, the truth last. Without any score of quality, as without
-        truth, the columns of quality are left out; `measured` are those with a value.
+        Controls first, then packages, each with its sample, the truth last. Without any score of
+        quality the columns of quality are left out; `measured` are those with a value.
     """
     order = {True: 0, False: 1}
     methods = sorted(methods, key=lambda m: (m["name"] == TRUTH, order[m["control"]]))
+    methods = [row for method in methods for row in (method, *_sample_of(method, table))]
     present = set(table["metric"])
     measured = tuple(c for c in QUALITY if c.metric in present)
     columns = (QUALITY if measured else ()) + COSTS
@@ -137,11 +176,8 @@ def summarise(
         (str(package), str(metric)): [str(reason) for reason in rows["reason"]]
         for (package, metric), rows in not_applicable.groupby(["package", "metric"])
     }
-    best = {
-        column.metric: name
-        for column in columns
-        if column not in COSTS and (name := _best(column, scores, sources))
-    }
+    tests = _test_leads([c for c in columns if c not in COSTS], scores, sources)
+    best = _best(tests)
     footnotes: list[str] = []
 
     def entry(name: str, column: Column) -> Entry:
@@ -159,6 +195,7 @@ def summarise(
             footnote,
             _hint(estimate),
             best.get(column.metric) == name,
+            measured=True,
         )
 
     rows: list[Row] = []
@@ -171,27 +208,57 @@ def summarise(
             reason = of_all[0] if of_all else "Every image failed; see Failures."
         cells = () if reason else tuple(entry(name, column) for column in columns)
         rows.append(Row(name, method["title"], kind, cells, reason))
-    return Summary(columns, tuple(rows), tuple(footnotes), best, measured)
+    return Summary(columns, tuple(rows), tuple(footnotes), best, measured, tests)
 
 
-def _best(
-    column: Column, scores: Mapping[tuple[str, str], "pd.Series[float]"], sources: Mapping[str, str]
-) -> str | None:
-    """Return whose mean is best, if its paired difference to the next best excludes 0.
+def _sample_of(method: Mapping[str, Any], table: pd.DataFrame) -> list[dict[str, Any]]:
+    name = method["name"] + SAMPLE_SUFFIX
+    if name not in set(table["package"]):
+        return []
+    return [{**method, "name": name, "title": f"One sample of {method['title']}"}]
 
-    The truth does not take part: it is perfect by definition.
+
+def _test_leads(
+    columns: Sequence[Column],
+    scores: Mapping[tuple[str, str], "pd.Series[float]"],
+    sources: Mapping[str, str],
+) -> tuple[Test, ...]:
+    """Compare whose mean loss is lowest with every other one, metric by metric.
+
+    The truth does not take part, as it is perfect by definition; nor does who has no score on some
+    of the images, as means over different images do not compare.
     """
-    sign = 1 if column.direction == "higher" else -1
-    taking_part = {n: v for (n, m), v in scores.items() if m == column.metric and n != TRUTH}
-    ranked = sorted(taking_part, key=lambda name: -sign * taking_part[name].mean())
-    if len(ranked) < 2:
-        return None
-    first, second = taking_part[ranked[0]], taking_part[ranked[1]]
-    common = first.index.intersection(second.index)
-    if len(common) < max(len(first), len(second)):  # means over different images do not compare
-        return None
-    of_source = [sources[str(image)] for image in common]
-    return ranked[0] if differs(first[common], second[common], of_source) else None
+    found: list[tuple[Column, str, str, Comparison]] = []
+    for column in columns:
+        losses = {
+            name: column.losses(values)
+            for (name, metric), values in scores.items()
+            if metric == column.metric and name != TRUTH
+        }
+        if not losses:
+            continue
+        everything = max(len(values) for values in losses.values())
+        losses = {name: values for name, values in losses.items() if len(values) == everything}
+        leader, *others = sorted(losses, key=lambda name: losses[name].mean())
+        of_source = [sources[str(image)] for image in losses[leader].index]
+        found += [
+            (column, leader, other, compare(losses[leader], losses[other], of_source))
+            for other in others
+        ]
+    corrected = holm([comparison.p for *_, comparison in found])
+    return tuple(Test(*test, float(p)) for test, p in zip(found, corrected, strict=True))
+
+
+def _best(tests: Sequence[Test]) -> dict[str, str]:
+    """Return by metric who is ahead of all others beyond chance."""
+    ahead: dict[str, list[Test]] = {}
+    for test in tests:
+        ahead.setdefault(test.column.metric, []).append(test)
+    return {
+        metric: of_metric[0].leader
+        for metric, of_metric in ahead.items()
+        if all(t.p < SIGNIFICANT and t.comparison.effect > 0 for t in of_metric)
+    }
 
 
 def _footnote(reasons: Sequence[str], footnotes: list[str]) -> int:

@@ -355,7 +355,7 @@ def own_factor(interval_factors: Mapping[str, float], level: str) -> float:
         It states none of this level.
     """
     if level not in interval_factors:
-        raise NotApplicable(f"The package states no interval of {100 * float(level):g} %.")
+        raise NotApplicable(f"It states no interval of {100 * float(level):g} %.")
     return interval_factors[level]
 
 

@@ -23,15 +23,15 @@ FACTS = ("pixel_um", "microscope", "interval_factors")
 WHY_MISSING = {
     "truth": "The dataset has no truth.",
     "prediction": "Nothing was restored.",
-    "mean": "The package does not say which of its channels is a mean.",
-    "std": "The package gives no standard deviation.",
-    "sample": "The package gives no sample.",
-    "disagreement": "The package gives no disagreement of its members.",
+    "mean": "It gives no mean.",
+    "std": "It gives no standard deviation.",
+    "sample": "It gives no sample.",
+    "disagreement": "It gives no disagreement of members.",
     "input": "The input is not known.",
     "native": "The dataset has no native/, so the microscope's pixels are not known.",
     "pixel_um": "The pixel size is not known.",
     "microscope": "dataset.toml does not describe the microscope.",
-    "interval_factors": "The package states no intervals of its own.",
+    "interval_factors": "It states no intervals of its own.",
 }
 
 

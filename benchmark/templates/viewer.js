@@ -1,4 +1,8 @@
 "use strict";
+// What is folded away belongs on paper.
+addEventListener("beforeprint", () => {
+  for (const folded of document.querySelectorAll("details")) folded.open = true;
+});
 // Two images of a view under a movable divider, zoomed and moved together. Without JavaScript the
 // panels beside it show everything.
 for (const viewer of document.querySelectorAll(".viewer")) {
@@ -17,7 +21,9 @@ for (const viewer of document.querySelectorAll(".viewer")) {
     const picture = figure.querySelector(".picture");
     const error = figure.querySelector(".error");
     if (picture) pictures.set(name, picture);
+    const std = figure.querySelector(".std");
     if (error) pictures.set(`${name} − truth`, error);
+    if (std) pictures.set(`${name}, std`, std);
   }
   if (pictures.size < 2) continue;
   compare.hidden = false;

@@ -12,6 +12,7 @@ import xarray as xr
 from PIL import Image
 
 from benchmark import run as run_module
+from benchmark.metrics import METRICS
 from benchmark.panels import make_view, side_within
 from benchmark.report import write_report
 from benchmark.run import run_benchmark
@@ -21,11 +22,12 @@ from packages.cli import UserError
 from tests.benchmark import stand_ins
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+METRICS_SHOWN = {**stand_ins.FEW_METRICS, "coverage_90": METRICS["coverage_90"]}
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two packages and the controls on data with truth and without; one cell failed."""
+    """Three packages and the controls on data with truth and without; one cell failed."""
     folder = tmp_path_factory.mktemp("report")
     data = [
         stand_ins.dataset(folder / "cells & more", 4),
@@ -34,11 +36,12 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     packages = [
         stand_ins.package(folder / "net.zip"),
         stand_ins.package(folder / "other.zip", "fail on one"),
+        stand_ins.package(folder / "sampler.zip", "be uncertain"),
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_module, "open_package", stand_ins.open_package)
         patch.setattr(run_module, "open_method", stand_ins.StandIns().open_method)
-        patch.setattr(run_module, "METRICS", dict(stand_ins.FEW_METRICS))
+        patch.setattr(run_module, "METRICS", METRICS_SHOWN)
         run_benchmark(packages, data, folder / "results")
     write_report(folder / "results")
     return folder / "results"
@@ -67,9 +70,12 @@ def test_pictures_are_files_too(results: Path) -> None:
         ElementTree.parse(file)
 
 
-@pytest.mark.parametrize("name", ["net", "other", "input", "bicubic", "richardson_lucy", "truth"])
+@pytest.mark.parametrize(
+    "name",
+    ["net", "other", "sampler", "sampler (sample)", "input", "bicubic", "richardson_lucy", "truth"],
+)
 def test_everyone_has_a_row(page: str, name: str) -> None:
-    assert re.search(rf'<th scope="row"[^>]*>{name}</th>', page)
+    assert re.search(rf'<th scope="row"[^>]*>{re.escape(name)}</th>', page)
 
 
 def test_names_are_text_and_not_markup(page: str) -> None:
@@ -79,7 +85,7 @@ def test_names_are_text_and_not_markup(page: str) -> None:
 
 def test_a_failure_is_named_with_its_reason(page: str) -> None:
     assert "It broke on this one." in page
-    assert "1 of 30 cells failed" in page
+    assert "1 of 35 cells failed" in page
 
 
 def test_the_worst_image_of_the_first_package_is_shown(page: str) -> None:
@@ -98,6 +104,24 @@ def test_figures_are_well_formed_files(results: Path) -> None:
     assert "cells-more-si_psnr_a.svg" in [figure.name for figure in figures]
     for figure in figures:
         ElementTree.fromstring(figure.read_text(encoding="utf-8"))
+
+
+def test_reliability_is_drawn_for_who_states_a_standard_deviation(results: Path) -> None:
+    for name in ("cells-more-coverage.svg", "cells-more-errors.svg"):
+        figure = (results / "figures" / name).read_text(encoding="utf-8")
+        assert ">sampler</text>" in figure
+        assert ">net</text>" not in figure
+
+
+def test_too_few_images_for_a_guarantee_are_said(page: str) -> None:
+    assert "takes 22 images of different sources, not 4" in page
+
+
+def test_calibration_has_a_table_without_those_who_state_none(page: str) -> None:
+    table = re.search(r"<h3>Calibration.*?</table>", page, re.DOTALL)
+    assert table is not None
+    assert ">sampler</th>" in table[0]
+    assert ">net</th>" not in table[0]
 
 
 def test_the_same_scores_give_the_same_page(results: Path, page: str) -> None:
@@ -140,6 +164,27 @@ def test_an_error_map_is_black_where_a_restoration_is_right(tmp_path: Path) -> N
     error = view.panels[1].error.partition(",")[2]
     picture = Image.open(io.BytesIO(base64.b64decode(error))).convert("RGB")
     assert np.asarray(picture).max() <= 8  # float32, quantised to 127 colours
+
+
+def test_standard_deviations_share_one_scale(tmp_path: Path) -> None:
+    truth = np.random.default_rng(0).uniform(size=(64, 64)).astype(np.float32)
+    restored: list[tuple[str, bool, Path]] = []
+    for name, std in (("sure", 0.1), ("unsure", 0.2)):
+        channels = np.stack([truth, np.full_like(truth, std), truth])
+        image = xr.DataArray(
+            channels, dims=("c", "y", "x"), coords={"c": ["mean", "std", "sample"]}
+        )
+        images.write(tmp_path / f"{name}.ome.tif", image)
+        restored.append((name, True, tmp_path / f"{name}.ome.tif"))
+    facts = {"name": "0", "input": stand_ins.save(tmp_path / "input.tif", truth), "target": ""}
+    view = make_view(facts, "", restored, {}, 64, None)
+    assert [panel.name for panel in view.panels] == [
+        "input", "sure", "sure (sample)", "unsure", "unsure (sample)",
+    ]  # fmt: skip
+    assert view.std == pytest.approx(0.2)
+    stored = [panel.std.partition(",")[2] for panel in view.panels if panel.std]
+    levels = [np.asarray(Image.open(io.BytesIO(base64.b64decode(s)))).max() for s in stored]
+    assert levels == [128, 255]
 
 
 @pytest.mark.parametrize(("of_dataset", "bar_um"), [(0.1, 1.0), (None, 0.0)])

@@ -1,8 +1,12 @@
+import itertools
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import bootstrap
 
-from benchmark.statistics import RESAMPLES, differs, estimate_mean
+from benchmark.statistics import RESAMPLES, compare, estimate_mean, holm
 
 
 def test_interval_is_scipys_percentile_bootstrap_when_every_image_has_its_own_source() -> None:
@@ -39,19 +43,61 @@ def test_infinite_scores_have_no_interval() -> None:
     assert (estimate.mean, estimate.low) == (np.inf, None)
 
 
-def test_a_small_but_consistent_difference_counts() -> None:
-    first = np.random.default_rng(1).normal(30, 5, 20)
-    assert differs(first + 0.1, first, np.arange(20))
+def test_a_small_but_consistent_advantage_is_found() -> None:
+    second = np.random.default_rng(1).normal(30, 5, 20)
+    found = compare(second - 0.1, second, np.arange(20))
+    assert found.p < 1e-5
+    assert (found.effect, found.advantage.mean) == pytest.approx((1, 0.1))
 
 
-def test_a_difference_within_chance_does_not_count() -> None:
+def test_an_advantage_within_chance_is_not_found() -> None:
     rng = np.random.default_rng(2)
-    assert not differs(rng.normal(30, 5, 20), rng.normal(30, 5, 20), np.arange(20))
+    assert compare(rng.normal(30, 5, 20), rng.normal(30, 5, 20), np.arange(20)).p > 0.05
 
 
-def test_one_source_cannot_show_a_difference() -> None:
-    assert not differs([2.0, 2.0], [1.0, 1.0], ["a", "a"])
+def test_p_and_effect_are_those_of_plain_sums_of_ranks() -> None:
+    rng = np.random.default_rng(3)
+    difference = rng.normal(0.3, 1, 9)
+    found = compare(-difference, np.zeros(9), np.arange(9))
+    ranks = np.argsort(np.argsort(np.abs(difference))) + 1
+    total = np.sum(ranks * np.sign(difference))
+    flips = np.array(list(itertools.product([-1, 1], repeat=9)))
+    assert found.effect == pytest.approx(total / ranks.sum())
+    assert found.p == pytest.approx(np.mean(np.abs(flips @ ranks) >= abs(total)))
 
 
-def test_five_sources_are_too_few_to_tell() -> None:
-    assert not differs([2.0] * 5, [1.0, 1.1, 1.2, 1.1, 1.0], np.arange(5))
+def test_one_source_counts_once_however_many_images_it_has() -> None:
+    losses = np.random.default_rng(4).normal(size=6)
+    once = compare(losses, np.zeros(6), np.arange(6))
+    often = compare(np.repeat(losses, 10), np.zeros(60), np.repeat(np.arange(6), 10))
+    assert (often.p, often.effect) == pytest.approx((once.p, once.effect))
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_few_sources_cannot_show_a_difference(count: int) -> None:
+    rising = np.arange(count) / 10
+    assert compare(rising, 2 + 2 * rising, np.arange(count)).p > 0.05
+
+
+def test_equal_losses_do_not_differ() -> None:
+    assert compare([1.0, 2.0], [1.0, 2.0], [0, 1]).p == 1
+
+
+def test_infinite_losses_are_not_tested() -> None:
+    assert compare([-np.inf, 1.0], [1.0, 2.0], [0, 1]).p == 1
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_holm_is_its_definition(p_values: list[float]) -> None:
+    corrected = holm(p_values)
+    ranked = np.argsort(p_values, kind="stable")
+    worst = 0.0
+    for step, index in enumerate(ranked):
+        worst = max(worst, (len(p_values) - step) * p_values[index])
+        assert corrected[index] == pytest.approx(min(worst, 1))
+
+
+def test_among_true_null_hypotheses_false_findings_are_as_rare_as_promised() -> None:
+    rng = np.random.default_rng(5)
+    found = [bool((holm(rng.uniform(size=50)) < 0.05).any()) for _ in range(1000)]
+    assert np.mean(found) < 0.07  # three standard errors above 0.05

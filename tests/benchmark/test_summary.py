@@ -37,6 +37,57 @@ def test_where_lower_is_better_the_lowest_is_marked() -> None:
     assert best == {"lpips_alex": "b"}
 
 
+def test_where_a_value_is_best_the_closest_is_marked() -> None:
+    near, far = 0.9 + NOISE / 100, 0.99 + NOISE / 1000
+    best = summary(rows("a", far, "coverage_90"), rows("b", near, "coverage_90")).best
+    assert best == {"coverage_90": "b"}
+
+
+def test_a_lead_that_many_comparisons_would_give_by_chance_is_not_marked() -> None:
+    """Ahead on 11 of 12 images: p = 0.001 alone, but not among a hundred comparisons."""
+    ahead = np.where(np.arange(12) == 0, -0.1, 0.1 + np.arange(12) / 100)
+    alone = rows("a", 30 + ahead), rows("b", np.full(12, 30.0))
+    others = ["ssim", "psnr", "ms_ssim", "pearson", "si_psnr_b", "ssim_affine"]
+    noise = [
+        rows(f"other {i}", np.random.default_rng(i).normal(size=12), metric)
+        for metric in others
+        for i in range(17)
+    ]
+    assert summary(*alone).best == {"si_psnr_a": "a"}
+    assert "si_psnr_a" not in summary(*alone, *noise).best
+
+
+def test_a_leader_must_be_ahead_of_all() -> None:
+    close = rows("a", 30 + NOISE), rows("b", 30 - NOISE), rows("c", 20 + NOISE)
+    found = summary(*close)
+    assert found.best == {}
+    assert {test.other for test in found.tests if test.p < 0.05} == {"c"}
+
+
+def test_a_sample_stands_below_its_package() -> None:
+    found = summary(rows("a", 30 + NOISE), rows("a (sample)", 27 + NOISE), rows("b", 29 + NOISE))
+    assert [row.name for row in found.rows] == ["a", "a (sample)", "b", "truth"]
+    assert found.rows[1].kind == "package"
+
+
+def test_every_family_is_a_table_of_who_has_a_value() -> None:
+    absent = pd.DataFrame(
+        [("b", "d", i, "coverage_90", "It gives no standard deviation.") for i in IMAGES],
+        columns=list(ABSENT.columns),
+    )
+    found = summary(
+        rows("a", 30 + NOISE),
+        rows("b", 29 + NOISE),
+        rows("a", 0.9 + NOISE / 100, "coverage_90"),
+        absent=absent,
+    )
+    tables = {family.title: family for family in found.families}
+    assert [row.name for row in tables["Fidelity"].rows] == ["a", "b", "truth"]
+    assert [row.name for row in tables["Calibration"].rows] == ["a"]
+    assert tables["Calibration"].absent == ("b: It gives no standard deviation.",)
+    assert "Structure" not in tables
+
+
 def test_the_truth_takes_no_part() -> None:
     perfect = rows("truth", np.full(12, np.inf))
     assert summary(rows("a", 30 + NOISE), rows("b", 29 + NOISE), perfect).best == {"si_psnr_a": "a"}

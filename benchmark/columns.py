@@ -1,0 +1,86 @@
+"""Metrics and costs as tables and figures need them."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from benchmark.metrics import METRICS, Metric
+from benchmark.scores import MEMORY, SECONDS
+
+COST = "cost"
+_PERFECT_DB = 100  # beyond lies the rounding of float32
+# From what is measured against the truth to what a package says of itself.
+_FAMILIES = (
+    "fidelity",
+    "structure",
+    "perception",
+    "resolution",
+    "consistency",
+    "calibration",
+    "uncertainty",
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric as a table needs it."""
+
+    metric: str
+    label: str
+    direction: str
+    unit: str
+    summary: str
+    family: str
+    ideal: float = 0.0
+
+    @property
+    def arrow(self) -> str:
+        """Return where better values lie."""
+        return {"higher": "↑", "lower": "↓"}.get(self.direction, f"→ {self.ideal:g}")
+
+    @property
+    def axis(self) -> str:
+        """Return the label of an axis."""
+        unit = f" ({self.unit})" if self.unit else ""
+        if self.direction == "closest":
+            return f"{self.label}{unit}, {self.ideal:g} is best"
+        return f"{self.label}{unit}, {self.direction} is better {self.arrow}"
+
+    def losses(self, values: "pd.Series[float]") -> "pd.Series[float]":
+        """Return what is lower for what is better: packages are ranked and compared by this."""
+        if self.direction == "closest":
+            return (values - self.ideal).abs()
+        return -values if self.direction == "higher" else values
+
+    def format(self, value: float) -> str:
+        """Write a value with the digits that mean something."""
+        if self.unit == "dB" and value > _PERFECT_DB:
+            return f"> {_PERFECT_DB}"
+        if self.metric in (SECONDS, MEMORY):
+            return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+        return f"{value:.{2 if self.unit in ('dB', 'px') else 3}f}".replace("-", "−")
+
+
+COSTS = (
+    Column(
+        SECONDS, "Time", "lower", "s/MP", "Seconds per megapixel, without loading the model.", COST
+    ),
+    Column(
+        MEMORY,
+        "Peak memory",
+        "lower",
+        "MiB/MP",
+        "Memory per megapixel beyond the loaded model.",
+        COST,
+    ),
+)
+
+
+def _place(metric: Metric) -> int:
+    return _FAMILIES.index(metric.family) if metric.family in _FAMILIES else len(_FAMILIES)
+
+
+QUALITY = tuple(
+    Column(m.name, m.label, m.direction, m.unit, m.summary, m.family, m.ideal)
+    for m in sorted(METRICS.values(), key=_place)
+)

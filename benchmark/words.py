@@ -1,0 +1,163 @@
+"""The sentences of the page."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmark.reliability import Reliability
+from benchmark.statistics import SIGNIFICANT
+from benchmark.summary import Summary, Test
+
+
+def lead(packages: Sequence[Any], controls: Sequence[str], datasets: int, images: int) -> str:
+    """Say what was run on what."""
+    what = f"{counted(len(packages), 'package')}"
+    if controls:
+        what += f" beside {counted(len(controls), 'control')} ({enumerate_words(controls)})"
+    return f"{what}, on {counted(images, 'image')} of {counted(datasets, 'dataset')}."
+
+
+def about(dataset: Mapping[str, Any], sources: int) -> str:
+    """Introduce a dataset."""
+    images = len(dataset["images"])
+    part = "of the validation part " if dataset["part"] == "validation" else ""
+    text = f"{counted(images, 'image')} {part}from {counted(sources, 'source')}"
+    if dataset["pixel_size_um"]:
+        text += f", {dataset['pixel_size_um']:g} µm per pixel"
+    if any(image["target"] for image in dataset["images"]):
+        text += f", with truth ({dataset['registration'] or 'registration not stated'})."
+    else:
+        text += ", without truth: nothing here can certify the detail that a restoration adds."
+    return f"{dataset['description']} {text}".strip()
+
+
+def finding(summary: Summary) -> str:
+    """Say who leads, if anyone does."""
+    if not summary.measured:
+        return ""
+    led: dict[str, list[str]] = {}
+    for column in summary.measured:
+        if column.metric in summary.best:
+            led.setdefault(summary.best[column.metric], []).append(column.label)
+    if not led:
+        return "No package or control leads beyond chance in any metric."
+    count = len(summary.measured)
+    return " ".join(
+        f"{name} leads beyond chance in {len(labels)} of {count} metrics: "
+        f"{enumerate_words(labels)}."
+        for name, labels in led.items()
+    )
+
+
+def caption(summary: Summary, sources: int) -> str:
+    """Explain the tables of a dataset."""
+    text = "Means over images"
+    if sources > 1:
+        text += (
+            f" with 95 % bootstrap intervals over {sources} sources (images of one source are "
+            "drawn together)"
+        )
+        text += ", which are too narrow for so few" if sources < 10 else ""
+    else:
+        text += "; a single source leaves no interval"
+    text += ". ↑ higher is better, ↓ lower is better."
+    text += " → comes before the best value where neither is better."
+    if summary.tests:
+        text += (
+            " Underlined: ahead of everyone who has a score on every image, by Wilcoxon's "
+            f"signed-rank test over sources at {100 * SIGNIFICANT:g} %, after Holm's correction "
+            f"for all {len(summary.tests)} comparisons."
+        )
+    return text + " Hover over a heading for its definition."
+
+
+def views_caption(dataset: Mapping[str, Any]) -> str:
+    """Explain the images of a dataset."""
+    reference = "truth" if any(image["target"] for image in dataset["images"]) else "input"
+    text = (
+        f"Crops lie where the {reference} is brightest on average. Restored images are fitted to "
+        f"the {reference} (gain and offset) and share its display range, percentiles 1 to 99.9."
+    )
+    if reference == "input":
+        text += (
+            " No metric here can certify detail that a restoration added: compare with the input."
+        )
+    return text
+
+
+def reliability_caption(found: Sequence[Reliability]) -> str:
+    """Say what the figures of reliability show, and what may be promised."""
+    text = (
+        "Stated and found, on the scale on which packages deliver (percentiles 2 and 99.8 of the "
+        "truth at 0 and 1), without any fit. On the diagonal a package is right, below it in the "
+        "left figure, or above it in the right one, it is too sure. "
+    )
+    promises = [
+        f"{one.name}: mean ± {one.guaranteed:.2f} std holds at least 90 % of the pixels of new "
+        "images of this kind, in the mean over images and with 90 % confidence "
+        f"(mean width {one.width:.3f})."
+        for one in found
+        if isinstance(one.guaranteed, float)
+    ]
+    refused = sorted({one.guaranteed for one in found if isinstance(one.guaranteed, str)})
+    return text + " ".join(promises + [f"No interval is guaranteed. {why}" for why in refused])
+
+
+def test_row(test: Test) -> tuple[str, ...]:
+    """Write one paired test: metric, leader, other, lead with interval, effect, corrected p."""
+    lead_by = test.comparison.advantage
+    number = test.column.format
+    interval = ""
+    if lead_by.low is not None and lead_by.high is not None:
+        interval = f" ({number(lead_by.low)} – {number(lead_by.high)})"
+    return (
+        test.column.label,
+        test.leader,
+        test.other,
+        f"{number(lead_by.mean)}{interval} {test.column.unit}".strip(),
+        f"{test.comparison.effect:.2f}".replace("-", "−"),
+        f"{test.p:.2g}" if test.p >= 0.0001 else "< 0.0001",
+    )
+
+
+def origin(dataset: Mapping[str, Any]) -> dict[str, str]:
+    """Say where a dataset comes from."""
+    hashes = "".join(image["input_sha256"] + image["target_sha256"] for image in dataset["images"])
+    made = ", ".join(f"{key} {value}" for key, value in dataset["provenance"].items())
+    return {
+        "name": dataset["name"],
+        "images": counted(len(dataset["images"]), "image"),
+        "provenance": made or "not stated",
+        "licence": dataset["licence"] or "not stated",
+        "sha256": hashlib.sha256(hashes.encode()).hexdigest(),
+    }
+
+
+def machine(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say what the run was made on."""
+    versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
+    return [
+        ("Device", facts["device"]),
+        ("CPU", facts["cpu"]),
+        ("System", facts["system"]),
+        ("Versions", versions),
+        ("Seed", str(facts["seed"])),
+        ("Benchmark code", facts["benchmark_sha256"][:12]),
+    ]
+
+
+def pixel(size_um: Mapping[str, float]) -> str:
+    """Write a pixel size."""
+    if not size_um:
+        return "not stated"
+    return " x ".join(f"{size:g}" for size in size_um.values()) + " µm"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def enumerate_words(words: Sequence[str]) -> str:
+    """Write a list."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

@@ -1,0 +1,84 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from benchmark.metrics import normalise
+from benchmark.reliability import LEVELS, Reliability, measure_reliability
+from benchmark.scores import Place, Results
+from packages import images
+from tests.benchmark import stand_ins
+
+METHOD = {"name": "net"}
+
+
+def dataset(tmp_path: Path, count: int, *, truth: bool = True) -> dict[str, Any]:
+    folder = stand_ins.dataset(tmp_path / "data", count, truth=truth)
+    entries = [
+        {
+            "name": f"{i:04}",
+            "source": f"specimen {i}",
+            "input": str(folder / f"input/{i:04}.tif"),
+            "target": str(folder / f"target/{i:04}.tif") if truth else "",
+        }
+        for i in range(count)
+    ]
+    return {"name": "data", "pixel_size_um": stand_ins.PIXEL_UM, "images": entries}
+
+
+def measured(tmp_path: Path, *, factor: float = 1.0, count: int = 3) -> Reliability | None:
+    """Of a package whose errors are Gaussian, and whose std is a factor off."""
+    facts, results = dataset(tmp_path, count), Results(tmp_path / "results")
+    for i, image in enumerate(facts["images"]):
+        rng = np.random.default_rng(i)
+        truth = normalise(images.read(Path(image["target"])).values)
+        std = rng.uniform(0.05, 0.2, truth.shape)
+        channels = np.stack([truth + std * rng.normal(size=truth.shape), factor * std])
+        restored = xr.DataArray(
+            channels.astype(np.float32), dims=("c", "y", "x"), coords={"c": ["mean", "std"]}
+        )
+        images.write(results.prediction_file(Place("net", "data", image["name"])), restored)
+    return measure_reliability(facts, METHOD, results)
+
+
+def test_a_right_std_lies_on_the_diagonals(tmp_path: Path) -> None:
+    found = measured(tmp_path)
+    assert found is not None
+    assert found.curve == pytest.approx(LEVELS, abs=0.02)
+    assert all(seen == pytest.approx(stated, rel=0.2) for stated, seen in found.bins)
+
+
+def test_a_std_that_is_too_small_by_half_shows(tmp_path: Path) -> None:
+    found = measured(tmp_path, factor=0.5)
+    assert found is not None
+    assert found.curve[LEVELS.index(0.9)] == pytest.approx(0.589, abs=0.02)
+    assert np.mean([seen / stated for stated, seen in found.bins]) == pytest.approx(2, rel=0.05)
+
+
+def test_few_images_promise_nothing_and_say_why(tmp_path: Path) -> None:
+    found = measured(tmp_path)
+    assert found is not None
+    assert isinstance(found.guaranteed, str)
+    assert found.width == 0
+
+
+def test_enough_images_give_intervals_with_a_guarantee(tmp_path: Path) -> None:
+    found = measured(tmp_path, count=30)
+    assert found is not None
+    assert isinstance(found.guaranteed, float)
+    assert 1.64 < found.guaranteed < 4  # 90 % of a Gaussian, and a margin for so few images
+    assert found.width == pytest.approx(2 * found.guaranteed * 0.125, rel=0.02)
+
+
+def test_without_truth_there_is_nothing_to_compare(tmp_path: Path) -> None:
+    facts = dataset(tmp_path, 1, truth=False)
+    assert measure_reliability(facts, METHOD, Results(tmp_path / "results")) is None
+
+
+def test_a_package_that_states_none_has_none(tmp_path: Path) -> None:
+    facts, results = dataset(tmp_path, 1), Results(tmp_path / "results")
+    only = xr.DataArray(np.zeros((64, 64), np.float32), dims=("y", "x"))
+    images.write(results.prediction_file(Place("net", "data", "0000")), only)
+    assert measure_reliability(facts, METHOD, results) is None
