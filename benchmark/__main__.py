@@ -1,4 +1,4 @@
-"""``python -m benchmark``: run, report and demo."""
+"""``python -m benchmark``: run, report, study, trust, weights and demo."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,11 +9,18 @@ from benchmark.demo import demo
 from benchmark.metrics.perception import download_weights
 from benchmark.report import write_report
 from benchmark.run import run_benchmark
+from benchmark.study import study
 from packages.cli import STATUS_FAILED_CHECK, console
 from packages.cli import run as run_app
 
 app = App(name="python -m benchmark", help="Compare restoration packages with each other.")
 app.command(demo)
+app.command(study)
+app.command(
+    "benchmark.trust.run:trust_packages",
+    name="trust",
+    help="Test on phantoms of exactly known truth what packages may be trusted with.",
+)
 
 
 @app.command

@@ -222,7 +222,8 @@ def _name(arguments: Arguments) -> str:
 
 
 def _computed_for(subject: _Subject) -> str:
-    return json.dumps([subject.package.sha256, subject.facts], sort_keys=True)
+    own = sha256(Path(__file__))  # the facts hold a hash of all other code that scores
+    return json.dumps([subject.package.sha256, subject.facts, own], sort_keys=True)
 
 
 def _kept(file: Path, subject: _Subject) -> Values | None:
