@@ -1,7 +1,7 @@
 """Empty fields beside tubes, in one image, as `benchmark.trust.empty` needs them."""
 
 import json
-from dataclasses import asdict
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import xarray as xr
 
 from benchmark.trust.phantoms import Made
 from packages.datasets import Dataset, Item, open_dataset
-from packages.files import replacing, write_json, write_toml
+from packages.files import replacing, write_json
 from packages.images import read, write
 from packages.resample import linear
 
@@ -68,8 +68,7 @@ def _write(fields: Dataset, tubes: Dataset, out: Path) -> None:
             "fields": [{"points_um": corners}],
         }
         write_json(out / "geometry" / f"{field.name}.json", content)
-    stated = {entry: value for entry, value in asdict(fields.facts).items() if value is not None}
-    write_toml(out / "dataset.toml", stated)
+    shutil.copy(fields.path / "dataset.toml", out)
 
 
 def _image(item: Item, part: str) -> xr.DataArray:

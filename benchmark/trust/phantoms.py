@@ -38,6 +38,7 @@ _DRAWS_PER_IMAGE = {
 _FEWEST_IMAGES = 3
 _USUAL = "usual"
 _ROOT = Path(__file__).parent.parent.parent
+_SIMULATION = ("training/simulation/*.py", "training/simulation/structures/*.py")
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ def make(phantoms: Sequence[Phantoms], folder: Path) -> Iterator[Made]:
     UserError
         The simulation refused.
     """
-    simulation = sha256_of_all(sorted((_ROOT / "training" / "simulation").rglob("*.py")), _ROOT)
+    simulation = sha256_of_all(sorted(f for p in _SIMULATION for f in _ROOT.glob(p)), _ROOT)
     for wanted in phantoms:
         out, stamp = folder / wanted.name, folder / f"{wanted.name}.json"
         made_of = json.loads(json.dumps({**asdict(wanted), "simulation": simulation}))

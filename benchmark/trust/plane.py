@@ -54,12 +54,12 @@ class Plane:
         Parameters
         ----------
         points_um
-            (..., 2), (y, x) from the corner of the image.
+            (n, ..., 2), (y, x) from the corner of the image.
 
         Returns
         -------
         ndarray
-            (...).
+            (n, ...).
         """
         places = np.moveaxis(np.asarray(points_um, np.float64), -1, 0) / self.pixel_um - 0.5
         return ndimage.map_coordinates(self._spline, places, prefilter=False, mode="mirror")

@@ -95,7 +95,8 @@ def judge(table: pd.DataFrame, package: str, photons: Sequence[float]) -> Verdic
         found = find(table, package, test, at, metric)
         if found and found.value is not None:
             said.append(words(found.value))
-    said += _gains(table, package)
+    if package != INPUT:
+        said += _gains(table, package)
     sentence = f"at {at}, {'; '.join(said)}" if said else "nothing could be measured"
     return Verdict(package, sentence, tuple(_faults(table, package, photons)))
 
@@ -133,10 +134,8 @@ def _gains(table: pd.DataFrame, package: str) -> list[str]:
     others = gains.drop(REFERENCE, errors="ignore")
     if REFERENCE not in gains or others.empty:
         return []
-    return [
-        f"gains {gains[REFERENCE]:.1f} dB of SI-PSNR on {REFERENCE} "
-        f"and {others.min():.1f} dB on {others.idxmin()}"
-    ]
+    usual_db, least_db = (round(float(gain), 1) + 0.0 for gain in (gains[REFERENCE], others.min()))
+    return [f"gains {usual_db} dB of SI-PSNR on {REFERENCE} and {least_db} dB on {others.idxmin()}"]
 
 
 def _faults(table: pd.DataFrame, package: str, photons: Sequence[float]) -> Iterator[str]:

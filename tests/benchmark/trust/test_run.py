@@ -1,0 +1,204 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.trust import phantoms as phantoms_module
+from benchmark.trust import run as run_module
+from benchmark.trust import values as values_module
+from benchmark.trust.findings import read_findings
+from benchmark.trust.microscope import Microscope
+from benchmark.trust.phantoms import Phantoms, plan_shifts
+from benchmark.trust.plane import Geometry
+from benchmark.trust.run import trust_packages
+from packages.cli import STATUS_FAILED_CHECK, UserError
+from packages.files import write_json, write_toml
+from packages.resample import linear
+from tests.benchmark import stand_ins
+from tests.benchmark.trust import drawings
+
+SCENES: dict[str, Callable[[np.random.Generator], Geometry]] = {
+    "point-pairs": lambda rng: drawings.point_pairs(rng, float(rng.choice([1.0, 2.0]))),
+    "tube-pairs": drawings.tube_pairs,
+    "gaps": drawings.gaps,
+    "crossings": drawings.crossings,
+    "empty": lambda rng: {},
+    "cells": drawings.tube_pairs,
+    "granules": drawings.point_pairs,
+}
+Run = Callable[..., int]
+
+
+def _record(phantoms: Phantoms, out: Path) -> None:
+    """Blur, sample and count as the simulation does, in short."""
+    for i in range(phantoms.images):
+        rng = np.random.default_rng([i, len(phantoms.name)])
+        geometry = SCENES[phantoms.structure](rng)
+        blurred = drawings.render(geometry, drawings.PSF_FWHM_UM)
+        sampled = blurred.reshape(64, 4, 64, 4).mean(axis=(1, 3))
+        native = (100 + 20 * rng.poisson(30 * sampled + 1)).astype(np.uint16)
+        target = drawings.render(geometry, drawings.TRUTH_FWHM_UM).astype(np.float32)
+        stand_ins.save(out / "native" / f"{i:04}.tif", native, 0.32)
+        stand_ins.save(out / "target" / f"{i:04}.tif", target)
+        stand_ins.save(out / "input" / f"{i:04}.tif", linear(native, target.shape))
+        write_json(out / "geometry" / f"{i:04}.json", geometry)
+    known = {"psf_fwhm_um": drawings.PSF_FWHM_UM}
+    facts = {f"{i:04}": {"microscope": known} for i in range(phantoms.images)}
+    write_toml(out / "dataset.toml", {"pixel_size_um": 0.08, "images": facts})
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("recorded")
+
+
+@pytest.fixture
+def packages(monkeypatch: pytest.MonkeyPatch, recorded: Path) -> stand_ins.StandIns:
+    """Stand-ins for packages and simulation, and two kinds of shifts only."""
+    known = stand_ins.StandIns()
+
+    def simulate(phantoms: Phantoms, microscope: Path, out: Path) -> None:
+        if not (recorded / phantoms.name).exists():
+            _record(phantoms, recorded / phantoms.name)
+        shutil.copytree(recorded / phantoms.name, out)
+
+    def two_shifts(microscope: Microscope, photons: float, seed: int) -> list[Phantoms]:
+        return plan_shifts(microscope, photons, seed)[:2]
+
+    monkeypatch.setattr(phantoms_module, "simulate", simulate)
+    monkeypatch.setattr(phantoms_module, "_SHIFT_IMAGES", 3)
+    monkeypatch.setattr(values_module, "RESAMPLES", 99)
+    monkeypatch.setattr(run_module, "plan_shifts", two_shifts)
+    monkeypatch.setattr(run_module, "_CONTROLS", ("input", "truth"))
+    monkeypatch.setattr(run_module, "open_package", stand_ins.open_package)
+    monkeypatch.setattr(run_module, "open_method", known.open_method)
+    return known
+
+
+@pytest.fixture
+def trust(tmp_path: Path, packages: stand_ins.StandIns) -> Run:
+    """Test one stand-in at one level of light."""
+
+    def run(does: str = "blur") -> int:
+        package = stand_ins.package(tmp_path / "net.zip", does)
+        return trust_packages([package], out=tmp_path / "out", draws=1, photons=(30.0,))
+
+    return run
+
+
+def table(tmp_path: Path) -> pd.DataFrame:
+    return read_findings(tmp_path / "out").table
+
+
+def test_all_tests_say_something_of_every_package(
+    trust: Run, tmp_path: Path, packages: stand_ins.StandIns
+) -> None:
+    assert trust() == 0
+    findings = read_findings(tmp_path / "out")
+    tests = {"points", "tubes", "gaps", "crossings", "empty", "amplitudes", "shifts"}
+    of_test = findings.table.groupby("package")["test"].agg(set)
+    assert of_test["net"] == of_test["input"] == tests
+    assert of_test["truth"] == tests - {"shifts"}
+    assert [v.package for v in findings.verdicts] == ["net", "input", "truth"]
+    assert {"Two tubes", "Gain over the input"} < set(findings.figures)
+
+
+def test_blur_is_a_fault_and_truth_and_input_have_none(trust: Run, tmp_path: Path) -> None:
+    trust()
+    net, *controls = read_findings(tmp_path / "out").verdicts
+    assert any("takes two tubes for one" in fault for fault in net.faults)
+    assert [control.faults for control in controls] == [(), ()]
+
+
+def test_the_same_again_restores_nothing(
+    trust: Run, tmp_path: Path, packages: stand_ins.StandIns
+) -> None:
+    trust()
+    first = table(tmp_path)
+    packages.restored.clear()
+    packages.started = 0
+    trust()
+    assert packages.restored == []
+    assert packages.started == 0
+    pd.testing.assert_frame_equal(first, table(tmp_path))
+
+
+def test_a_changed_package_is_seen_again(
+    trust: Run, tmp_path: Path, packages: stand_ins.StandIns
+) -> None:
+    trust()
+    count = len(packages.restored)
+    before = table(tmp_path)
+    trust("sharpen")
+    assert len(packages.restored) == 2 * count
+    assert not before.equals(table(tmp_path))
+
+
+def test_an_interrupted_run_goes_on_to_the_same_table(
+    trust: Run, tmp_path: Path, packages: stand_ins.StandIns
+) -> None:
+    trust()
+    whole = table(tmp_path)
+    shutil.rmtree(tmp_path / "out" / "seen")
+    packages.interrupt_on = "0002"
+    with pytest.raises(KeyboardInterrupt):
+        trust()
+    with pytest.raises(UserError, match="did not finish"):
+        read_findings(tmp_path / "out")
+    packages.interrupt_on = None
+    trust()
+    pd.testing.assert_frame_equal(whole, table(tmp_path))
+
+
+def test_a_package_that_fails_costs_its_own_rows_only(
+    trust: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert trust("fail on one") == STATUS_FAILED_CHECK
+    assert set(table(tmp_path).package) == {"input", "truth"}
+    assert "net failed on gaps-30-photons: It broke on this one." in capsys.readouterr().err
+
+
+def test_a_package_that_dies_is_started_again(trust: Run, packages: stand_ins.StandIns) -> None:
+    assert trust("die on one") == STATUS_FAILED_CHECK
+    assert packages.started == 7
+
+
+def test_a_package_that_cannot_be_loaded_is_said(
+    trust: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert trust("not load") == STATUS_FAILED_CHECK
+    assert "net cannot be run: Its weights cannot be loaded." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [({"draws": 0}, "too few"), ({"photons": (3.0, 3.0)}, "different numbers above 0")],
+)
+def test_arguments_that_cannot_be_are_refused(
+    tmp_path: Path, arguments: dict[str, int], words: str
+) -> None:
+    with pytest.raises(UserError, match=words):
+        trust_packages([], out=tmp_path / "out", **arguments)
+
+
+def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").touch()
+    with pytest.raises(UserError, match="choose another one"):
+        trust_packages([], out=tmp_path)
+
+
+def test_results_of_another_version_are_refused(tmp_path: Path) -> None:
+    write_json(tmp_path / "trust.json", {"schema": 0})
+    with pytest.raises(UserError, match="schema 0"):
+        trust_packages([], out=tmp_path)
+
+
+def test_a_package_named_as_a_control_is_refused(
+    tmp_path: Path, packages: stand_ins.StandIns
+) -> None:
+    package = stand_ins.package(tmp_path / "truth.zip")
+    with pytest.raises(UserError, match="has the name of"):
+        trust_packages([package], out=tmp_path / "out")

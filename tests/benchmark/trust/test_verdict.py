@@ -1,0 +1,93 @@
+import math
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from benchmark.trust.findings import COLUMNS
+from benchmark.trust.verdict import judge, usual
+
+
+def _table(*rows: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _row(package: str, test: str, metric: str, value: float, spread: float = 0.0) -> dict[str, Any]:
+    return {
+        "package": package,
+        "test": test,
+        "condition": "30 photons",
+        "metric": metric,
+        "value": value,
+        "low": value - spread,
+        "high": value + spread,
+        "n": 9,
+    }
+
+
+FOUND = (
+    _row("net", "tubes", "d50_um", 0.314),
+    _row("net", "tubes", "false_splits", 0.02),
+    _row("net", "empty", "invented_per_1000_um2", 0.41),
+)
+
+
+def test_the_sentence_says_what_was_found() -> None:
+    assert str(judge(_table(*FOUND), "net", [30.0])) == (
+        "net: at 30 photons, resolves tubes 0.31 µm apart; splits 2% of single tubes; "
+        "invents 0.41 objects per 1000 µm² on noise"
+    )
+
+
+def test_what_resolves_nothing_is_told_so() -> None:
+    verdict = judge(_table(_row("net", "tubes", "d50_um", math.inf)), "net", [30.0])
+    assert "does not resolve tubes 0.8 µm apart" in verdict.sentence
+
+
+def test_a_package_without_values_has_a_sentence_too() -> None:
+    assert judge(_table(), "net", [30.0]).sentence == "nothing could be measured"
+
+
+def test_the_least_gain_on_other_images_is_told() -> None:
+    gains = {"cells": 2.0, "granules": 1.0, "nets": -0.5}
+    rows = [_row("net", "shifts", "si_psnr_a_gain", v) | {"condition": k} for k, v in gains.items()]
+    sentence = judge(_table(*rows), "net", [30.0]).sentence
+    assert "gains 2.0 dB of SI-PSNR on cells and -0.5 dB on nets" in sentence
+
+
+@pytest.mark.parametrize(("spread", "is_fault"), [(0.04, True), (0.06, False)])
+def test_a_fault_needs_intervals_apart(spread: float, is_fault: bool) -> None:
+    table = _table(
+        _row("net", "gaps", "false_bridges", 0.4, spread),
+        _row("input", "gaps", "false_bridges", 0.3, spread),
+    )
+    faults = judge(table, "net", [30.0]).faults
+    assert bool(faults) is is_fault
+    assert all("bridges more gaps than its input (at 30 photons)" in fault for fault in faults)
+
+
+def test_a_better_count_is_no_fault_and_a_worse_one_is() -> None:
+    table = _table(
+        _row("better", "crossings", "count_accuracy", 0.9, 0.01),
+        _row("worse", "crossings", "count_accuracy", 0.7, 0.01),
+        _row("input", "crossings", "count_accuracy", 0.8, 0.01),
+    )
+    assert judge(table, "better", [30.0]).faults == ()
+    assert judge(table, "worse", [30.0]).faults == (
+        "miscounts more tubes than its input (at 30 photons)",
+    )
+
+
+@pytest.mark.parametrize(("share", "is_fault"), [(0.08, True), (0.06, False)])
+def test_splits_may_be_five_percent(share: float, is_fault: bool) -> None:
+    table = _table(_row("net", "tubes", "false_splits", share, 0.02))
+    assert bool(judge(table, "net", [30.0]).faults) is is_fault
+
+
+def test_faults_are_looked_for_at_every_level() -> None:
+    table = _table(_row("net", "tubes", "false_splits", 0.5, 0.02))
+    assert "at 30 photons" in judge(table, "net", [10.0, 30.0, 50.0, 100.0]).faults[0]
+
+
+def test_the_usual_level_lies_in_the_middle() -> None:
+    assert usual([100.0, 10.0, 30.0]) == 30.0
