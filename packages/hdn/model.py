@@ -34,8 +34,6 @@ PERIOD_PX = 64
 """Pixels after which the noise repeats, on every level; no level is coarser."""
 LATENT_LOG_VARIANCE = (-6.0, 6.0)
 """Bounds of the log variance of z: beyond them exp and its inverse lose digits of float32."""
-HIGHEST_LOG_VARIANCE = 0.0
-"""Of a pixel given z: a standard deviation from background to bright structure."""
 
 
 class Gaussian(NamedTuple):
@@ -257,7 +255,7 @@ class HDN(nn.Module):
             )
         self.divisor = PERIOD_PX  # sides of the input must be multiples of this
         self.samples = samples
-        self.log_variance_bounds = (lowest_log_variance, HIGHEST_LOG_VARIANCE)
+        self.log_variance_bounds = (lowest_log_variance, 3.0)
         widths = list(filters)
         # The proposal is a helper of training: half the width does.
         halves = [width // 2 for width in widths]
@@ -329,8 +327,7 @@ class HDN(nn.Module):
         seen
             What `see_image` makes of the image.
         number
-            Of the sample, from 0; with None, z lies at the mean of the prior on every level, and
-            no gradient reaches that.
+            Of the sample, from 0; with None, z lies at the mean of the prior on every level.
 
         Returns
         -------
@@ -342,9 +339,7 @@ class HDN(nn.Module):
             level = cast(TopDownLevel, module)
             state = level.down(of_image, state)
             prior = level.prior(state)
-            # What trained this mean directly would pull it away from where the proposals are.
-            central = prior.mean.detach()
-            z = central if number is None else prior.at(level.noise(number, central))
+            z = prior.mean if number is None else prior.at(level.noise(number, prior.mean))
             state = state + level.inject(z)
         return self._decoded(state)
 

@@ -12,9 +12,6 @@ from training.recipe import Recipe, Settings
 FREE_NATS = 1.0
 """Divergence of a level, for a whole patch, that costs nothing (HDN's value): too little to matter
 once a level is in use, enough not to press on one that has not begun to be."""
-CENTRAL_WEIGHT = 10.0
-"""Of the error at the prior's mean. The gradient of the bound is noisy and an order larger: with
-weight 1 the gradients' clipping lets little else through."""
 ACTIVE_NATS = 0.01
 """A channel of z is in use when it carries more than this at a position, on average (the threshold
 of Burda et al. 2016, https://arxiv.org/abs/1509.00519, section 5.2, on the divergence)."""
@@ -23,12 +20,11 @@ of Burda et al. 2016, https://arxiv.org/abs/1509.00519, section 5.2, on the dive
 def loss(network: nn.Module, image: Tensor, target: Tensor) -> Tensor:
     """Return the negative lower bound, and what z at the prior's mean misses, in nats per pixel.
 
-    In the lower bound the network meets the image only together with a z that knows the truth. So
-    the restoration from the prior's means is compared with the truth as well: by the likelihood
-    under the one variance that suits best, ½ log of the mean squared error. Having no noise, it
-    asks samples to be right on average and not to be alike; the prior learns from the bound alone,
-    or its means would leave the place where the proposals are, and its variances grow to reach
-    them. The bound is evaluated on half of the patches, which saves the time of the comparison.
+    In the lower bound the prior learns of the truth only by way of the proposal, which moves while
+    it learns. So the restoration from the prior's means is compared with the truth as well: by
+    the likelihood under the one variance that suits best, ½ log of the mean squared error. Having
+    no noise, it asks samples to be right on average and not to be alike. The bound is evaluated on
+    half of the patches, which saves the time that the comparison takes.
     """
     # Fabric's wrapper passes other methods than forward through, unseen by the type checker.
     hdn = cast(HDN, network)
@@ -39,7 +35,7 @@ def loss(network: nn.Module, image: Tensor, target: Tensor) -> Tensor:
         [features[:half] for features in seen], image[:half], target[:half]
     )
     missed = 0.5 * torch.log(F.mse_loss(central, target))
-    return negative_lower_bound(restored, divergences, target[:half]) + CENTRAL_WEIGHT * missed
+    return negative_lower_bound(restored, divergences, target[:half]) + missed
 
 
 def negative_lower_bound(restored: Gaussian, divergences: list[Tensor], target: Tensor) -> Tensor:
