@@ -166,7 +166,8 @@ def _furnish(folder: Path, chosen: Room, trained: dict[str, Any]) -> None:
             f"'{chosen.name}' with these settings cannot be packaged, for an image could not be "
             f"restored in tiles: {error}."
         ) from error
-    smallest = 2 * halo + step  # the format wants something left when the halo is cropped
+    # The format wants something left when the halo is cropped; sizes are multiples of the step.
+    smallest = math.ceil((2 * halo + step) / step) * step
     example = _fitted(example, smallest, step)
     prepared = torch.from_numpy(normalise(example))[None, None]
     with torch.no_grad():

@@ -79,6 +79,14 @@ def test_the_package_opens_and_its_code_is_known(unpacked: Path) -> None:
         assert package.weights[0] == "pytorch_state_dict"
 
 
+def test_sizes_are_multiples_of_the_period_of_the_noise(unpacked: Path) -> None:
+    description = yaml.safe_load((unpacked / "rdf.yaml").read_text(encoding="utf-8"))
+    sizes = [a["size"] for a in description["inputs"][0]["axes"] if a["type"] == "space"]
+    assert len(sizes) == 2
+    for size in sizes:
+        assert size["min"] % size["step"] == 0
+
+
 @pytest.mark.filterwarnings("ignore:.*torch.jit.load.*")  # what Fiji and ilastik read
 def test_formats_give_the_stored_output(unpacked: Path) -> None:
     given, expected = (np.load(unpacked / f"test-{side}.npy") for side in ("input", "output"))
