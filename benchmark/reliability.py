@@ -80,8 +80,9 @@ def measure_reliability(
     if not by_source:
         return None
     planes = [plane for of_source in by_source.values() for plane in of_source]
-    curves = [reliability_curve(*_three(plane), LEVELS) for plane in planes]
-    truth, mean, std = (np.concatenate(part) for part in zip(*map(_three, planes), strict=True))
+    three = [_three(plane) for plane in planes]
+    curves = [reliability_curve(truth, mean, std, LEVELS) for truth, mean, std in three]
+    truth, mean, std = (np.concatenate(part) for part in zip(*three, strict=True))
     guaranteed: float | str
     try:
         guaranteed = conformal_factor(
@@ -112,20 +113,20 @@ def _item(facts: Mapping[str, Any], pixel_size_um: float | None) -> Item:
 
 
 def _is_complete(plane: Known) -> bool:
-    needed = [plane.get(name) for name in ("truth", "mean", "std")]
-    if any(part is None or isinstance(part, NotApplicable) for part in needed):
+    if any(not isinstance(plane.get(name), np.ndarray) for name in ("truth", "mean", "std")):
         return False
     try:
-        standardise(*needed)
+        standardise(*_three(plane))
     except NotApplicable:
         return False
     return True
 
 
-def _three(plane: Known) -> list[np.ndarray]:
+def _three(plane: Known) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return truth, mean and std of evenly spread pixels: enough for a figure."""
     step = math.ceil(np.size(plane["truth"]) / _PIXELS)
-    return [np.ravel(plane[name])[::step] for name in ("truth", "mean", "std")]
+    truth, mean, std = (np.ravel(plane[name])[::step] for name in ("truth", "mean", "std"))
+    return truth, mean, std
 
 
 def _ratios(planes: Sequence[Known]) -> np.ndarray:

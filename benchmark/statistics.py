@@ -7,6 +7,7 @@ their images (Davison and Hinkley 1997, section 3.8), and a test sees one differ
 import functools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -125,7 +126,8 @@ def compare(first: ArrayLike, second: ArrayLike, sources: ArrayLike) -> Comparis
     signed = ranks * np.sign(of_sources)
     p = 1.0
     if of_sources.any() and len(members) > 1:
-        p = float(stats.wilcoxon(of_sources).pvalue)
+        tested: Any = stats.wilcoxon(of_sources)
+        p = float(tested.pvalue)
     return Comparison(estimate_mean(difference, sources), float(signed.sum() / ranks.sum()), p)
 
 

@@ -297,7 +297,8 @@ def reliability_bins(truth: ArrayLike, mean: ArrayLike, std: ArrayLike) -> NDArr
     full = counts > 0
     stated = np.bincount(place, flat**2)[full] / counts[full]
     found = np.bincount(place, (z * sigma).ravel() ** 2)[full] / counts[full]
-    return np.stack([np.sqrt(stated), np.sqrt(found), counts[full]], axis=1)
+    pixels = counts[full].astype(np.float64)
+    return np.stack([np.sqrt(stated), np.sqrt(found), pixels], axis=1)
 
 
 def reliability_curve(
@@ -331,8 +332,7 @@ def reliability_curve(
     z, _ = standardise(truth, mean, std)
     ordered = np.sort(np.abs(z), axis=None)
     bounds = special.ndtri((1 + np.asarray(levels, dtype=np.float64)) / 2)
-    held = np.asarray(np.searchsorted(ordered, bounds, side="right"), dtype=np.float64)
-    return held / ordered.size
+    return np.searchsorted(ordered, bounds, side="right") / ordered.size
 
 
 def gaussian_factor(level: float) -> float:
