@@ -329,8 +329,13 @@ def _costs(cost: Cost, *, is_sample: bool) -> tuple[dict[str, float], dict[str, 
 def _print_failures(failures: Sequence[Failure]) -> None:
     if not failures:
         return
-    table = Table("package", "dataset", "image", "reason", title="Failed, tried again next time")
+    images_of: dict[tuple[str, str, str], list[str]] = {}
     for failure in sorted(failures, key=lambda failure: failure.place):
         place = failure.place
-        table.add_row(place.package, place.dataset, place.image, Text(failure.reason))
+        key = (place.package, place.dataset, failure.reason)
+        images_of.setdefault(key, []).append(place.image)
+    table = Table("package", "dataset", "image", "reason", title="Failed, tried again next time")
+    for (package, dataset, reason), failed in images_of.items():
+        others = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+        table.add_row(package, dataset, failed[0] + others, Text(reason))
     console.print(table)
