@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 from rich.text import Text
+from threadpoolctl import threadpool_limits
 
 from benchmark.controls import CONTROLS
 from benchmark.facts import collect_facts
@@ -307,11 +308,13 @@ def _score(planes: Sequence[Known], metrics: Iterable[Metric]) -> Cell:
     """Return values by metric, means over planes, and reasons by metric without one."""
     values: dict[str, float] = {}
     not_applicable: dict[str, str] = {}
-    for metric in metrics:
-        try:
-            values[metric.name] = float(np.mean([metric.of(known) for known in planes]))
-        except NotApplicable as reason:
-            not_applicable[metric.name] = str(reason)
+    # Sums shared among threads are rounded otherwise: scores must not tell how many cores there were.
+    with threadpool_limits(1, user_api="blas"):
+        for metric in metrics:
+            try:
+                values[metric.name] = float(np.mean([metric.of(known) for known in planes]))
+            except NotApplicable as reason:
+                not_applicable[metric.name] = str(reason)
     return Cell({}, values, not_applicable)
 
 
