@@ -308,7 +308,7 @@ def _score(planes: Sequence[Known], metrics: Iterable[Metric]) -> Cell:
     """Return values by metric, means over planes, and reasons by metric without one."""
     values: dict[str, float] = {}
     not_applicable: dict[str, str] = {}
-    # Sums shared among threads are rounded otherwise: scores must not tell how many cores there were.
+    # Sums shared among threads are rounded otherwise; scores must not tell how many there were.
     with threadpool_limits(1, user_api="blas"):
         for metric in metrics:
             try:
