@@ -82,13 +82,10 @@ def build(
     if out.suffix != ".zip":
         raise UserError(f"{out} does not end in .zip: a package is one zip file.")
     trained = _load_checkpoint(chosen, checkpoint)
-    arguments = trained["facts"]["request"]["settings"]["network"]
-    for option, value in (("samples", samples), ("steps", steps)):
-        if value is not None and option not in arguments:
-            raise UserError(f"'{name}' has no {option} to choose: leave --{option} out.")
-        arguments |= {option: value} if value is not None else {}
+    wanted = {"samples": samples, "steps": steps}
+    options = {option: value for option, value in wanted.items() if value is not None}
     with tempfile.TemporaryDirectory() as folder:
-        _furnish(Path(folder), chosen, trained)
+        _furnish(Path(folder), chosen, trained, options)
         with replacing(out) as temporary:
             _pack(Path(folder), temporary)
     size_mib = out.stat().st_size / 2**20
@@ -133,7 +130,7 @@ def _load_checkpoint(chosen: Room, checkpoint: Path | None) -> dict[str, Any]:
     return content
 
 
-def _furnish(folder: Path, chosen: Room, trained: dict[str, Any]) -> None:
+def _furnish(folder: Path, chosen: Room, trained: dict[str, Any], options: dict[str, int]) -> None:
     """Write every file of the package into a folder."""
     facts = trained["facts"]
     arguments = facts["request"]["settings"]["network"]
@@ -145,6 +142,12 @@ def _furnish(folder: Path, chosen: Room, trained: dict[str, Any]) -> None:
     model_file.write_bytes(self_contained(chosen.model_file).encode())
     try:
         network = load_network(model_file, architecture, arguments, trained["weights"])
+        for option in options:
+            if not hasattr(network, option):
+                raise UserError(f"'{chosen.name}' has no {option} to choose: leave --{option} out.")
+        if options:
+            arguments = {**arguments, **options}
+            network = load_network(model_file, architecture, arguments, trained["weights"])
     except (RuntimeError, TypeError) as error:
         raise UserError(
             f"The weights do not fit {chosen.model_file}: the network has changed since they were "
@@ -155,7 +158,7 @@ def _furnish(folder: Path, chosen: Room, trained: dict[str, Any]) -> None:
     step = int(getattr(network, "divisor", 1))
     example = trained["example"]["input"].numpy()
     try:
-        if "samples" in arguments:  # every sample passes over the image many times
+        if hasattr(network, "samples"):  # every sample passes over the image many times
             scene = normalise(_fitted(example, _SCENE_PX, step))
             halo = measure_effective_halo(network, torch.from_numpy(scene)[None, None], step)
             ours["tiles_tolerance"] = TILES_TOLERANCE

@@ -21,7 +21,7 @@ from .test_build import trained_content
 
 TINY: dict[str, dict[str, Any]] = {
     "care_ensemble": {"members": 2, "depth": 1, "filters": 4},
-    "hdn": {"filters": [4, 4], "latents": 2, "samples": 2},
+    "hdn": {"filters": [4, 4], "latents": 2},
     "hazematching": {
         "filters": 4,
         "depth": 1,
@@ -136,3 +136,11 @@ def test_samples_and_steps_can_be_chosen(tmp_path: Path) -> None:
         description = yaml.safe_load(archive.read("rdf.yaml"))
     chosen = description["weights"]["pytorch_state_dict"]["architecture"]["kwargs"]
     assert (chosen["samples"], chosen["steps"]) == (4, 2)
+
+
+@pytest.mark.parametrize("room", ["hdn", "hazematching"])
+def test_models_that_draw_state_what_their_tiles_differ_at_most(tmp_path: Path, room: str) -> None:
+    checkpoint = write_checkpoint(room, tmp_path / "weights.pt")
+    with zipfile.ZipFile(build(room, checkpoint=checkpoint, out=tmp_path / "p.zip")) as archive:
+        description = yaml.safe_load(archive.read("rdf.yaml"))
+    assert description["config"]["restoration_zoo"]["tiles_tolerance"] == 0.01
