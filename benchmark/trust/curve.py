@@ -38,7 +38,7 @@ def fit_half(
     Examples
     --------
     >>> distance_um = pd.Series(np.linspace(0.1, 0.8, 71))
-    >>> fit_half("d50_um", distance_um, distance_um > 0.3, distance_um * 0).value
+    >>> fit_half("d50_um", distance_um, distance_um > 0.305, distance_um * 0).value
     0.305
     """
     if len(distance_um) == 0:

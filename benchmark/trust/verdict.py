@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmark.trust.phantoms import REFERENCE, at_level
+from benchmark.trust.seen import SHIFTS
 from benchmark.trust.values import Value
 
 INPUT = "input"
+_GAIN = "si_psnr_a_gain"
 MOST_SPLITS = 0.05
 """Share of single objects that may be split."""
 
@@ -37,6 +39,10 @@ class Verdict:
         return f"{self.package}: {found}"
 
 
+_Values = dict[tuple[str, str, str, str], Value]
+"""By package, test, condition and metric."""
+
+
 @dataclass(frozen=True)
 class _Fault:
     words: str
@@ -56,10 +62,14 @@ _FAULTS = (
 _SPLITS = {"points": "single points", "tubes": "single tubes"}
 _SAID: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("tubes", "d50_um", lambda um: _resolves(um)),
-    ("tubes", "false_splits", lambda share: f"splits {share:.0%} of single tubes"),
-    ("gaps", "false_bridges", lambda share: f"bridges {share:.0%} of visible gaps"),
-    ("gaps", "false_breaks", lambda share: f"breaks {share:.0%} of tubes"),
-    ("crossings", "count_accuracy", lambda share: f"counts {share:.0%} of meeting tubes right"),
+    ("tubes", "false_splits", lambda share: f"splits {_percent(share)} of single tubes"),
+    ("gaps", "false_bridges", lambda share: f"bridges {_percent(share)} of visible gaps"),
+    ("gaps", "false_breaks", lambda share: f"breaks {_percent(share)} of tubes"),
+    (
+        "crossings",
+        "count_accuracy",
+        lambda share: f"counts {_percent(share)} of meeting tubes right",
+    ),
     (
         "empty",
         "invented_per_1000_um2",
@@ -89,16 +99,17 @@ def judge(table: pd.DataFrame, package: str, photons: Sequence[float]) -> Verdic
     Verdict
         Without what could not be measured.
     """
+    values = _by_place(table)
     at = at_level(usual(photons))
     said: list[str] = []
     for test, metric, words in _SAID:
-        found = find(table, package, test, at, metric)
+        found = values.get((package, test, at, metric))
         if found and found.value is not None:
             said.append(words(found.value))
     if package != INPUT:
-        said += _gains(table, package)
+        said += _gains(values, package)
     sentence = f"at {at}, {'; '.join(said)}" if said else "nothing could be measured"
-    return Verdict(package, sentence, tuple(_faults(table, package, photons)))
+    return Verdict(package, sentence, tuple(_faults(values, package, photons)))
 
 
 def usual(photons: Sequence[float]) -> float:
@@ -106,17 +117,20 @@ def usual(photons: Sequence[float]) -> float:
     return sorted(photons)[len(photons) // 2]
 
 
-def find(table: pd.DataFrame, package: str, test: str, condition: str, metric: str) -> Value | None:
-    """Look up one value in a table with the columns of trust.csv; None where there is none."""
-    wanted = {"package": package, "test": test, "condition": condition, "metric": metric}
-    rows = table[(table[list(wanted)] == pd.Series(wanted)).all(axis=1)]
-    if rows.empty:
-        return None
-    value, low, high = (
-        None if pd.isna(rows[column].iloc[0]) else float(rows[column].iloc[0])
-        for column in ("value", "low", "high")
-    )
-    return Value(metric, value, int(rows["n"].iloc[0]), low, high)
+def _by_place(table: pd.DataFrame) -> _Values:
+    """Read the values that hold for all distances."""
+    rows = table[table["at_um"].isna()].astype(object)
+    rows = rows.where(rows.notna(), None)
+    return {
+        (row["package"], row["test"], row["condition"], row["metric"]): Value(
+            row["metric"], row["value"], int(row["n"]), row["low"], row["high"]
+        )
+        for row in rows.to_dict("records")
+    }
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _resolves(um: float) -> str:
@@ -125,36 +139,38 @@ def _resolves(um: float) -> str:
     return f"resolves tubes {um:.2f} µm apart"
 
 
-def _gains(table: pd.DataFrame, package: str) -> list[str]:
+def _gains(values: _Values, package: str) -> list[str]:
     """Say what is gained over the input on usual images, and the least elsewhere."""
-    of_package = (table["package"] == package) & (table["test"] == "shifts")
-    gains = table[of_package & (table["metric"] == "si_psnr_a_gain")].set_index("condition")[
-        "value"
-    ]
-    others = gains.drop(REFERENCE, errors="ignore")
-    if REFERENCE not in gains or others.empty:
+    gains = {
+        condition: found.value
+        for (of, test, condition, metric), found in values.items()
+        if (of, test, metric) == (package, SHIFTS, _GAIN) and found.value is not None
+    }
+    usual_db = gains.pop(REFERENCE, None)
+    if usual_db is None or not gains:
         return []
-    usual_db, least_db = (round(float(gain), 1) + 0.0 for gain in (gains[REFERENCE], others.min()))
-    return [f"gains {usual_db} dB of SI-PSNR on {REFERENCE} and {least_db} dB on {others.idxmin()}"]
+    least = min(gains, key=lambda condition: gains[condition])
+    decibels = [round(gain, 1) + 0.0 for gain in (usual_db, gains[least])]  # + 0.0: no -0.0
+    return [f"gains {decibels[0]} dB of SI-PSNR on {REFERENCE} and {decibels[1]} dB on {least}"]
 
 
-def _faults(table: pd.DataFrame, package: str, photons: Sequence[float]) -> Iterator[str]:
+def _faults(values: _Values, package: str, photons: Sequence[float]) -> Iterator[str]:
     levels = sorted(photons)
     for fault in _FAULTS:
-        at = [level for level in levels if _is_worse(table, package, at_level(level), fault)]
+        at = [level for level in levels if _is_worse(values, package, at_level(level), fault)]
         if at:
             yield f"{fault.words} ({_levels(at)})"
     for test, objects in _SPLITS.items():
-        found = {x: find(table, package, test, at_level(x), "false_splits") for x in levels}
+        found = {x: values.get((package, test, at_level(x), "false_splits")) for x in levels}
         at = [x for x, value in found.items() if value and (value.low or 0) > MOST_SPLITS]
         if at:
-            yield f"splits more than {MOST_SPLITS:.0%} of {objects} ({_levels(at)})"
+            yield f"splits more than {_percent(MOST_SPLITS)} of {objects} ({_levels(at)})"
 
 
-def _is_worse(table: pd.DataFrame, package: str, condition: str, fault: _Fault) -> bool:
+def _is_worse(values: _Values, package: str, condition: str, fault: _Fault) -> bool:
     """Tell whether the intervals of the package and of its input do not overlap."""
-    own = find(table, package, fault.test, condition, fault.metric)
-    of_input = find(table, INPUT, fault.test, condition, fault.metric)
+    own = values.get((package, fault.test, condition, fault.metric))
+    of_input = values.get((INPUT, fault.test, condition, fault.metric))
     if own is None or of_input is None:
         return False
     worse, better = (own, of_input) if fault.higher_is_worse else (of_input, own)

@@ -1,5 +1,6 @@
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +118,8 @@ def beside(tmp_path: Path) -> Made:
         _dataset(tmp_path / name, level=level)
         phantoms = Phantoms(name, "30 photons", 3, 0, STANDARD)
         made.append(Made(phantoms, open_dataset(tmp_path / name), name))
-    return put_beside(*made, tmp_path)
+    fields, tubes = made
+    return put_beside(fields, tubes, tmp_path)
 
 
 def test_half_of_the_tubes_comes_below_the_field(beside: Made, tmp_path: Path) -> None:
@@ -143,9 +145,10 @@ def test_a_joined_dataset_is_kept_until_its_parts_change(beside: Made, tmp_path:
     def written() -> int:
         return (beside.dataset.path / "dataset.toml").stat().st_mtime_ns
 
-    parts = [Made(beside.phantoms, open_dataset(tmp_path / n), n) for n in ("empty", "gaps")]
+    fields = Made(beside.phantoms, open_dataset(tmp_path / "empty"), "empty")
+    tubes = Made(beside.phantoms, open_dataset(tmp_path / "gaps"), "gaps")
     first = written()
-    put_beside(*parts, tmp_path)
+    put_beside(fields, tubes, tmp_path)
     assert written() == first
-    put_beside(parts[0], Made(beside.phantoms, parts[1].dataset, "other"), tmp_path)
+    put_beside(fields, replace(tubes, sha256="other"), tmp_path)
     assert written() > first

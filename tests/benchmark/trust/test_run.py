@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from cyclopts import App
 
 from benchmark.trust import phantoms as phantoms_module
 from benchmark.trust import run as run_module
@@ -173,15 +174,26 @@ def test_a_package_that_cannot_be_loaded_is_said(
     assert "net cannot be run: Its weights cannot be loaded." in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [({"draws": 0}, "too few"), ({"photons": (3.0, 3.0)}, "different numbers above 0")],
-)
-def test_arguments_that_cannot_be_are_refused(
-    tmp_path: Path, arguments: dict[str, int], words: str
+def test_no_draws_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="too few"):
+        trust_packages([], out=tmp_path / "out", draws=0)
+
+
+@pytest.mark.parametrize("photons", [(), (3.0, 3.0), (0.0,)])
+def test_levels_of_light_that_cannot_be_are_refused(
+    tmp_path: Path, photons: tuple[float, ...]
 ) -> None:
-    with pytest.raises(UserError, match=words):
-        trust_packages([], out=tmp_path / "out", **arguments)
+    with pytest.raises(UserError, match="different numbers above 0"):
+        trust_packages([], out=tmp_path / "out", photons=photons)
+
+
+def test_levels_of_light_are_read_from_a_command_line(tmp_path: Path) -> None:
+    app = App()
+    app.command(trust_packages, name="trust")
+    words = ["trust", "net.zip", "--photons", "10", "30", "--out", str(tmp_path / "out")]
+    _, bound, _ = app.parse_args(words)
+    assert bound.arguments["photons"] == (10.0, 30.0)
+    assert bound.arguments["packages"] == [Path("net.zip")]
 
 
 def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:

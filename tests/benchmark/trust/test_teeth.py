@@ -38,8 +38,8 @@ def faults(model: Model, *tests: str) -> str:
         (drawings.hallucinator, "empty", "invents more objects"),
         (drawings.bridge_builder, "gaps", "bridges more gaps"),
         (drawings.breaker, "gaps", "breaks more tubes"),
-        (drawings.splitter, "tubes", "splits more than 5% of single tubes"),
-        (drawings.splitter, "points", "splits more than 5% of single points"),
+        (drawings.splitter, "tubes", "splits more than 5 % of single tubes"),
+        (drawings.splitter, "points", "splits more than 5 % of single points"),
         (drawings.splitter, "crossings", "miscounts more tubes"),
     ],
 )

@@ -34,7 +34,7 @@ FOUND = (
 
 def test_the_sentence_says_what_was_found() -> None:
     assert str(judge(_table(*FOUND), "net", [30.0])) == (
-        "net: at 30 photons, resolves tubes 0.31 µm apart; splits 2% of single tubes; "
+        "net: at 30 photons, resolves tubes 0.31 µm apart; splits 2 % of single tubes; "
         "invents 0.41 objects per 1000 µm² on noise"
     )
 
