@@ -18,9 +18,10 @@ from packages.cli import run as run_app
 from packages.files import replacing
 from training.simulation import psf
 from training.simulation.fitting.beads import measure_beads, psf_widths_um
-from training.simulation.fitting.fit import Fit, Given, Value, fit, in_effect
+from training.simulation.fitting.fit import Fit, Given, fit, in_effect
 from training.simulation.fitting.stacks import Stack
 from training.simulation.fitting.structure import SAMPLING, Structure, generate
+from training.simulation.fitting.value import Value
 from training.simulation.formation import (
     margin_px,
     measure_bright_level,
@@ -133,6 +134,7 @@ def _one(
         "PSF width": float(psf.fwhm_um(acquisition.optics)[0]),
         "photons": float(acquisition.photons) * float(share_of_light(acquisition)),
         "background": float(acquisition.background_photons),
+        "covered": _covered(fields_of.images(acquisition)),
     }
     return truth, fit(given)
 
@@ -150,7 +152,14 @@ def _measured(fitted: Fit) -> dict[str, Value]:
         "PSF width": fitted.width_um,
         "photons": fitted.photons,
         "background": fitted.background,
+        "covered": fitted.covered,
     }
+
+
+def _covered(images: Floats) -> float:
+    """Return the share of the fields that structure covers, of (fields, y, x) without noise."""
+    shares = images.mean((1, 2)) ** 2 / (images**2).mean((1, 2))
+    return float(np.median(shares))
 
 
 def _only(acquisition: Acquisition) -> Microscope:

@@ -21,7 +21,6 @@ from training.simulation.fitting.findings import Estimate, Findings, PhotonTrans
 from training.simulation.fitting.fit import (
     Fit,
     Given,
-    Value,
     excess_range,
     fit,
     in_effect,
@@ -35,6 +34,7 @@ from training.simulation.fitting.stacks import (
     saturation_counts,
 )
 from training.simulation.fitting.structure import generate, photograph
+from training.simulation.fitting.value import Value
 from training.simulation.microscope import Microscope, to_toml
 from training.simulation.psf import Modality, Optics
 from training.simulation.structures import STRUCTURES
@@ -154,7 +154,7 @@ def fit_command(
         fitted = fit(given)
         bars.update(bar, advance=1, description="Simulating")
         files = {path: sha256(path) for path in _files([*stacks, *taken_again], beads)}
-        microscope = to_microscope(fitted, given, _provenance(given, files))
+        microscope = to_microscope(fitted, given, _provenance(fitted, given, files))
         default = replace(Microscope(), pixel_size_um=pixel_um)
         nearest = fitted.candidates[0]
         cells = generate(_DEFAULT_STRUCTURE, pixel_um, widest_um=pixel_um, seed=seed, fields=1)
@@ -297,11 +297,14 @@ def _files(stacks: Sequence[Stack], beads: Path | None) -> list[Path]:
     return [*dict.fromkeys(stack.path for stack in stacks), *([beads] if beads else [])]
 
 
-def _provenance(given: Given, files: dict[Path, str]) -> dict[str, str | int | float]:
+def _provenance(fitted: Fit, given: Given, files: dict[Path, str]) -> dict[str, str | int | float]:
     libraries = {name: version(name) for name in ("numpy", "scipy", "torch", "scikit-learn")}
     return {
         "command": "python -m training fit " + " ".join(path.name for path in files),
         "seed": given.seed,
+        # What is in the images is no part of the microscope, but a simulation needs it.
+        "structure": str(fitted.candidates[0].structure),
+        "share of the field covered": "{:.2g} ({:.2g} to {:.2g})".format(*_ends(fitted.covered)),
         "project": __version__,
         **libraries,
         **{f"sha256 of {path.name}": digest for path, digest in files.items()},
@@ -349,6 +352,9 @@ def _estimates(fitted: Fit, given: Given) -> tuple[Estimate, ...]:
                  "percentile 99.8, noise taken out"),
         Estimate("Background", *_ends(fitted.background), "photons per pixel",
                  "low quantile of the local mean"),
+        Estimate("Field covered by structure", *_ends(fitted.covered), "",
+                 "mean and variance of the light above background, noise taken out",
+                 "Were all structure equally bright; blur included."),
         Estimate("PSF, lateral FWHM", *_ends(fitted.width_um), "µm", width_method,
                  f"compared with the structure '{nearest.structure}'"),
         Estimate("Line jitter", jitter.best_px * pixel, jitter.low_px * pixel,

@@ -15,6 +15,7 @@ from training.simulation.fitting.light import Decay, Light
 from training.simulation.fitting.noise import Detector, Transfer
 from training.simulation.fitting.stacks import Stack, cut
 from training.simulation.fitting.structure import with_width
+from training.simulation.fitting.value import Value, spread
 from training.simulation.fitting.width import Candidate, candidates, width_over
 from training.simulation.microscope import Acquisition, Microscope
 from training.simulation.structures import Structure as Draw
@@ -23,52 +24,17 @@ Floats = NDArray[np.float64]
 
 SQUARE_PX = 128
 _RESAMPLINGS = 12
-_Z90 = 1.645
-_LEAST_PHOTONS = 0.01  # a range of rates is logarithmic and does not end at 0
+_LEAST_PHOTONS = 0.01
 
 # What fits to simulated stacks of known microscopes miss beyond the scatter over resampled squares:
 # standard deviations, relative but for the offset's. From docs/fit.md's calibration stacks.
 _GAIN_SD, _READ_SD, _WIDTH_SD, _PHOTONS_SD, _BACKGROUND_SD = 0.03, 0.03, 0.03, 0.06, 0.15
+_COVERED_SD = 0.05
 _OFFSET_SD_COUNTS = 0.3
 # Of the width by beads: what aberration makes of the PSF's shape, and how well one bead is measured
 # at the best; on 60 more microscopes.
 _BEADS_SD, _BEAD_SD = 0.015, 0.035
 _SLOPE_SD = 0.1  # of a line that has to be drawn on to the offset
-
-
-@dataclass(frozen=True)
-class Value:
-    """A measured number and the range that is believed to hold it (90 %)."""
-
-    best: float
-    low: float
-    high: float
-
-    @classmethod
-    def relative(cls, best: float, sd: float) -> "Value":
-        """From a standard deviation of the logarithm."""
-        factor = float(np.exp(_Z90 * sd))
-        return cls(best, best / factor, best * factor)
-
-    @classmethod
-    def absolute(cls, best: float, sd: float) -> "Value":
-        """From a standard deviation; not below 0."""
-        return cls(best, max(best - _Z90 * sd, 0.0), best + _Z90 * sd)
-
-    @classmethod
-    def of_fields(cls, values: Floats, error: float, sd: float) -> "Value":
-        """From several fields, each measured with an error: the range holds 90 % of fields.
-
-        The errors and `sd`, what they miss, are standard deviations of the logarithm.
-        """
-        best = float(np.median(np.maximum(values, _LEAST_PHOTONS)))
-        return cls.relative(best, float(np.hypot(_spread(values, error), sd)))
-
-
-def _spread(values: Floats, error: float) -> float:
-    """Return the standard deviation of logarithms over fields, less that of measuring them."""
-    low, high = np.quantile(np.log(np.maximum(values, _LEAST_PHOTONS)), [0.16, 0.84])
-    return float(np.sqrt(max(((high - low) / 2) ** 2 - error**2, 0)))
 
 
 @dataclass(frozen=True)
@@ -121,6 +87,8 @@ class Fit:
         The most likely.
     gain, offset, read_noise, width_um, photons, background
         In the units of `Microscope`; the width is the PSF's lateral FWHM.
+    covered
+        Density of structure: the share of a field that it covers, see `light.share_covered`.
     background_variation
         Standard deviation of the logarithm of the background over parts of the images.
     jitter
@@ -142,6 +110,7 @@ class Fit:
     width_um: Value
     photons: Value
     background: Value
+    covered: Value
     background_variation: float
     jitter: Jitter
     depth_decay: Decay | None
@@ -205,7 +174,8 @@ def fit(given: Given) -> Fit:
         width_um=_width(given, found),
         photons=photons,
         background=Value.of_fields(lit.background, lit.background_error, _BACKGROUND_SD),
-        background_variation=_spread(nearest.light.background, nearest.light.background_error),
+        covered=Value.of_fields(lit.covered, 0.0, _COVERED_SD).at_most(1.0),
+        background_variation=spread(nearest.light.background, nearest.light.background_error),
         jitter=line_jitter(squares, detector),
         depth_decay=_decay(given.stacks, "depth", detector.offset_counts),
         time_decay=_decay(given.stacks, "time", detector.offset_counts),

@@ -44,12 +44,15 @@ class Light:
     ----------
     bright, background
         (plane,) at the bright level, above background; and where there is no structure.
+    covered
+        (plane,) share of the field that structure covers; see `share_covered`.
     bright_error, background_error
         Standard deviations of their logarithms that measuring one plane has.
     """
 
     bright: Floats
     background: Floats
+    covered: Floats
     bright_error: float = 0.0
     background_error: float = 0.0
 
@@ -87,29 +90,58 @@ def measure_light(
     bright_counts, dark_counts = _brightest(planes), _darkest(planes)
     most = (bright_counts.max() - detector.offset_counts) / detector.gain_counts_per_photon
     levels = np.geomspace(max(most / 1000, 0.02), max(most, 0.1) * 1.5, _LEVELS)
-    ones = np.ones(len(planes))
-    light = Light(most * ones, detector.background_photons * ones)
+    background, bright = detector.background_photons, most
+    bright_of = background_of = np.empty(0)
+    bright_error = background_error = 0.0
     for turn in range(_TURNS):
-        background, bright = float(np.median(light.background)), float(np.median(light.bright))
 
         def recorded(photons: float, darkness: float, turn: int = turn) -> Floats:
             seeds = (seed, turn)
             return expose(images, photons, darkness, detector, saturation_counts, seeds)
 
         by_bright = [float(np.median(_brightest(recorded(p, background)))) for p in levels]
-        bright_of = np.exp(_inverse(bright_counts, by_bright, np.log(levels)))
+        bright_of = _inverse(bright_counts, by_bright, levels)
         bright = float(np.median(bright_of))
         darknesses = np.r_[0.0, levels]
         by_dark = [float(np.median(_darkest(recorded(bright, p)))) for p in darknesses]
         background_of = _inverse(dark_counts, by_dark, darknesses)
         alike = recorded(bright, float(np.median(background_of)), _TURNS)
-        light = Light(
-            bright_of,
-            background_of,
-            _scatter(np.exp(_inverse(_brightest(alike), by_bright, np.log(levels)))),
-            _scatter(_inverse(_darkest(alike), by_dark, darknesses)),
-        )
-    return light
+        background = float(np.median(background_of))
+        bright_error = _scatter(_inverse(_brightest(alike), by_bright, levels))
+        background_error = _scatter(_inverse(_darkest(alike), by_dark, darknesses))
+    covered = [
+        share_covered(plane, dark, detector)
+        for plane, dark in zip(planes, background_of, strict=True)
+    ]
+    return Light(bright_of, background_of, np.array(covered), bright_error, background_error)
+
+
+def share_covered(plane: Floats, background_photons: float, detector: Detector) -> float:
+    """Measure how much of a field is covered by structure, were all of it equally bright.
+
+    That share is ⟨s⟩² / ⟨s²⟩ of the light s above the background. Noise adds its variance to ⟨s²⟩,
+    which is taken out; no threshold is needed.
+
+    Parameters
+    ----------
+    plane
+        (y, x) counts.
+    background_photons
+        Per pixel.
+    detector
+        What recorded it.
+
+    Returns
+    -------
+    float
+        0 to 1; 1 is an even field. Blur spreads structure: it is that of the image, not of the
+        specimen.
+    """
+    level = float(plane.mean())
+    dark = detector.offset_counts + detector.gain_counts_per_photon * background_photons
+    mean = max(level - dark, 0.0)
+    variance = max(float(plane.var()) - detector.variance(level), 0.0)
+    return mean**2 / max(variance + mean**2, _LEAST)
 
 
 def expose(

@@ -18,12 +18,13 @@ from training.simulation import psf
 from training.simulation.fitting import fit as fitting
 from training.simulation.fitting import structure as structures
 from training.simulation.fitting import width as widths
-from training.simulation.fitting.fit import Fit, Given, Value, fit, in_effect, to_microscope
+from training.simulation.fitting.fit import Fit, Given, fit, in_effect, to_microscope
 from training.simulation.fitting.jitter import Jitter
 from training.simulation.fitting.light import Decay, expose
 from training.simulation.fitting.noise import Detector
 from training.simulation.fitting.stacks import Stack
 from training.simulation.fitting.structure import generate, with_width
+from training.simulation.fitting.value import Value
 from training.simulation.microscope import Microscope, read_microscope, to_toml
 
 Floats = NDArray[np.float64]

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from training.simulation.fitting.light import decay, expose, measure_light
+from training.simulation.fitting.light import decay, expose, measure_light, share_covered
 from training.simulation.fitting.noise import Detector
 from training.simulation.formation import BRIGHT_PERCENTILE
 
@@ -118,3 +118,17 @@ def test_one_bright_plane_does_not_change_the_decay() -> None:
 def test_few_planes_or_no_light_have_no_decay() -> None:
     assert decay(np.full((4, 8, 8), 300.0), 100.0) is None
     assert decay(np.full((9, 8, 8), 100.0), 100.0) is None
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 1.0])
+@pytest.mark.parametrize("photons", [3.0, 60.0])
+def test_planted_share_of_a_field_is_found(share: float, photons: float) -> None:
+    """Structure of one brightness, in noise that is larger than it."""
+    fields = np.zeros((1, 400, 400))
+    fields[:, :, : round(400 * share)] = 1.0
+    counts = expose(fields, photons, 2.0, DETECTOR, SATURATION, (7, 7))[0]
+    assert share_covered(counts, 2.0, DETECTOR) == pytest.approx(share, rel=0.05)
+
+
+def test_a_field_darker_than_its_background_holds_no_structure() -> None:
+    assert share_covered(np.full((8, 8), 210.0), 2.0, DETECTOR) == 0

@@ -116,7 +116,9 @@ def structure() -> Structure:
 
 
 def _candidate(structure: Structure, width_um: float, log_sd: float, distance: float) -> Candidate:
-    return Candidate(structure, width_um, log_sd, Light(np.ones(1), np.ones(1)), distance)
+    return Candidate(
+        structure, width_um, log_sd, Light(np.ones(1), np.ones(1), np.ones(1)), distance
+    )
 
 
 def test_width_of_one_candidate_is_its_own(structure: Structure) -> None:

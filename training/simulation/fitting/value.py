@@ -1,0 +1,63 @@
+"""A measured number and how well it is known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_Z90 = 1.645
+_LEAST = 0.01  # a range of rates is logarithmic and does not end at 0
+
+
+@dataclass(frozen=True)
+class Value:
+    """A measured number and the range that is believed to hold it (90 %)."""
+
+    best: float
+    low: float
+    high: float
+
+    @classmethod
+    def relative(cls, best: float, sd: float) -> "Value":
+        """From a standard deviation of the logarithm."""
+        factor = float(np.exp(_Z90 * sd))
+        return cls(best, best / factor, best * factor)
+
+    @classmethod
+    def absolute(cls, best: float, sd: float) -> "Value":
+        """From a standard deviation; not below 0."""
+        return cls(best, max(best - _Z90 * sd, 0.0), best + _Z90 * sd)
+
+    @classmethod
+    def of_fields(cls, values: Floats, error: float, sd: float) -> "Value":
+        """From several fields, each measured with an error: the range holds 90 % of fields.
+
+        The errors and `sd`, what they miss, are standard deviations of the logarithm.
+        """
+        best = float(np.median(np.maximum(values, _LEAST)))
+        return cls.relative(best, float(np.hypot(spread(values, error), sd)))
+
+    def at_most(self, most: float) -> "Value":
+        """Return the part of the range that is possible."""
+        return Value(min(self.best, most), min(self.low, most), min(self.high, most))
+
+
+def spread(values: Floats, error: float) -> float:
+    """Return how much fields differ.
+
+    Parameters
+    ----------
+    values
+        (fields,), rates; from 0.01 on they count.
+    error
+        With which each was measured, a standard deviation of the logarithm.
+
+    Returns
+    -------
+    float
+        Standard deviation of the logarithm, robustly, without that of measuring.
+    """
+    low, high = np.quantile(np.log(np.maximum(values, _LEAST)), [0.16, 0.84])
+    return float(np.sqrt(max(((high - low) / 2) ** 2 - error**2, 0)))
