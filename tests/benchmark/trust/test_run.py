@@ -9,7 +9,6 @@ from cyclopts import App
 
 from benchmark.trust import phantoms as phantoms_module
 from benchmark.trust import run as run_module
-from benchmark.trust import values as values_module
 from benchmark.trust.findings import read_findings
 from benchmark.trust.microscope import Microscope
 from benchmark.trust.phantoms import Phantoms, plan_shifts
@@ -71,7 +70,6 @@ def packages(monkeypatch: pytest.MonkeyPatch, recorded: Path) -> stand_ins.Stand
 
     monkeypatch.setattr(phantoms_module, "simulate", simulate)
     monkeypatch.setattr(phantoms_module, "_SHIFT_IMAGES", 3)
-    monkeypatch.setattr(values_module, "RESAMPLES", 99)
     monkeypatch.setattr(run_module, "plan_shifts", two_shifts)
     monkeypatch.setattr(run_module, "_CONTROLS", ("input", "truth"))
     monkeypatch.setattr(run_module, "open_package", stand_ins.open_package)
