@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from packages import resample
 from packages.cli import UserError
+from training.data import turned
 from training.simulation.expanded import (
     EMPTY_BELOW,
     EMPTY_FRACTION,
@@ -66,9 +67,8 @@ def crops_of(expanded: Path, expansion: float) -> Structure:
             if (shown > EMPTY_BELOW).mean() >= EMPTY_FRACTION:
                 break
             shown = _crop(planes, levels, large, side, rng)
-        turned = np.rot90(shown, int(rng.integers(4)))
-        turned = turned[:, ::-1] if rng.integers(2) else turned
-        image = resample.linear(turned, (grid.shape[-2], grid.shape[-1]))
+        shown = turned(shown, int(rng.integers(4)), bool(rng.integers(2)))
+        image = resample.linear(shown, (grid.shape[-2], grid.shape[-1]))
         return Specimen(image.clip(0).astype(np.float32), {})
 
     return draw

@@ -200,10 +200,10 @@ def fit_detector(
         model = _Dark.of(parameters, histogram.first)
         if not model.is_sane(histogram):
             return 1e12
-        shot = model.gain * model.excess * (transfer.mean.min() - model.offset)
-        variance = max(shot, 0.0) + model.read**2 + ROUNDING_VARIANCE
+        detector = model.detector(offset_is_seen=is_even)
+        variance = detector.variance(float(transfer.mean.min()))
         errors = (
-            np.log(model.gain * model.excess / transfer.slope) / slope_sd,
+            np.log(detector.slope_counts / transfer.slope) / slope_sd,
             np.log(variance / transfer.dark_variance) / _DARK_VARIANCE_SD,
             (model.excess - known) / excess_sd,
             np.log(model.read / model.gain / _READ_MEAN) / _READ_LOG_SD,
@@ -225,7 +225,7 @@ def fit_detector(
     options = {"maxiter": 3000, "maxfev": 3000, "xatol": 1e-3, "fatol": 0.02, "adaptive": True}
     fits = [optimize.minimize(cost, s, method="Nelder-Mead", options=options) for s in starts]
     best = _Dark.of(min(fits, key=lambda fit: fit.fun).x, histogram.first)
-    return Detector(best.gain, best.offset, best.read, best.excess, best.photons, is_even)
+    return best.detector(offset_is_seen=is_even)
 
 
 def dark_pixels(planes: Planes) -> Floats:
@@ -273,6 +273,11 @@ class _Dark:
             and self.excess < 3
             and 1e-3 < self.photons < 1e4
             and self.spread < 1e3
+        )
+
+    def detector(self, *, offset_is_seen: bool) -> Detector:
+        return Detector(
+            self.gain, self.offset, self.read, self.excess, self.photons, offset_is_seen
         )
 
     def probabilities(self, first: float, size: int) -> Floats:
