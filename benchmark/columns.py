@@ -32,11 +32,13 @@ class Column:
     summary: str
     family: str
     ideal: float = 0.0
+    needs: tuple[str, ...] = ()
 
     @property
     def arrow(self) -> str:
         """Return where better values lie."""
-        return {"higher": "↑", "lower": "↓"}.get(self.direction, f"→ {self.ideal:g}")
+        arrows = {"higher": "↑", "lower": "↓", "closest": f"→ {self.ideal:g}", "neither": ""}
+        return arrows[self.direction]
 
     @property
     def axis(self) -> str:
@@ -44,6 +46,8 @@ class Column:
         unit = f" ({self.unit})" if self.unit else ""
         if self.direction == "closest":
             return f"{self.label}{unit}, {self.ideal:g} is best"
+        if self.direction == "neither":
+            return f"{self.label}{unit}"
         return f"{self.label}{unit}, {self.direction} is better {self.arrow}"
 
     def losses(self, values: "pd.Series[float]") -> "pd.Series[float]":
@@ -58,7 +62,9 @@ class Column:
             return f"> {_PERFECT_DB}"
         if self.metric in (SECONDS, MEMORY):
             return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
-        return f"{value:.{2 if self.unit in ('dB', 'px') else 3}f}".replace("-", "−")
+        digits = 2 if self.unit in ("dB", "px") else 3
+        rounded = round(value, digits) + 0.0  # no −0.00
+        return f"{rounded:.{digits}f}".replace("-", "−")
 
 
 COSTS = (
@@ -81,6 +87,15 @@ def _place(metric: Metric) -> int:
 
 
 QUALITY = tuple(
-    Column(m.name, m.label, m.direction, m.unit, m.summary, m.family, m.ideal)
+    Column(
+        m.name,
+        m.label.replace(" %", "\u00a0%"),
+        m.direction,
+        m.unit,
+        m.summary,
+        m.family,
+        m.ideal,
+        m.needs,
+    )
     for m in sorted(METRICS.values(), key=_place)
 )

@@ -56,10 +56,11 @@ class Point:
 
 @dataclass(frozen=True)
 class Line:
-    """What was found against what was stated, from left to right."""
+    """What was found against what was stated, from left to right; rings stand beside the line."""
 
     name: str
     points: tuple[tuple[float, float], ...]
+    rings: tuple[tuple[float, float], ...] = ()
 
 
 def strip_plot(rows: Sequence[Row], axis: str) -> str:
@@ -192,7 +193,7 @@ def reliability_plot(lines: Sequence[Line], x_axis: str, y_axis: str) -> str:
     """
     left, top, bottom = 52.0, 26.0, 286.0
     right = _WIDTH - _RIGHT - _LETTER * max(len(line.name) for line in lines) - 10
-    shown = [value for line in lines for point in line.points for value in point]
+    shown = [value for line in lines for p in (*line.points, *line.rings) for value in p]
     y_ticks, y = _scale([0.0, *shown], bottom, top, intervals=6)
     x_ticks, x = _scale([0.0, *shown], left, right, intervals=6)
     parts = _x_axis(x_ticks, x, bottom, left, x_axis)
@@ -216,7 +217,13 @@ def reliability_plot(lines: Sequence[Line], x_axis: str, y_axis: str) -> str:
             f'<polyline points="{drawn}" fill="none" style="stroke:{_ACCENT}" stroke-width="2" '
             f'stroke-dasharray="{dashes}"/>'
             f'<circle cx="{end_x:.1f}" cy="{end_y:.1f}" r="3" style="fill:{_ACCENT}"/>'
-            f'<text x="{end_x + 7:.1f}" y="{label_y:.1f}" font-weight="600" {_HALO}>'
+            + "".join(
+                f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="5" fill="none" '
+                f'style="stroke:{_ACCENT}" stroke-width="2" stroke-dasharray="{dashes}">'
+                f"<title>{escape(line.name)}</title></circle>"
+                for a, b in line.rings
+            )
+            + f'<text x="{end_x + 7:.1f}" y="{label_y:.1f}" font-weight="600" {_HALO}>'
             f"{escape(line.name)}</text>"
         )
     return _svg(parts, bottom + 44, f"{y_axis} against {x_axis}")

@@ -31,6 +31,8 @@ class Reliability:
         Of the package.
     curve
         Share of pixels that the Gaussian intervals of each of `LEVELS` hold, mean over images.
+    own
+        Nominal and found coverage of the intervals that the package states itself.
     bins
         Per 30th of the pixels of all images, from the most certain: stated and found root mean
         square error.
@@ -43,6 +45,7 @@ class Reliability:
 
     name: str
     curve: tuple[float, ...]
+    own: tuple[tuple[float, float], ...]
     bins: tuple[tuple[float, float], ...]
     guaranteed: float | str
     width: float
@@ -93,6 +96,10 @@ def measure_reliability(
     return Reliability(
         method["name"],
         tuple(np.mean(curves, axis=0).tolist()),
+        tuple(
+            (float(level), _own_coverage(three, factor))
+            for level, factor in method["interval_factors"].items()
+        ),
         tuple((stated, found) for stated, found, _ in reliability_bins(truth, mean, std).tolist()),
         guaranteed,
         2 * guaranteed * float(std.mean()) if isinstance(guaranteed, float) else 0.0,
@@ -127,6 +134,10 @@ def _three(plane: Known) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     step = math.ceil(np.size(plane["truth"]) / _PIXELS)
     truth, mean, std = (np.ravel(plane[name])[::step] for name in ("truth", "mean", "std"))
     return truth, mean, std
+
+
+def _own_coverage(three: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], f: float) -> float:
+    return float(np.mean([np.mean(np.abs(standardise(*of_plane)[0]) <= f) for of_plane in three]))
 
 
 def _ratios(planes: Sequence[Known]) -> np.ndarray:

@@ -152,7 +152,9 @@ def _strips(anchor: str, family: Family, files: Mapping[str, str]) -> list[str]:
 def _reliability_figures(anchor: str, found: Sequence[Reliability]) -> dict[str, str]:
     if not found:
         return {}
-    coverage = [Line(one.name, tuple(zip(LEVELS, one.curve, strict=True))) for one in found]
+    coverage = [
+        Line(one.name, tuple(zip(LEVELS, one.curve, strict=True)), one.own) for one in found
+    ]
     errors = [Line(one.name, one.bins) for one in found]
     return {
         f"{anchor}-coverage": reliability_plot(

@@ -176,7 +176,8 @@ def summarise(
         (str(package), str(metric)): [str(reason) for reason in rows["reason"]]
         for (package, metric), rows in not_applicable.groupby(["package", "metric"])
     }
-    tests = _test_leads([c for c in columns if c not in COSTS], scores, sources)
+    contested = [c for c in columns if c not in COSTS and c.direction != "neither"]
+    tests = _test_leads(contested, scores, sources)
     best = _best(tests)
     footnotes: list[str] = []
 
@@ -225,15 +226,16 @@ def _test_leads(
 ) -> tuple[Test, ...]:
     """Compare whose mean loss is lowest with every other one, metric by metric.
 
-    The truth does not take part, as it is perfect by definition; nor does who has no score on some
-    of the images, as means over different images do not compare.
+    The truth does not take part, as it is perfect by definition, nor does the input where it would
+    be compared with itself; nor who has no score on some of the images, as means over different
+    images do not compare.
     """
     found: list[tuple[Column, str, str, Comparison]] = []
     for column in columns:
         losses = {
             name: column.losses(values)
             for (name, metric), values in scores.items()
-            if metric == column.metric and name != TRUTH
+            if metric == column.metric and name != TRUTH and name not in column.needs
         }
         if not losses:
             continue

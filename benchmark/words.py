@@ -41,7 +41,7 @@ def finding(summary: Summary) -> str:
             led.setdefault(summary.best[column.metric], []).append(column.label)
     if not led:
         return "No package or control leads beyond chance in any metric."
-    count = len(summary.measured)
+    count = sum(column.direction != "neither" for column in summary.measured)
     return " ".join(
         f"{name} leads beyond chance in {len(labels)} of {count} metrics: "
         f"{enumerate_words(labels)}."
@@ -90,7 +90,8 @@ def reliability_caption(found: Sequence[Reliability]) -> str:
     text = (
         "Stated and found, on the scale on which packages deliver (percentiles 2 and 99.8 of the "
         "truth at 0 and 1), without any fit. On the diagonal a package is right, below it in the "
-        "left figure, or above it in the right one, it is too sure. "
+        "left figure, or above it in the right one, it is too sure. Rings: the intervals that the "
+        "package states itself, as errors are no Gaussians. "
     )
     promises = [
         f"{one.name}: mean ± {one.guaranteed:.2f} std holds at least 90 % of the pixels of new "

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Image = NDArray[np.float64]
 Score = Callable[..., float]
-Direction = Literal["higher", "lower", "closest"]
+Direction = Literal["higher", "lower", "closest", "neither"]
 
 # (y, x) in float64, of one shape but for native. Mean, std, sample and disagreement are channels of
 # a package; prediction is the image that is judged: that mean, that sample, or what a control made.
@@ -54,7 +54,8 @@ class Metric:
     label
         How it is printed.
     direction
-        Whether higher or lower values are better, or those closest to `ideal`.
+        Whether higher or lower values are better, or those closest to `ideal`, or neither: the
+        value describes, and nobody wins by it.
     unit
         "dB", or empty when the value has none.
     needs

@@ -82,7 +82,7 @@ def crps(truth: Image, mean: Image, std: Image) -> float:
     return float(np.mean(sigma * (z * spread + 2 * density - 1 / math.sqrt(math.pi))))
 
 
-@metric(label="Width of 90 %", direction="lower")
+@metric(label="Width of 90 %", direction="neither")
 def width_90(mean: Image, std: Image) -> float:
     """Mean width of the central 90 % of the Gaussian that a package states.
 
@@ -112,7 +112,7 @@ def width_90(mean: Image, std: Image) -> float:
     return _width(mean, std, gaussian_factor(0.9))
 
 
-@metric(label="Width of own 90 %", direction="lower")
+@metric(label="Width of own 90 %", direction="neither")
 def own_width_90(mean: Image, std: Image, interval_factors: Mapping[str, float]) -> float:
     """Mean width of the package's own interval of 90 %.
 
@@ -143,7 +143,7 @@ def own_width_90(mean: Image, std: Image, interval_factors: Mapping[str, float])
     return _width(mean, std, own_factor(interval_factors, "0.9"))
 
 
-@metric(label="Sharpness", direction="lower")
+@metric(label="Sharpness", direction="neither")
 def sharpness(mean: Image, std: Image) -> float:
     """Root mean variance that a package states.
 

@@ -11,7 +11,7 @@ from benchmark.scores import Place, Results
 from packages import images
 from tests.benchmark import stand_ins
 
-METHOD = {"name": "net"}
+METHOD = {"name": "net", "interval_factors": {"0.9": 1.645}}
 
 
 def dataset(tmp_path: Path, count: int, *, truth: bool = True) -> dict[str, Any]:
@@ -53,6 +53,7 @@ def test_a_right_std_lies_on_the_diagonals(tmp_path: Path) -> None:
 def test_a_std_that_is_too_small_by_half_shows(tmp_path: Path) -> None:
     found = measured(tmp_path, factor=0.5)
     assert found is not None
+    assert found.own == (pytest.approx((0.9, 0.589), abs=0.02),)
     assert found.curve[LEVELS.index(0.9)] == pytest.approx(0.589, abs=0.02)
     assert np.mean([seen / stated for stated, seen in found.bins]) == pytest.approx(2, rel=0.05)
 

@@ -1,10 +1,11 @@
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, rankdata, wilcoxon
 
 from benchmark.statistics import RESAMPLES, compare, estimate_mean, holm
 
@@ -55,15 +56,25 @@ def test_an_advantage_within_chance_is_not_found() -> None:
     assert compare(rng.normal(30, 5, 20), rng.normal(30, 5, 20), np.arange(20)).p > 0.05
 
 
-def test_p_and_effect_are_those_of_plain_sums_of_ranks() -> None:
-    rng = np.random.default_rng(3)
-    difference = rng.normal(0.3, 1, 9)
-    found = compare(-difference, np.zeros(9), np.arange(9))
-    ranks = np.argsort(np.argsort(np.abs(difference))) + 1
-    total = np.sum(ranks * np.sign(difference))
-    flips = np.array(list(itertools.product([-1, 1], repeat=9)))
+@pytest.mark.parametrize("decimals", [9, 0])  # all different, and many equal or 0
+def test_p_and_effect_are_those_of_all_signs(decimals: int) -> None:
+    difference = np.random.default_rng(3).normal(0.5, 2, 10).round(decimals)
+    found = compare(-difference, np.zeros(10), np.arange(10))
+    unequal = difference[difference != 0]
+    ranks = rankdata(np.abs(unequal))
+    total = np.sum(ranks * np.sign(unequal))
+    flips = np.array(list(itertools.product([-1, 1], repeat=len(ranks))))
     assert found.effect == pytest.approx(total / ranks.sum())
-    assert found.p == pytest.approx(np.mean(np.abs(flips @ ranks) >= abs(total)))
+    assert found.p == pytest.approx(np.mean(np.abs(flips @ ranks) >= abs(total) - 1e-9))
+
+
+@pytest.mark.parametrize(("count", "method"), [(40, "exact"), (150, "approx")])
+def test_p_is_that_of_scipy(count: int, method: str) -> None:
+    difference = np.random.default_rng(count).normal(0.2, 1, count)
+    expected: Any = wilcoxon(difference, method=method)
+    assert compare(-difference, 0 * difference, np.arange(count)).p == pytest.approx(
+        expected.pvalue, rel=1e-6
+    )
 
 
 def test_one_source_counts_once_however_many_images_it_has() -> None:

@@ -64,6 +64,18 @@ def test_a_leader_must_be_ahead_of_all() -> None:
     assert {test.other for test in found.tests if test.p < 0.05} == {"c"}
 
 
+@pytest.mark.parametrize("metric", ["width_90", "sharpness"])
+def test_nobody_wins_by_what_only_describes(metric: str) -> None:
+    assert summary(rows("a", 0.1 + NOISE, metric), rows("b", 0.2 + NOISE, metric)).best == {}
+
+
+def test_the_input_is_not_compared_with_itself() -> None:
+    scores = [
+        rows(name, x + NOISE / 100, "rsp") for name, x in (("input", 1), ("a", 0.9), ("b", 0.8))
+    ]
+    assert summary(*scores).best == {"rsp": "a"}
+
+
 def test_a_sample_stands_below_its_package() -> None:
     found = summary(rows("a", 30 + NOISE), rows("a (sample)", 27 + NOISE), rows("b", 29 + NOISE))
     assert [row.name for row in found.rows] == ["a", "a (sample)", "b", "truth"]
@@ -125,6 +137,7 @@ def test_a_row_without_any_value_says_why_once() -> None:
         ("si_psnr_a", -1.5, "−1.50"),
         ("si_psnr_a", np.inf, "> 100"),
         ("ssim", 0.98765, "0.988"),
+        ("ssim", -1e-9, "0.000"),
         ("seconds_per_megapixel", 0.012345, "0.0123"),
         ("seconds_per_megapixel", 12345.0, "12345"),
     ],

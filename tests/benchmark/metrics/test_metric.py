@@ -51,7 +51,7 @@ def names(metric: object) -> str:
 @pytest.mark.parametrize("metric", METRICS.values(), ids=names)
 def test_every_metric_says_what_a_table_needs(metric: Metric):
     assert metric.label
-    assert metric.direction in ("higher", "lower", "closest")
+    assert metric.direction in ("higher", "lower", "closest", "neither")
     assert metric.needs
     assert metric.summary.endswith(".")
 
