@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 
 SQUARE_PX = 128
 _RESAMPLINGS = 12
+_MOST_SD = 0.5  # of a logarithm: some resampled squares hold hardly any light to fit to
 _LEAST_PHOTONS = 0.01
 
 # What fits to simulated stacks of known microscopes miss beyond the scatter over resampled squares:
@@ -283,7 +284,9 @@ def _fit_detector(given: Given, squares: Floats) -> tuple[Transfer, Detector, di
     entries = ("gain_counts_per_photon", "offset_counts", "read_noise_counts")
     values = {entry: np.array([getattr(one, entry) for one in others]) for entry in entries}
     scatter = {
-        entry: float(np.std(found if entry == "offset_counts" else np.log(found)))
+        entry: float(np.std(found))
+        if entry == "offset_counts"
+        else min(float(np.std(np.log(found))), _MOST_SD)
         for entry, found in values.items()
     }
     return transfer, detector, scatter
