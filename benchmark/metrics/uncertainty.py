@@ -246,7 +246,7 @@ def error_rank_correlation(truth: Image, mean: Image, std: Image) -> float:
     return _rank_correlation(np.abs(z * sigma), sigma)
 
 
-@metric(label="Spearman, share of ceiling", direction="higher")
+@metric(label="Spearman, share of ceiling", direction="neither")
 def share_of_rank_ceiling(truth: Image, mean: Image, std: Image) -> float:
     """Rank correlation of absolute errors with std, relative to what a right std would reach.
 
