@@ -354,7 +354,7 @@ def _estimates(fitted: Fit, given: Given) -> tuple[Estimate, ...]:
                  "low quantile of the local mean"),
         Estimate("Field covered by structure", *_ends(fitted.covered), "",
                  "mean and variance of the light above background, noise taken out",
-                 "Were all structure equally bright; blur included."),
+                 "Were all structure equally bright, blur included; not drawn from."),
         Estimate("PSF, lateral FWHM", *_ends(fitted.width_um), "µm", width_method,
                  f"compared with the structure '{nearest.structure}'"),
         Estimate("Line jitter", jitter.best_px * pixel, jitter.low_px * pixel,
