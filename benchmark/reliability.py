@@ -137,7 +137,8 @@ def _three(plane: Known) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _own_coverage(three: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], f: float) -> float:
-    return float(np.mean([np.mean(np.abs(standardise(*of_plane)[0]) <= f) for of_plane in three]))
+    shares = [float(np.mean(np.abs(standardise(*of_plane)[0]) <= f)) for of_plane in three]
+    return float(np.mean(shares))
 
 
 def _ratios(planes: Sequence[Known]) -> np.ndarray:

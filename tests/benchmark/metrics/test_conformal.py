@@ -38,7 +38,9 @@ def test_the_factor_is_the_smallest_that_holds() -> None:
     factor = conformal_factor(ratios)
     largest = largest_risk(50, 0.1, 0.1)
     assert largest is not None
-    risks = [np.mean([np.mean(r > f) for r in ratios]) for f in (factor, np.nextafter(factor, 0))]
+    risks = [
+        np.mean([float(np.mean(r > f)) for r in ratios]) for f in (factor, np.nextafter(factor, 0))
+    ]
     assert risks[0] <= largest < risks[1]
 
 
