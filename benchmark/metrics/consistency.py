@@ -169,7 +169,7 @@ def data_consistency(
         Side of the pixels of the prediction, µm.
     microscope
         With ``blur_fwhm_um``, ``gain_counts_per_photon``, ``offset_counts``, ``read_noise_counts``
-        and ``excess_noise_factor``.
+        and ``excess_noise_factor``; ``averaged_lines`` is 1 where it is not said.
 
     Returns
     -------
@@ -195,11 +195,12 @@ def data_consistency(
     """
     gain = _known(microscope, "gain_counts_per_photon")
     photons = (native - _known(microscope, "offset_counts")) / gain
+    scans = float(microscope.get("averaged_lines", 1))
     detector = Detector(
         background_photons=0.0,  # fitted, as b
-        excess_noise_factor=_known(microscope, "excess_noise_factor"),
+        excess_noise_factor=_known(microscope, "excess_noise_factor") / scans,
         # A detector that counts in whole numbers adds the variance of rounding, 1/12.
-        read_variance=(_known(microscope, "read_noise_counts") ** 2 + 1 / 12) / gain**2,
+        read_variance=(_known(microscope, "read_noise_counts") ** 2 / scans + 1 / 12) / gain**2,
     )
     fwhm = _known(microscope, "blur_fwhm_um") / pixel_um
     factors = {

@@ -94,6 +94,12 @@ def test_consistency_does_not_depend_on_the_scale_of_a_restoration():
     assert found == pytest.approx(expected, rel=1e-6)
 
 
+def test_averaged_scans_have_less_noise() -> None:
+    scans = np.mean([acquired(SCENE, 50, seed=seed) for seed in range(4)], axis=0)
+    known = MICROSCOPE | {"averaged_lines": 4}
+    assert data_consistency(scans, SCENE, PIXEL_UM, known) == pytest.approx(1, abs=0.1)
+
+
 def test_a_contradiction_exceeds_the_noise():
     native = acquired(SCENE, 2000)
     values = [
