@@ -34,8 +34,8 @@ def interval_factors(package: Package) -> dict[str, float]:
         Half-widths in its standard deviations by nominal coverage, "0.9" for instance, as
         ``config.restoration_zoo.calibration`` of its rdf.yaml says; empty when it does not.
     """
-    stated: Any = package.description.config.model_extra or {}
-    for entry in ("restoration_zoo", "calibration", "interval_factors"):
+    stated: Any = package.own_entries
+    for entry in ("calibration", "interval_factors"):
         stated = stated.get(entry, {}) if isinstance(stated, dict) else {}
     try:
         return {str(level): float(factor) for level, factor in stated.items()}

@@ -133,25 +133,46 @@ def run_benchmark(
     return scores
 
 
+def method_of(path: Path, *, trust: bool) -> Method:
+    """Read what tables and runs need to know of a package.
+
+    Parameters
+    ----------
+    path
+        The package; its file name without .zip becomes its name.
+    trust
+        Whether its Python code may run.
+
+    Returns
+    -------
+    Method
+        With the weights that would run.
+
+    Raises
+    ------
+    UserError
+        The package cannot be opened.
+    """
+    with open_package(path, trust=trust) as package:
+        return Method(
+            name=path.resolve().name.removesuffix(".zip"),
+            title=package.name,
+            path=path,
+            sha256=package.sha256,
+            pixel_size_um=package.pixel_size_um,
+            weights=package.weights[0],
+            interval_factors=interval_factors(package),
+            trust=trust,
+        )
+
+
 def _methods(packages: Sequence[Path], *, trust: bool, controls: bool) -> list[Method]:
     methods = [Method(name, f"control: {name}") for name in CONTROLS] if controls else []
     named = [(name, Path("a control")) for name in CONTROLS]
     for path in packages:
-        name = path.resolve().name.removesuffix(".zip")
-        named.append((name, path))
-        with open_package(path, trust=trust) as package:
-            methods.append(
-                Method(
-                    name=name,
-                    title=package.name,
-                    path=path,
-                    sha256=package.sha256,
-                    pixel_size_um=package.pixel_size_um,
-                    weights=package.weights[0],
-                    interval_factors=interval_factors(package),
-                    trust=trust,
-                )
-            )
+        method = method_of(path, trust=trust)
+        methods.append(method)
+        named.append((method.name, path))
     _refuse_shared_names("packages", named)
     return methods
 

@@ -3,7 +3,7 @@
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -78,6 +78,12 @@ class Package:
     def pixel_size_um(self) -> dict[str, float]:
         """Input pixel along z, y, x in µm, as far as the package says it."""
         return pixel_size_um(self.input)
+
+    @property
+    def own_entries(self) -> dict[str, Any]:
+        """What a package of this project says that the zoo has no field for; empty in others."""
+        stated = (self.description.config.model_extra or {}).get("restoration_zoo", {})
+        return dict(stated) if isinstance(stated, Mapping) else {}
 
     @property
     def channels(self) -> list[str]:

@@ -18,8 +18,7 @@ Direction = Literal["higher", "lower", "closest", "neither"]
 # They and the truth have percentiles 2 and 99.8 of the truth at 0 and 1, or are meant to. Input and
 # native are in counts, native on the microscope's own pixels.
 IMAGES = ("truth", "prediction", "mean", "std", "sample", "disagreement", "input", "native")
-# pixel_um is a float; microscope and interval_factors are mappings of a name to a number.
-FACTS = ("pixel_um", "microscope", "interval_factors")
+# Besides, pixel_um is a float; microscope and interval_factors map names to numbers.
 WHY_MISSING = {
     "truth": "The dataset has no truth.",
     "prediction": "Nothing was restored.",

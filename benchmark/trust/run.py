@@ -20,13 +20,13 @@ from cyclopts import Parameter
 
 from benchmark.controls import CONTROLS
 from benchmark.facts import collect_facts
-from benchmark.known import interval_factors
 from benchmark.restore import (
     Method,
     ProcessDiedError,
     RestorationError,
     open_method,
 )
+from benchmark.run import method_of
 from benchmark.trust.beside import put_beside
 from benchmark.trust.figures import draw_figures
 from benchmark.trust.findings import SCHEMA, read_facts, summarise
@@ -36,7 +36,6 @@ from benchmark.trust.seen import Task, see
 from benchmark.trust.verdict import INPUT, judge, usual
 from packages.cli import STATUS_FAILED_CHECK, UserError, complain, console, progress
 from packages.files import replacing, sha256_of_all, write_json
-from packages.package import open_package
 
 DEFAULT_PHOTONS = (10.0, 30.0, 100.0)
 DEFAULT_DRAWS = 50
@@ -139,7 +138,7 @@ def find_out(
     _refuse_arguments(out, draws, photons)
     recorder = middle_of(microscope)
     methods = [Method(name, f"control: {name}") for name in _CONTROLS]
-    methods += [_method(path, trust) for path in packages]
+    methods += [method_of(path, trust=trust) for path in packages]
     _refuse_shared_names(methods)
     facts = collect_facts(methods, [], {}) | {"draws": draws, "photons": sorted(photons)}
     out.mkdir(parents=True, exist_ok=True)
@@ -228,20 +227,6 @@ def _see(method: Method, tasks: Sequence[Task], done: Callable[[], None]) -> Ite
         except (RestorationError, UserError) as error:  # it cannot even be loaded
             yield f"{method.name} cannot be run: {error}"
             return
-
-
-def _method(path: Path, trust: bool) -> Method:
-    with open_package(path, trust=trust) as package:
-        return Method(
-            name=path.resolve().name.removesuffix(".zip"),
-            title=package.name,
-            path=path,
-            sha256=package.sha256,
-            pixel_size_um=package.pixel_size_um,
-            weights=package.weights[0],
-            interval_factors=interval_factors(package),
-            trust=trust,
-        )
 
 
 def _computed_for(method: Method, made: Made, facts: dict[str, Any]) -> dict[str, str]:

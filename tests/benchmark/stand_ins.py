@@ -61,7 +61,7 @@ def open_package(path: Path, *, trust: bool = False) -> Generator[SimpleNamespac
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         pixel_size_um={"y": PIXEL_UM, "x": PIXEL_UM},
         weights=("torchscript",),
-        description=SimpleNamespace(config=SimpleNamespace(model_extra=CALIBRATED)),
+        own_entries=CALIBRATED["restoration_zoo"],
     )
 
 

@@ -77,6 +77,7 @@ def test_the_architecture_needs_nothing_but_torch(unpacked: Path) -> None:
 def test_the_package_opens_and_its_code_is_known(unpacked: Path) -> None:
     with open_package(unpacked) as package:
         assert package.weights[0] == "pytorch_state_dict"
+        assert package.own_entries["calibration"] == CALIBRATION
 
 
 def test_sizes_are_multiples_of_the_period_of_the_noise(unpacked: Path) -> None:

@@ -72,7 +72,7 @@ def packages(monkeypatch: pytest.MonkeyPatch, recorded: Path) -> stand_ins.Stand
     monkeypatch.setattr(phantoms_module, "_SHIFT_IMAGES", 3)
     monkeypatch.setattr(run_module, "plan_shifts", two_shifts)
     monkeypatch.setattr(run_module, "_CONTROLS", ("input", "truth"))
-    monkeypatch.setattr(run_module, "open_package", stand_ins.open_package)
+    monkeypatch.setattr("benchmark.run.open_package", stand_ins.open_package)
     monkeypatch.setattr(run_module, "open_method", known.open_method)
     return known
 
