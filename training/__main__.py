@@ -21,6 +21,11 @@ app.command(
     name="fit",
     help="Fit the simulated microscope to your own real images.",
 )
+app.command(
+    "training.recalibration:recalibrate",
+    name="calibrate",
+    help="Calibrate the standard deviation of a trained model on other data.",
+)
 
 
 def _add_verb(name: str) -> None:

@@ -25,13 +25,11 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import nn
 
 from packages.cli import UserError, console, progress
-from packages.datasets import Dataset, Item, open_dataset
+from packages.datasets import Dataset, open_dataset
 from packages.files import sha256, write_json
 from packages.rooms import room
-from training.calibration import calibrate
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data import Pair, Patches, load_pairs, split_items
 from training.degrade import FreshPatches
@@ -44,6 +42,7 @@ from training.facts import (
 )
 from training.loop import Budget, Log, State, start, train
 from training.picture import draw
+from training.recalibration import calibrate_weights
 from training.recipe import Recipe, Settings
 from training.simulation.dataset import simulate
 from training.simulation.microscope import Microscope, read_microscope
@@ -226,8 +225,17 @@ def run(
         weights=np.diff([0.0, *(e["seconds"] for e in log.entries)]),
     )
     errors = mean_absolute_errors(state.average, fixed)
-    if hasattr(state.average, "calibration"):
-        _calibrate(out / "weights.pt", state.average, calibration, parts["validation"])
+    best = load_checkpoint(out / "weights.pt")
+    if hasattr(state.average, "calibration") and "calibration" not in best["facts"]:
+        state.average.load_state_dict(best["weights"])
+        calibrate_weights(
+            out / "weights.pt",
+            best,
+            state.average,
+            calibration[:_CALIBRATED],
+            load_pairs(parts["validation"][:_CALIBRATED]),
+            {"data": dataset.name, "data_sha256": request.data_sha256},
+        )
     console.print(
         f"Trained {recipe.room} for {state.step} steps in {state.seconds / 60:.1f} min "
         f"({waiting:.1%} of it waiting for data). Mean absolute error on calibration crops "
@@ -236,30 +244,6 @@ def run(
         soft_wrap=True,
     )
     return out / "weights.pt"
-
-
-def _calibrate(
-    file: Path, network: nn.Module, calibration: list[Pair], validation: tuple[Item, ...]
-) -> None:
-    """Calibrate the best weights where that has not been done, and say what it brought."""
-    best = load_checkpoint(file)
-    if "calibration" not in best["facts"]:
-        network.load_state_dict(best["weights"])
-        with console.status("Calibrating the standard deviation"):
-            found = calibrate(
-                network, calibration[:_CALIBRATED], load_pairs(validation)[:_CALIBRATED]
-            )
-        best["weights"] = {k: v.cpu() for k, v in network.state_dict().items()}
-        best["facts"]["calibration"] = found
-        save_checkpoint(file, best)
-    found = best["facts"]["calibration"]
-    covered = " and ".join(
-        f"{found[when]['coverage_0.9']:.1%} {when} calibration" for when in ("before", "after")
-    )
-    console.print(
-        f"90 % intervals cover {covered}, on {found['images']['validation']} validation images.",
-        soft_wrap=True,
-    )
 
 
 def _recorder(microscope: Path | None) -> tuple[Microscope | None, Path | None, str | None]:

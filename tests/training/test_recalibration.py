@@ -1,0 +1,73 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from packages.cli import UserError
+from packages.posterior import Calibration
+from training.checkpoint import load_checkpoint, save_checkpoint
+from training.recalibration import recalibrate
+from training.recipes.care import RECIPE as CARE
+from training.recipes.hdn import RECIPE as HDN
+from training.simulation.dataset import simulate
+
+NETWORK = {"filters": [8, 8], "latents": 2, "blocks": 1, "dropout": 0.0, "coarsen": 4, "samples": 2}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return simulate(tmp_path_factory.mktemp("data") / "made", images=6, size=64, seed=3)
+
+
+def save(file: Path, room: str, network: dict[str, Any], weights: dict[str, Any]) -> Path:
+    facts = {"room": room, "request": {"settings": {"network": network}}, "kept": "as it was"}
+    save_checkpoint(file, {"weights": weights, "facts": facts, "example": {"input": 1}})
+    return file
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    return save(tmp_path / "weights.pt", "hdn", NETWORK, HDN.architecture(**NETWORK).state_dict())
+
+
+def test_only_the_calibration_changes(weights: Path, data: Path, tmp_path: Path) -> None:
+    before, after = (
+        load_checkpoint(file)
+        for file in (weights, recalibrate(weights, data=data, out=tmp_path / "again.pt"))
+    )
+    changed = {k for k, v in before["weights"].items() if not torch.equal(v, after["weights"][k])}
+    assert changed == {f"calibration.{name}" for name in Calibration().state_dict()}
+    assert after["facts"]["kept"] == "as it was"
+    assert after["facts"]["calibration"]["data"] == "made"
+
+
+def test_calibrating_twice_gives_what_once_gives(weights: Path, data: Path, tmp_path: Path) -> None:
+    once = recalibrate(weights, data=data, out=tmp_path / "once.pt")
+    twice = recalibrate(once, data=data, out=tmp_path / "twice.pt")
+    stated = [load_checkpoint(file)["facts"]["calibration"] for file in (once, twice)]
+    assert stated[0] == stated[1]
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [("absent", "does not exist"), ("existing", "exists"), ("other", "this version"),
+     ("certain", "no uncertainty")],
+)  # fmt: skip
+def test_what_cannot_be_calibrated_is_refused(
+    weights: Path, data: Path, tmp_path: Path, case: str, said: str
+) -> None:
+    out = tmp_path / "again.pt"
+    if case == "absent":
+        weights.unlink()
+    elif case == "existing":
+        out.write_bytes(b"mine")
+    elif case == "other":
+        save(weights, "hdn", NETWORK | {"latents": 3}, load_checkpoint(weights)["weights"])
+    else:
+        small = {"depth": 1, "filters": 8, "kernel_size": 3, "coarsen": 4}
+        save(weights, "care", small, CARE.architecture(**small).state_dict())
+    with pytest.raises(UserError, match=said):
+        recalibrate(weights, data=data, out=out)
+    assert not out.exists() or out.read_bytes() == b"mine"

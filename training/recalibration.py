@@ -1,0 +1,111 @@
+"""Calibrate the standard deviation of trained weights, or calibrate it again on other data."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from packages.cli import UserError, console
+from packages.datasets import open_dataset
+from packages.files import sha256
+from training.calibration import calibrate
+from training.checkpoint import load_checkpoint, save_checkpoint
+from training.data import Pair, load_pairs, split_items
+from training.recipe import Recipe
+
+
+def recalibrate(weights: Path, /, *, data: Path, out: Path) -> Path:
+    """Calibrate the standard deviation of a trained model on other data.
+
+    The mean and the samples stay as they are. For another microscope, for instance, or with more
+    images: how many pixels an interval covers differs from image to image, so 30 images leave an
+    uncertainty of about 2 points, 100 of about 1.
+
+    Parameters
+    ----------
+    weights
+        Run folder of a training, or its weights.pt.
+    data
+        Dataset with targets: its calibration images are fitted on, its validation images tell what
+        the calibration brings. The model must not have been trained on either.
+    out
+        File to write, which `packages build --checkpoint` takes.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    UserError
+        Weights without a standard deviation, unusable data, or a file that exists.
+    """
+    file = weights / "weights.pt" if weights.is_dir() else weights
+    if not file.exists():
+        raise UserError(f"{file} does not exist: give a run folder, or the weights.pt in it.")
+    if out.exists():
+        raise UserError(f"{out} exists: choose another name, so that no weights are lost.")
+    trained = load_checkpoint(file)
+    network = _network(file, trained)
+    dataset = open_dataset(data)
+    parts = split_items(dataset)
+    stated = {"data": dataset.name, "data_sha256": sha256(data)}
+    calibration, validation = load_pairs(parts["calibration"]), load_pairs(parts["validation"])
+    calibrate_weights(out, trained, network, calibration, validation, stated)
+    console.print(f"Made {out}", soft_wrap=True)
+    return out
+
+
+def calibrate_weights(
+    out: Path,
+    trained: dict[str, Any],
+    network: nn.Module,
+    calibration: list[Pair],
+    validation: list[Pair],
+    stated: dict[str, str],
+) -> None:
+    """Calibrate weights, write them and say what it brought.
+
+    Parameters
+    ----------
+    out
+        File to write.
+    trained
+        Content of a `weights.pt`.
+    network
+        That holds these weights.
+    calibration, validation
+        Images to fit on, and others to compare before and after on.
+    stated
+        Name and hash of their dataset, for the model card.
+    """
+    with console.status("Calibrating the standard deviation"):
+        found = calibrate(network, calibration, validation) | stated
+    weights = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
+    facts = trained["facts"] | {"calibration": found}
+    save_checkpoint(out, trained | {"weights": weights, "facts": facts})
+    covered = " and ".join(
+        f"{found[when]['coverage_0.9']:.1%} {when} calibration" for when in ("before", "after")
+    )
+    console.print(
+        f"90 % intervals cover {covered}, on {found['images']['validation']} validation images.",
+        soft_wrap=True,
+    )
+
+
+def _network(file: Path, trained: dict[str, Any]) -> nn.Module:
+    """Build the network of trained weights."""
+    try:
+        facts = trained["facts"]
+        recipe: Recipe = importlib.import_module(f"training.recipes.{facts['room']}").RECIPE
+        network = recipe.architecture(**facts["request"]["settings"]["network"])
+        network.load_state_dict(trained["weights"])
+    except (ImportError, LookupError, TypeError, RuntimeError) as error:
+        raise UserError(
+            f"{file} is not weights made by a training of this version: train again."
+        ) from error
+    if not hasattr(network, "calibration"):
+        raise UserError(f"{file} holds weights of '{facts['room']}', which states no uncertainty.")
+    return network.eval()
