@@ -88,14 +88,21 @@ def measured_text(facts: dict[str, Any], *, parameters: int) -> str:
 
 ## Validation
 
-Mean absolute error in normalised intensity on fixed crops of {data["calibration_images"]} images
-that were not trained on, but served to choose the best weights: {reached["error_restored"]:.4f}
-restored, {reached["error_input"]:.4f} before restoration. For scores on images that served for
+{_errors(data, reached)} For scores on images that served for
 nothing, beside controls and other packages:
 
     python -m benchmark run {request["recipe"]}.zip --data DATASET --out RESULTS
     python -m benchmark report RESULTS
 {_calibration(facts)}"""
+
+
+def _errors(data: dict[str, Any], reached: dict[str, Any]) -> str:
+    """Say how far restored crops are from the truth; weights of an interrupted run do not know."""
+    if "error_restored" not in reached:
+        return "The training was not finished, so its error was not measured."
+    return f"""Mean absolute error in normalised intensity on fixed crops of
+{data["calibration_images"]} images that were not trained on, but served to choose the best weights:
+{reached["error_restored"]:.4f} restored, {reached["error_input"]:.4f} before restoration."""
 
 
 def _calibration(facts: dict[str, Any]) -> str:
@@ -117,12 +124,14 @@ def _calibration(facts: dict[str, Any]) -> str:
     factors = ", ".join(
         f"{float(share):.0%}: ± {found['interval_factors'][share]:.2f} std" for share in shares
     )
+    name = found.get("data", facts["data"]["name"])
+    sha256 = found.get("data_sha256", facts["request"]["data_sha256"])
     return f"""
 ## Calibration
 
 The standard deviation was calibrated by isotonic regression on {found["images"]["calibration"]}
-images that were not trained on. On {found["images"]["validation"]} validation images of other
-sources, of the same data ({facts["data"]["name"]}):
+images of {name} (sha256 `{sha256[:16]}`) that were not trained on. On
+{found["images"]["validation"]} validation images of the same data, of other sources:
 
 | intervals cover of | 50 % | 90 % | 95 % | NLL | ENCE |
 |---|---|---|---|---|---|

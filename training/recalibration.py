@@ -15,12 +15,20 @@ from training.data import Pair, load_pairs, split_items
 from training.recipe import Recipe
 
 
-def recalibrate(weights: Path, /, *, data: Path, out: Path) -> Path:
+def recalibrate(
+    weights: Path,
+    /,
+    *,
+    data: Path,
+    out: Path,
+    samples: int | None = None,
+    steps: int | None = None,
+) -> Path:
     """Calibrate the standard deviation of a trained model on other data.
 
-    The mean and the samples stay as they are. For another microscope, for instance, or with more
-    images: how many pixels an interval covers differs from image to image, so 30 images leave an
-    uncertainty of about 2 points, 100 of about 1.
+    What is learned stays as it is. For another microscope, for instance, for another number of
+    samples, or with more images: how many pixels an interval covers differs from image to image,
+    so 30 images leave an uncertainty of about 2 points, 100 of about 1.
 
     Parameters
     ----------
@@ -31,6 +39,9 @@ def recalibrate(weights: Path, /, *, data: Path, out: Path) -> Path:
         the calibration brings. The model must not have been trained on either.
     out
         File to write, which `packages build --checkpoint` takes.
+    samples, steps
+        Of the posterior, where the model draws samples, and of the way to each, where it makes them
+        in steps; as before without them.
 
     Returns
     -------
@@ -40,7 +51,8 @@ def recalibrate(weights: Path, /, *, data: Path, out: Path) -> Path:
     Raises
     ------
     UserError
-        Weights without a standard deviation, unusable data, or a file that exists.
+        Weights without a standard deviation, a number of samples or steps that the model cannot
+        do, unusable data, or a file that exists.
     """
     file = weights / "weights.pt" if weights.is_dir() else weights
     if not file.exists():
@@ -48,7 +60,8 @@ def recalibrate(weights: Path, /, *, data: Path, out: Path) -> Path:
     if out.exists():
         raise UserError(f"{out} exists: choose another name, so that no weights are lost.")
     trained = load_checkpoint(file)
-    network = _network(file, trained)
+    options = {"samples": samples, "steps": steps}
+    network = _network(file, trained, {k: v for k, v in options.items() if v is not None})
     dataset = open_dataset(data)
     parts = split_items(dataset)
     stated = {"data": dataset.name, "data_sha256": sha256(data)}
@@ -82,7 +95,7 @@ def calibrate_weights(
         Name and hash of their dataset, for the model card.
     """
     with console.status("Calibrating the standard deviation"):
-        found = calibrate(network, calibration, validation) | stated
+        found: dict[str, Any] = calibrate(network, calibration, validation) | stated
     weights = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
     facts = trained["facts"] | {"calibration": found}
     save_checkpoint(out, trained | {"weights": weights, "facts": facts})
@@ -95,12 +108,13 @@ def calibrate_weights(
     )
 
 
-def _network(file: Path, trained: dict[str, Any]) -> nn.Module:
-    """Build the network of trained weights."""
+def _network(file: Path, trained: dict[str, Any], options: dict[str, int]) -> nn.Module:
+    """Build the network of trained weights; options replace its arguments, there too."""
     try:
         facts = trained["facts"]
         recipe: Recipe = importlib.import_module(f"training.recipes.{facts['room']}").RECIPE
-        network = recipe.architecture(**facts["request"]["settings"]["network"])
+        arguments: dict[str, Any] = facts["request"]["settings"]["network"]
+        network = recipe.architecture(**arguments)
         network.load_state_dict(trained["weights"])
     except (ImportError, LookupError, TypeError, RuntimeError) as error:
         raise UserError(
@@ -108,4 +122,14 @@ def _network(file: Path, trained: dict[str, Any]) -> nn.Module:
         ) from error
     if not hasattr(network, "calibration"):
         raise UserError(f"{file} holds weights of '{facts['room']}', which states no uncertainty.")
+    for option in options:
+        if not hasattr(network, option):
+            raise UserError(f"'{facts['room']}' has no {option} to choose: leave --{option} out.")
+    if options:
+        arguments |= options
+        try:
+            network = recipe.architecture(**arguments)
+        except ValueError as error:
+            raise UserError(f"'{facts['room']}' cannot be built like this: {error}.") from error
+        network.load_state_dict(trained["weights"])
     return network.eval()

@@ -71,3 +71,21 @@ def test_what_cannot_be_calibrated_is_refused(
     with pytest.raises(UserError, match=said):
         recalibrate(weights, data=data, out=out)
     assert not out.exists() or out.read_bytes() == b"mine"
+
+
+def test_another_number_of_samples_goes_into_the_weights_facts(
+    weights: Path, data: Path, tmp_path: Path
+) -> None:
+    file = recalibrate(weights, data=data, out=tmp_path / "again.pt", samples=4)
+    arguments = load_checkpoint(file)["facts"]["request"]["settings"]["network"]
+    assert arguments == NETWORK | {"samples": 4}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [({"samples": 3}, "cannot be built"), ({"steps": 2}, "no steps")]
+)
+def test_options_the_model_cannot_do_are_refused(
+    weights: Path, data: Path, tmp_path: Path, options: dict[str, int], said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        recalibrate(weights, data=data, out=tmp_path / "again.pt", **options)

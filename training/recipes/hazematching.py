@@ -132,5 +132,21 @@ RECIPE = Recipe(
             learning_rate=1e-4,
             steps=40_000,
         ),
+        # The same with as many parameters as "small" and the patches on which it was published too.
+        # Two samples while it is trained, for 19 calls each are dear: `training calibrate
+        # --samples 16` makes it comparable. The learning rate is that of a short training.
+        "published-small": Settings(
+            network={
+                "published": True,
+                "multipliers": [1, 2, 2],
+                "attention_level": 2,
+                "samples": 2,
+                "steps": 19,
+            },
+            patch_px=64,
+            batch_size=8,
+            learning_rate=1e-3,
+            steps=2400,
+        ),
     },
 )

@@ -139,7 +139,7 @@ def test_measure_compares_spread_and_error() -> None:
 def test_presets_build_and_are_plain(name: str) -> None:
     settings = RECIPE.presets[name]
     network = hazematching(**settings.network)
-    assert isinstance(network, PublishedHazeMatching) == (name == "published")
+    assert isinstance(network, PublishedHazeMatching) == name.startswith("published")
     json.dumps(dict(settings.network))
 
 
