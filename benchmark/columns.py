@@ -99,3 +99,13 @@ QUALITY = tuple(
     )
     for m in sorted(METRICS.values(), key=_place)
 )
+
+
+def column_of(metric: str) -> Column:
+    """Return the column of a metric of quality."""
+    return next(column for column in QUALITY if column.metric == metric)
+
+
+# What chooses the worst image, and stands against cost and perception.
+CHOOSING = column_of("si_psnr_a")
+PERCEPTION = column_of("lpips_alex")

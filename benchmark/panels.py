@@ -19,6 +19,7 @@ from benchmark.metrics import NotApplicable
 from benchmark.metrics.intensity import affine_fit
 from benchmark.scores import SAMPLE_SUFFIX
 from packages import images
+from packages.cli import UserError
 from packages.resample import linear
 
 Plane = NDArray[np.float64]
@@ -146,11 +147,10 @@ def make_view(
     """
     measured = images.read(Path(facts["input"]), lazy=True)
     truth = images.read(Path(facts["target"]), lazy=True) if facts["target"] else None
-    found = {name: images.read(file, lazy=True) for name, _, file in restored if file.exists()}
+    found = {name: image for name, _, file in restored if (image := _readable(file)) is not None}
     # Without truth the finest grid counts: restorations of native pixels are larger than those.
-    grid = (
-        max([measured, *found.values()], key=lambda image: image.size) if truth is None else truth
-    )
+    finest = max([measured, *found.values()], key=lambda image: image.sizes["y"])
+    grid = finest if truth is None else truth
     shape = (grid.sizes["y"], grid.sizes["x"])
     reference = _on_grid(measured if truth is None else truth, shape)
     window = _brightest(reference, side)
@@ -242,10 +242,23 @@ def row_of_panels(view: View) -> str:
     )
 
 
+def _readable(file: Path) -> xr.DataArray | None:
+    """Read a plane of a restoration; a damaged one costs its own panels, not the page."""
+    try:
+        return _middle(images.read(file, lazy=True)).load() if file.exists() else None
+    except UserError:
+        return None
+
+
+def _middle(image: xr.DataArray) -> xr.DataArray:
+    """Return the middle plane, with all channels."""
+    stacked = (dim for dim in image.dims if dim not in ("c", "y", "x"))
+    return image.isel({dim: image.sizes[dim] // 2 for dim in stacked})
+
+
 def _on_grid(image: xr.DataArray, shape: tuple[int, int]) -> Plane:
     """Return the middle plane with a given shape."""
-    image = mean_channel(image)
-    image = image.isel({dim: image.sizes[dim] // 2 for dim in image.dims if dim not in ("y", "x")})
+    image = mean_channel(_middle(image))
     values = image.values.astype(np.float64)
     return values if values.shape == shape else linear(values, shape).astype(np.float64)
 

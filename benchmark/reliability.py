@@ -14,6 +14,7 @@ from benchmark.metrics.calibration import reliability_bins, reliability_curve, s
 from benchmark.metrics.conformal import conformal_factor
 from benchmark.scores import Place, Results
 from packages import images
+from packages.cli import UserError
 from packages.datasets import Item
 
 LEVELS = tuple(np.round(np.linspace(0.05, 0.95, 19), 2).tolist())
@@ -77,7 +78,10 @@ def measure_reliability(
             continue
         if not item.target.exists():
             continue
-        planes = [p for p in known_planes(images.read(file), item, {}) if _is_complete(p)]
+        try:
+            planes = [p for p in known_planes(images.read(file), item, {}) if _is_complete(p)]
+        except UserError:
+            continue  # damaged since the run
         if planes:
             by_source.setdefault(item.source, []).extend(planes)
     if not by_source:

@@ -131,6 +131,60 @@ def compare(first: ArrayLike, second: ArrayLike, sources: ArrayLike) -> Comparis
     return Comparison(advantage, signed / float(ranks.sum()), _signed_rank_p(ranks, signed))
 
 
+@dataclass(frozen=True)
+class Rank:
+    """A place among packages; 1 is the best.
+
+    Attributes
+    ----------
+    place
+        By mean loss over the images; who are equal share the better place.
+    low, high
+        The 95 % confidence interval; None with fewer than two sources.
+    """
+
+    place: int
+    low: int | None
+    high: int | None
+
+
+def estimate_ranks(losses: ArrayLike, sources: ArrayLike) -> list[Rank]:
+    """Estimate which place each package has among all, and its 95 % confidence interval.
+
+    The same draws of sources as in `estimate_mean`; each ranks the packages by their mean loss over
+    the drawn images. The interval of a place lies between percentiles 2.5 and 97.5; who are equal
+    in a draw may have any of their places.
+
+    Parameters
+    ----------
+    losses
+        (packages, images), the lower the better; may hold infinities, which leave no interval.
+    sources
+        (images,), the specimen or file of each.
+
+    Returns
+    -------
+    list of Rank
+        In the order of the packages.
+
+    Examples
+    --------
+    >>> estimate_ranks([[1.0, 1.0, 1.0], [2.0, 2.0, 3.0]], ["a", "b", "c"])
+    [Rank(place=1, low=1, high=1), Rank(place=2, low=2, high=2)]
+    """
+    scores = np.asarray(losses, dtype=np.float64)
+    members, cluster = np.unique(np.asarray(sources), return_inverse=True)
+    places = stats.rankdata(scores.mean(axis=1), method="min").astype(int).tolist()
+    if len(members) < 2 or not np.isfinite(scores).all():
+        return [Rank(place, None, None) for place in places]
+    means = np.stack([_bootstrap_means(one, cluster, len(members)) for one in scores])
+    best, worst = (stats.rankdata(means, method=tie, axis=0) for tie in ("min", "max"))
+    tail = (1 - CONFIDENCE) / 2
+    low = np.quantile(best, tail, axis=1, method="inverted_cdf").astype(int).tolist()
+    high = np.quantile(worst, 1 - tail, axis=1, method="inverted_cdf").astype(int).tolist()
+    return [Rank(*rank) for rank in zip(places, low, high, strict=True)]
+
+
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """Correct p-values of many tests, so that one false finding among all is as rare as stated.
 

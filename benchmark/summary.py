@@ -8,17 +8,9 @@ from typing import Any
 import pandas as pd
 
 from benchmark.columns import COSTS, QUALITY, Column
+from benchmark.contests import TRUTH, Contest, Test, best_beyond_chance, compare_leads
 from benchmark.scores import SAMPLE_SUFFIX
-from benchmark.statistics import (
-    SIGNIFICANT,
-    Comparison,
-    Estimate,
-    compare,
-    estimate_mean,
-    holm,
-)
-
-TRUTH = "truth"
+from benchmark.statistics import Estimate, estimate_mean
 
 
 @dataclass(frozen=True)
@@ -59,27 +51,6 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Test:
-    """How far the leader in a metric is ahead of another, and whether that may be chance.
-
-    Attributes
-    ----------
-    column, leader, other
-        Who leads whom in what.
-    comparison
-        Of their losses, image by image.
-    p
-        Corrected for all tests of the dataset (Holm).
-    """
-
-    column: Column
-    leader: str
-    other: str
-    comparison: Comparison
-    p: float
-
-
-@dataclass(frozen=True)
 class Family:
     """The metrics of one kind, as a table of their own.
 
@@ -102,13 +73,27 @@ class Family:
 
 @dataclass(frozen=True)
 class Summary:
-    """A table with what stands below it."""
+    """A table with what stands below it.
+
+    Attributes
+    ----------
+    columns, rows, footnotes
+        The table.
+    estimates
+        Its means, by package and metric.
+    measured
+        The columns of quality that have a value.
+    contests, best, tests
+        By metric who was compared and who is ahead of all others beyond chance, and why.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     footnotes: tuple[str, ...]
-    best: dict[str, str]
+    estimates: dict[tuple[str, str], Estimate]
     measured: tuple[Column, ...]
+    contests: dict[str, Contest]
+    best: dict[str, str]
     tests: tuple[Test, ...]
 
     @property
@@ -176,20 +161,28 @@ def summarise(
         (str(package), str(metric)): [str(reason) for reason in rows["reason"]]
         for (package, metric), rows in not_applicable.groupby(["package", "metric"])
     }
-    contested = [c for c in columns if c not in COSTS and c.direction != "neither"]
-    tests = _test_leads(contested, scores, sources)
-    best = _best(tests)
+    contests = {
+        column.metric: contest
+        for column in columns
+        if column not in COSTS and column.direction != "neither"
+        if (contest := Contest.of(column, scores, sources)) is not None
+    }
+    tests = compare_leads(contests.values())
+    best = best_beyond_chance(tests)
+    estimates = {
+        key: estimate_mean(values, [sources[str(image)] for image in values.index])
+        for key, values in scores.items()
+    }
     footnotes: list[str] = []
 
     def entry(name: str, column: Column) -> Entry:
-        values = scores.get((name, column.metric))
+        estimate = estimates.get((name, column.metric))
         missing = reasons.get((name, column.metric), [])
         footnote = _footnote(missing, footnotes) if missing else 0
-        if values is None:
+        if estimate is None:
             return Entry(
                 "n/a" if missing else "–", "", footnote, missing[0] if missing else "failed"
             )
-        estimate = estimate_mean(values, [sources[str(image)] for image in values.index])
         return Entry(
             column.format(estimate.mean),
             _interval(estimate, column),
@@ -209,7 +202,9 @@ def summarise(
             reason = of_all[0] if of_all else "Every image failed; see Failures."
         cells = () if reason else tuple(entry(name, column) for column in columns)
         rows.append(Row(name, method["title"], kind, cells, reason))
-    return Summary(columns, tuple(rows), tuple(footnotes), best, measured, tests)
+    return Summary(
+        columns, tuple(rows), tuple(footnotes), estimates, measured, contests, best, tests
+    )
 
 
 def _sample_of(method: Mapping[str, Any], table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -217,50 +212,6 @@ def _sample_of(method: Mapping[str, Any], table: pd.DataFrame) -> list[dict[str,
     if name not in set(table["package"]):
         return []
     return [{**method, "name": name, "title": f"One sample of {method['title']}"}]
-
-
-def _test_leads(
-    columns: Sequence[Column],
-    scores: Mapping[tuple[str, str], "pd.Series[float]"],
-    sources: Mapping[str, str],
-) -> tuple[Test, ...]:
-    """Compare whose mean loss is lowest with every other one, metric by metric.
-
-    The truth does not take part, as it is perfect by definition, nor does the input where it would
-    be compared with itself; nor who has no score on some of the images, as means over different
-    images do not compare.
-    """
-    found: list[tuple[Column, str, str, Comparison]] = []
-    for column in columns:
-        losses = {
-            name: column.losses(values)
-            for (name, metric), values in scores.items()
-            if metric == column.metric and name != TRUTH and name not in column.needs
-        }
-        if not losses:
-            continue
-        everything = max(len(values) for values in losses.values())
-        losses = {name: values for name, values in losses.items() if len(values) == everything}
-        leader, *others = sorted(losses, key=lambda name: losses[name].mean())
-        of_source = [sources[str(image)] for image in losses[leader].index]
-        found += [
-            (column, leader, other, compare(losses[leader], losses[other], of_source))
-            for other in others
-        ]
-    corrected = holm([comparison.p for *_, comparison in found])
-    return tuple(Test(*test, float(p)) for test, p in zip(found, corrected, strict=True))
-
-
-def _best(tests: Sequence[Test]) -> dict[str, str]:
-    """Return by metric who is ahead of all others beyond chance."""
-    ahead: dict[str, list[Test]] = {}
-    for test in tests:
-        ahead.setdefault(test.column.metric, []).append(test)
-    return {
-        metric: of_metric[0].leader
-        for metric, of_metric in ahead.items()
-        if all(t.p < SIGNIFICANT and t.comparison.effect > 0 for t in of_metric)
-    }
 
 
 def _footnote(reasons: Sequence[str], footnotes: list[str]) -> int:

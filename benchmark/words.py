@@ -4,9 +4,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmark.columns import CHOOSING, PERCEPTION
+from benchmark.contests import Test
 from benchmark.reliability import Reliability
-from benchmark.statistics import SIGNIFICANT
-from benchmark.summary import Summary, Test
+from benchmark.statistics import SIGNIFICANT, Rank
+from benchmark.summary import Summary
 
 
 def lead(packages: Sequence[Any], controls: Sequence[str], datasets: int, images: int) -> str:
@@ -69,6 +71,43 @@ def caption(summary: Summary, sources: int) -> str:
             f"for all {len(summary.tests)} comparisons."
         )
     return text + " Hover over a heading for its definition."
+
+
+def ranks(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Write everyone's place in distortion and perception, with its interval.
+
+    Returns
+    -------
+    tuple
+        Headings, and rows: name, then a place for each metric; none for fewer than two.
+    """
+    contests = [
+        contest
+        for column in (CHOOSING, PERCEPTION)
+        if (contest := summary.contests.get(column.metric)) and len(contest.losses) > 1
+    ]
+    places = [contest.ranks for contest in contests]
+    names = [row.name for row in summary.rows if any(row.name in ranks for ranks in places)]
+    names.sort(key=lambda name: [r[name].place if name in r else len(names) for r in places])
+    return (
+        [contest.column.label for contest in contests],
+        [(name, *(_place(ranks.get(name)) for ranks in places)) for name in names],
+    )
+
+
+def plane_caption(summary: Summary) -> str:
+    """Explain the plane and the places beside it."""
+    text = (
+        "Discs: packages; rings: one sample of them; squares: controls, without the truth. Strokes "
+        "are 95 % intervals of means over images, which differ among images far more than packages "
+        "do on one image: whether one is ahead of another, the paired tests below say. "
+    )
+    if summary.contests:
+        text += (
+            "Places: the 95 % interval of each place among packages, samples and controls, over "
+            "draws of the sources; a single number where the draws agree on it."
+        )
+    return text
 
 
 def views_caption(dataset: Mapping[str, Any]) -> str:
@@ -162,3 +201,11 @@ def counted(number: int, noun: str) -> str:
 def enumerate_words(words: Sequence[str]) -> str:
     """Write a list."""
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def _place(rank: Rank | None) -> str:
+    if rank is None:
+        return "–"
+    if rank.low is None:
+        return f"{rank.place}, without interval"
+    return f"{rank.low}" if rank.low == rank.high else f"{rank.low} – {rank.high}"

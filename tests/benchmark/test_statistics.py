@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import bootstrap, rankdata, wilcoxon
 
-from benchmark.statistics import RESAMPLES, compare, estimate_mean, holm
+from benchmark.statistics import RESAMPLES, Rank, compare, estimate_mean, estimate_ranks, holm
 
 
 def test_interval_is_scipys_percentile_bootstrap_when_every_image_has_its_own_source() -> None:
@@ -112,3 +112,43 @@ def test_among_true_null_hypotheses_false_findings_are_as_rare_as_promised() -> 
     rng = np.random.default_rng(5)
     found = [bool((holm(rng.uniform(size=50)) < 0.05).any()) for _ in range(1000)]
     assert np.mean(found) < 0.07  # three standard errors above 0.05
+
+
+def test_ranks_of_two_sources_follow_the_closed_form() -> None:
+    # Draws aa, ab, ba, bb: mean losses (0, 1), (1, 1) twice, (2, 1): each extreme in a quarter.
+    assert estimate_ranks([[0.0, 2.0], [1.0, 1.0]], ["a", "b"]) == [Rank(1, 1, 2), Rank(1, 1, 2)]
+
+
+def test_whoever_is_ahead_on_every_source_has_a_certain_place() -> None:
+    base = np.random.default_rng(0).normal(30, 5, 20)
+    found = estimate_ranks([base + 2, base, base + 1], np.arange(20))
+    assert found == [Rank(3, 3, 3), Rank(1, 1, 1), Rank(2, 2, 2)]
+
+
+def test_a_draw_is_of_whole_sources() -> None:
+    """Ahead on nine images of one source and behind on the only one of another: undecided."""
+    first = np.array([0.0] * 9 + [2.0])
+    found = estimate_ranks([first, np.ones(10)], ["a"] * 9 + ["b"])
+    assert found == [Rank(1, 1, 2), Rank(2, 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("losses", "sources"),
+    [([[1.0, 2.0], [2.0, 3.0]], [0, 0]), ([[np.inf, 1.0], [2.0, 2.0]], [0, 1])],
+)
+def test_a_place_without_interval(losses: list[list[float]], sources: list[int]) -> None:
+    assert all(rank.low is None and rank.high is None for rank in estimate_ranks(losses, sources))
+
+
+def test_intervals_of_ranks_hold_the_true_place_as_often_as_stated() -> None:
+    """Four packages whose true losses lie 0.5 standard errors of a difference or more apart."""
+    rng = np.random.default_rng(6)
+    truth = np.array([0.0, 0.1, 0.4, 0.5])
+    held = 0
+    for _ in range(60):
+        losses = truth[:, None] + rng.normal(0, 1, 30) + rng.normal(0, 0.3, (4, 30))
+        found = estimate_ranks(losses, np.arange(30))
+        held += sum(
+            r.low <= place <= r.high for place, r in enumerate(found, 1) if r.low and r.high
+        )
+    assert held / 240 > 0.92  # 0.95 less two standard errors

@@ -1,0 +1,143 @@
+"""The figures of one dataset, by the name of their file."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from benchmark.columns import CHOOSING, COSTS, PERCEPTION, Column
+from benchmark.contests import TRUTH
+from benchmark.figures import Line, Row, reliability_plot, strip_plot
+from benchmark.reliability import LEVELS, Reliability
+from benchmark.scatter import Point, scatter_plot
+from benchmark.scores import SAMPLE_SUFFIX
+from benchmark.statistics import estimate_mean
+from benchmark.summary import Summary
+
+_PLANE_WIDTH = 620.0
+
+
+def draw_strips(
+    summary: Summary, table: pd.DataFrame, sources: Mapping[str, str]
+) -> dict[str, str]:
+    """Draw every image's score, a figure per metric.
+
+    Parameters
+    ----------
+    summary, table
+        Of the dataset.
+    sources
+        By image, the specimen or file it was cut from.
+
+    Returns
+    -------
+    dict
+        SVG elements by metric; without the truth, which is perfect by definition.
+    """
+    scores = {
+        (str(package), str(metric)): dict(zip(rows["image"], rows["value"], strict=True))
+        for (package, metric), rows in table.groupby(["package", "metric"])
+    }
+    figures: dict[str, str] = {}
+    for column in summary.columns:
+        rows: list[Row] = []
+        for row in summary.rows:
+            here = scores.get((row.name, column.metric), {})
+            values = {image: value for image, value in here.items() if math.isfinite(value)}
+            if row.kind != TRUTH and values:
+                of = [sources[image] for image in values]
+                estimate = estimate_mean(list(values.values()), of)
+                rows.append(Row(row.name, row.kind == "package", values, estimate))
+        if column not in COSTS and rows:
+            figures[column.metric] = strip_plot(rows, column.axis)
+    return figures
+
+
+def draw_plane(summary: Summary) -> str:
+    """Draw distortion against perception (Blau and Michaeli 2018).
+
+    Parameters
+    ----------
+    summary
+        Of the dataset.
+
+    Returns
+    -------
+    str
+        An SVG element of whoever has both scores, without the truth; empty where nobody has.
+    """
+    points = _points(summary, CHOOSING, PERCEPTION)
+    if not points:
+        return ""
+    return scatter_plot(points, CHOOSING.axis, PERCEPTION.axis, width=_PLANE_WIDTH)
+
+
+def draw_costs(summary: Summary) -> dict[str, str]:
+    """Draw quality against each cost.
+
+    Parameters
+    ----------
+    summary
+        Of the dataset.
+
+    Returns
+    -------
+    dict
+        SVG elements by the name of the cost's metric.
+    """
+    figures: dict[str, str] = {}
+    for cost in COSTS:
+        points = [
+            replace(point, x=replace(point.x, low=None, high=None))
+            for point in _points(summary, cost, CHOOSING)
+            if point.x.mean > 0
+        ]
+        if points:
+            figures[cost.metric] = scatter_plot(
+                points,
+                f"{cost.label} ({cost.unit})",
+                f"{CHOOSING.label} ({CHOOSING.unit})",
+                logarithmic=True,
+            )
+    return figures
+
+
+def draw_reliability(found: Sequence[Reliability]) -> dict[str, str]:
+    """Draw found against stated coverage and errors.
+
+    Parameters
+    ----------
+    found
+        Of the packages that state a standard deviation.
+
+    Returns
+    -------
+    dict
+        SVG elements by name; none without such packages.
+    """
+    if not found:
+        return {}
+    coverage = [
+        Line(one.name, tuple(zip(LEVELS, one.curve, strict=True)), one.own) for one in found
+    ]
+    errors = [Line(one.name, one.bins) for one in found]
+    return {
+        "coverage": reliability_plot(
+            coverage, "Stated coverage of Gaussian intervals", "Found coverage"
+        ),
+        "errors": reliability_plot(
+            errors, "Stated root mean square error", "Found, in 30ths of the pixels"
+        ),
+    }
+
+
+def _points(summary: Summary, x: Column, y: Column) -> list[Point]:
+    points: list[Point] = []
+    for row in summary.rows:
+        found = [summary.estimates.get((row.name, column.metric)) for column in (x, y)]
+        finite = [estimate for estimate in found if estimate and math.isfinite(estimate.mean)]
+        if row.kind != TRUTH and len(finite) == 2:
+            kind = "sample" if row.name.endswith(SAMPLE_SUFFIX) else row.kind
+            points.append(Point(row.name, kind, *finite))
+    return points

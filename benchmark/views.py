@@ -1,0 +1,103 @@
+"""Which images of a dataset are shown, and everyone's restoration of them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmark.columns import CHOOSING
+from benchmark.contests import TRUTH
+from benchmark.panels import View, make_view
+from benchmark.scores import PLACE, Place, Results, Scores
+from packages.cli import UserError
+
+INPUT = "input"  # this control is what every view begins with anyway
+
+
+def choose_images(
+    dataset: Mapping[str, Any], facts: Mapping[str, Any], table: pd.DataFrame
+) -> dict[str, str]:
+    """Choose the images to show by rule, not by eye.
+
+    Parameters
+    ----------
+    dataset
+        Entry of "datasets" in run.json.
+    facts, table
+        Of the run; see `benchmark.scores.Scores`.
+
+    Returns
+    -------
+    dict
+        By image, the rule that chose it.
+    """
+    names = sorted(image["name"] for image in dataset["images"])
+    chosen = {names[0]: "first in the order of names"} if names else {}
+    package = next((m["name"] for m in facts["packages"] if not m["control"]), None)
+    here = table[
+        (table["dataset"] == dataset["name"])
+        & (table["package"] == package)
+        & (table["metric"] == CHOOSING.metric)
+    ]
+    if not here.empty:
+        worst = str(here.sort_values(["value", "image"])["image"].iloc[0])
+        why = f"lowest {CHOOSING.label} of {package}"
+        chosen[worst] = f"{chosen[worst]}, and {why}" if worst in chosen else why
+    return chosen
+
+
+def make_views(
+    dataset: Mapping[str, Any],
+    scores: Scores,
+    results: Results,
+    chosen: Mapping[str, str],
+    side: int,
+) -> list[View]:
+    """Put everyone's restorations of the chosen images side by side.
+
+    Parameters
+    ----------
+    dataset
+        Entry of "datasets" in run.json.
+    scores, results
+        Of the run.
+    chosen
+        What `choose_images` returned.
+    side
+        Of the crops, pixels.
+
+    Returns
+    -------
+    list of View
+        Without images that moved away, or whose input or truth was damaged, since the run.
+    """
+    values = scores.table.set_index([*PLACE, "metric"])["value"]
+    reasons = scores.not_applicable.set_index(list(PLACE))
+    methods = [m for m in scores.facts["packages"] if m["name"] != TRUTH]
+    views: list[View] = []
+    for image in dataset["images"]:
+        if image["name"] not in chosen:
+            continue
+        restored: list[tuple[str, bool, Path]] = []
+        notes: dict[str, str] = {}
+        for method in methods:
+            place = Place(method["name"], dataset["name"], image["name"])
+            where = (place.package, place.dataset, place.image)
+            file = results.prediction_file(place)
+            if method["name"] != INPUT and (file.exists() or where not in reasons.index):
+                restored.append((method["name"], not method["control"], file))
+            if not file.exists():
+                notes[method["name"]] = "failed"
+            for row in (place, place.of_sample):
+                key = (row.package, row.dataset, row.image, CHOOSING.metric)
+                if key in values.index:
+                    value = float(values[key])
+                    notes[row.package] = f"{CHOOSING.format(value)} {CHOOSING.unit}"
+        why = chosen[image["name"]]
+        try:
+            view = make_view(image, why, restored, notes, side, dataset["pixel_size_um"])
+        except UserError:
+            continue  # moved or damaged since the run; the scores stand without them
+        views.append(view)
+    return views
