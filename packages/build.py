@@ -17,6 +17,8 @@ from PIL import Image
 
 from packages import card, images
 from packages.cli import UserError, console
+from packages.evaluations import add_evidence
+from packages.evidence import read_scores, read_verdict
 from packages.export import (
     ONNX_OPSET,
     TILES_TOLERANCE,
@@ -47,6 +49,8 @@ def build(
     out: Path | None = None,
     samples: int | None = None,
     steps: int | None = None,
+    results: Path | None = None,
+    trust_results: Path | None = None,
 ) -> Path:
     """Make one zip of a model: weights in three formats, tests, documentation, model card.
 
@@ -65,6 +69,11 @@ def build(
         as it was trained for without it.
     steps
         In how many steps each sample is made, where the model makes it in steps.
+    results
+        Folder of a finished `python -m benchmark run` of this package, built without it: its
+        scores go into the model card.
+    trust_results
+        Folder of finished trust tests of this package: their verdict goes into the model card.
 
     Returns
     -------
@@ -74,8 +83,8 @@ def build(
     Raises
     ------
     UserError
-        No such model, a checkpoint that is missing, unreadable or of another model, or a number
-        of samples or steps that the model cannot do.
+        No such model, a checkpoint that is missing, unreadable or of another model, a number of
+        samples or steps that the model cannot do, or results of another package.
     """
     chosen = room(name)
     out = out or Path("dist") / f"{name}.zip"
@@ -85,7 +94,14 @@ def build(
     wanted = {"samples": samples, "steps": steps}
     options = {option: value for option, value in wanted.items() if value is not None}
     with tempfile.TemporaryDirectory() as folder:
-        _furnish(Path(folder), chosen, trained, options)
+        description = _furnish(Path(folder), chosen, trained, options)
+        measured = read_scores(results, description, out) if results else []
+        verdict = read_verdict(trust_results, description, out) if trust_results else None
+        if measured or verdict:
+            add_evidence(Path(folder), description, measured, verdict)
+        (Path(folder) / "rdf.yaml").write_text(
+            yaml.safe_dump(description, sort_keys=False, allow_unicode=True, width=100), "utf-8"
+        )
         with replacing(out) as temporary:
             _pack(Path(folder), temporary)
     size_mib = out.stat().st_size / 2**20
@@ -130,8 +146,10 @@ def _load_checkpoint(chosen: Room, checkpoint: Path | None) -> dict[str, Any]:
     return content
 
 
-def _furnish(folder: Path, chosen: Room, trained: dict[str, Any], options: dict[str, int]) -> None:
-    """Write every file of the package into a folder."""
+def _furnish(
+    folder: Path, chosen: Room, trained: dict[str, Any], options: dict[str, int]
+) -> dict[str, Any]:
+    """Write every file of the package but rdf.yaml into a folder; return what that will say."""
     facts = trained["facts"]
     arguments = facts["request"]["settings"]["network"]
     # What the zoo has no field for.
@@ -212,9 +230,7 @@ def _furnish(folder: Path, chosen: Room, trained: dict[str, Any], options: dict[
     )
     if ours:
         description["config"]["restoration_zoo"] = ours
-    (folder / "rdf.yaml").write_text(
-        yaml.safe_dump(description, sort_keys=False, allow_unicode=True, width=100), "utf-8"
-    )
+    return description
 
 
 def _complete(
