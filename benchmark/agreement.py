@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from benchmark.channels import mean_channel
 from benchmark.metrics.fidelity import pearson
+from benchmark.restore import INPUT
 from benchmark.scores import Place, Results
 from packages import images
 from packages.resample import linear
-
-INPUT = "input"
 
 Plane = NDArray[np.floating]
 

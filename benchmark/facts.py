@@ -93,6 +93,8 @@ def collect_facts(
                         "input_sha256": hashes[item.input],
                         "target": str(item.target.resolve()) if item.target else "",
                         "target_sha256": hashes[item.target] if item.target else "",
+                        "repeat": str(item.repeat.resolve()) if item.repeat else "",
+                        "repeat_sha256": hashes[item.repeat] if item.repeat else "",
                     }
                     for item in dataset.evaluation_items
                 ],

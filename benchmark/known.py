@@ -44,7 +44,10 @@ def interval_factors(package: Package) -> dict[str, float]:
 
 
 def known_planes(
-    restored: xr.DataArray, item: Item, interval_factors: Mapping[str, float]
+    restored: xr.DataArray,
+    item: Item,
+    interval_factors: Mapping[str, float],
+    repeat: xr.DataArray | None = None,
 ) -> list[Known]:
     """Collect what is known of each plane of a restored image.
 
@@ -60,6 +63,8 @@ def known_planes(
         What it was restored from.
     interval_factors
         Half-widths of the package's own intervals, in standard deviations, by nominal coverage.
+    repeat
+        What was restored from the repeat of the item, if that was done.
 
     Returns
     -------
@@ -86,6 +91,8 @@ def known_planes(
         "input": _on_grid(item.read_input(), predictions.shape[-2:]),
         **_own_channels(restored, predictions.shape),
     }
+    if repeat is not None:
+        stacks["repeat"] = _planes_of_repeat(repeat, truth, predictions.shape)
     if item.native is not None:
         native = images.read(item.native)
         stacks["native"] = native.values.reshape(-1, *native.shape[-2:])
@@ -114,13 +121,16 @@ def of_sample(known: Known) -> Known | None:
     Returns
     -------
     Known or None
-        The sample as prediction, and nothing of the package's uncertainty; None without sample.
+        The sample as prediction, and nothing of the package's uncertainty or of a repeat, which is
+        the mean's; None without sample.
     """
     sample = known.get("sample")
     if sample is None or isinstance(sample, NotApplicable):
         return None
     silent = NotApplicable("One sample says nothing of its uncertainty.")
-    return {**known, "prediction": sample} | dict.fromkeys(_OWN_CHANNELS, silent)
+    alone = NotApplicable("The repeat is compared with the mean: a sample's noise is drawn twice.")
+    known = {**known, "prediction": sample, "repeat": alone}
+    return known | dict.fromkeys(_OWN_CHANNELS, silent)
 
 
 def alike(restored: xr.DataArray, truth: xr.DataArray | None) -> tuple[Planes, Planes | None]:
@@ -178,6 +188,18 @@ def _own_channels(
                 "uncertainty."
             )
     return found
+
+
+def _planes_of_repeat(
+    repeat: xr.DataArray, truth: xr.DataArray | None, shape: tuple[int, ...]
+) -> Planes | NotApplicable:
+    try:
+        planes, _ = alike(repeat, truth)
+    except RestorationError:
+        planes = _planes(mean_channel(repeat))
+    if planes.shape == shape:
+        return planes
+    return NotApplicable("The repeat is not of the same size as the image it repeats.")
 
 
 def _normalised(plane: Planes) -> Planes | NotApplicable:

@@ -26,6 +26,7 @@ from packages.package import open_package
 from packages.runner import Runner, resample
 
 SEED = 0
+INPUT = "input"  # the control that restores nothing
 _WARM_UP_PX = 256
 _LEAVE_S = 5.0
 
@@ -71,6 +72,11 @@ class Method:
     weights: str = ""
     trust: bool = False
     interval_factors: dict[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def restores_repeats(self) -> bool:
+        """Tell whether a second recording is restored, too: other controls need more than that."""
+        return self.path is not None or self.name == INPUT
 
 
 @dataclass(frozen=True)
@@ -250,7 +256,7 @@ def _resident_bytes() -> int:
 
 def sentence_of(error: Exception) -> str:
     """Say what went wrong, in one line."""
-    if isinstance(error, UserError):
+    if isinstance(error, UserError | RestorationError | NotApplicable):
         return str(error)
     first = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {first}" if first else f"{type(error).__name__}."

@@ -48,6 +48,7 @@ class _Task:
 
     place: Place
     job: Job
+    repeat: Job | None
     computed_for: dict[str, str]
     interval_factors: dict[str, float]
 
@@ -198,7 +199,8 @@ def _refuse_shared_names(kind: str, named: Sequence[tuple[str, Path]]) -> None:
 
 
 def _files(item: Item) -> list[Path]:
-    return [file for file in (item.input, item.target, item.native) if file is not None]
+    files = (item.input, item.target, item.native, item.repeat)
+    return [file for file in files if file is not None]
 
 
 def _tasks(
@@ -219,13 +221,16 @@ def _tasks(
                 "input": hashes[item.input],
                 "target": hashes[item.target] if item.target else "",
                 "native": hashes[item.native] if item.native else "",
+                "repeat": hashes[item.repeat] if item.repeat else "",
                 "dataset.toml": json.dumps(known, sort_keys=True),
                 "benchmark": facts["benchmark_sha256"],
                 "versions": json.dumps(facts["versions"]),
                 "device": facts["device"],
             }
             job = Job(item, results.prediction_file(place))
-            tasks.append(_Task(place, job, computed_for, method.interval_factors))
+            again = item.of_repeat if method.restores_repeats else None
+            repeat = Job(again, results.repeat_file(place)) if again else None
+            tasks.append(_Task(place, job, repeat, computed_for, method.interval_factors))
     return sorted(tasks, key=lambda task: _pixels(task.job.item.input))
 
 
@@ -246,6 +251,8 @@ def _is_kept(task: _Task, results: Results) -> bool:
         return False
     if not results.prediction_file(task.place).exists():
         return cell.values == {} and bool(cell.not_applicable)
+    if task.repeat is not None and not task.repeat.output.exists():
+        return False
     for place, planes in _rows(task, results).items():
         cell = results.find(place)
         if cell is None or cell.computed_for != task.computed_for:
@@ -303,12 +310,17 @@ def _compute_cell(task: _Task, restore: Restore, results: Results) -> None:
         results.keep(task.place, cell)
         return
     try:
+        if task.repeat is not None:
+            restore(task.repeat)  # what it costs would be counted twice
         cells = {
             place: _score(planes, METRICS.values())
             for place, planes in _rows(task, results).items()
         }
+    except ProcessDiedError:
+        results.discard_images(task.place)
+        raise
     except Exception as error:
-        task.job.output.unlink(missing_ok=True)
+        results.discard_images(task.place)
         raise RestorationError(sentence_of(error)) from error
     # The cell of the restoration vouches for that of its sample, so it is written last.
     for place, cell in reversed(cells.items()):
@@ -320,7 +332,8 @@ def _compute_cell(task: _Task, restore: Restore, results: Results) -> None:
 def _rows(task: _Task, results: Results) -> dict[Place, list[Known]]:
     """Return what is known of the planes of a restoration, and again with its sample judged."""
     restored = images.read(results.prediction_file(task.place))
-    planes = known_planes(restored, task.job.item, task.interval_factors)
+    repeat = images.read(task.repeat.output) if task.repeat else None
+    planes = known_planes(restored, task.job.item, task.interval_factors, repeat)
     samples = [sample for plane in planes if (sample := of_sample(plane)) is not None]
     return {task.place: planes} | ({task.place.of_sample: samples} if samples else {})
 

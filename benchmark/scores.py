@@ -7,8 +7,9 @@
       scores.parquet, scores.csv                package, dataset, image, metric, value
       not_applicable.csv                        package, dataset, image, metric, reason
       cells/PACKAGE/DATASET/IMAGE.json          one cell: its values and what they were computed for
-  cells/PACKAGE (sample)/DATASET/IMAGE.json the same for the single sample in that restoration
+      cells/PACKAGE (sample)/DATASET/IMAGE.json the same for the single sample in that restoration
       predictions/PACKAGE/DATASET/IMAGE.ome.tif
+      repeats/PACKAGE/DATASET/IMAGE.ome.tif     what was restored from the repeat of an image
 
 A cell is either whole or absent, so a run may be killed at any moment and started again.
 """
@@ -133,8 +134,14 @@ class Results:
 
     def prediction_file(self, place: Place) -> Path:
         """Return where a restored image is kept."""
-        folder = self.path / "predictions" / place.package / place.dataset
-        return folder / f"{place.image}.ome.tif"
+        return self._image_file("predictions", place)
+
+    def repeat_file(self, place: Place) -> Path:
+        """Return where what was restored from the repeat of an image is kept."""
+        return self._image_file("repeats", place)
+
+    def _image_file(self, kind: str, place: Place) -> Path:
+        return self.path / kind / place.package / place.dataset / f"{place.image}.ome.tif"
 
     def find(self, place: Place) -> Cell | None:
         """Return the cell kept at a place, if there is one that can be read."""
@@ -151,10 +158,15 @@ class Results:
         write_json(self.cell_file(place), asdict(cell))
 
     def discard(self, place: Place) -> None:
-        """Remove a cell, the first as it vouches for the rest, its sample's and its prediction."""
+        """Remove a cell, the first as it vouches for the rest, its sample's and its images."""
         self.cell_file(place).unlink(missing_ok=True)
         self.cell_file(place.of_sample).unlink(missing_ok=True)
+        self.discard_images(place)
+
+    def discard_images(self, place: Place) -> None:
+        """Remove what was restored at a place."""
         self.prediction_file(place).unlink(missing_ok=True)
+        self.repeat_file(place).unlink(missing_ok=True)
 
     def begin(self, facts: dict[str, Any]) -> None:
         """Write down what is run on what; the table of an earlier run goes.

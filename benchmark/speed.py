@@ -101,7 +101,10 @@ def contests(side: int = SIDE) -> list[Contest]:
     return [
         Contest("fidelity and structure", lambda: _panel(truth, first), limit_s=1.5),
         Contest(
-            "FRC", lambda: frc(first, second), squirrel, lambda m: m.calculate_frc(first, second)
+            "FRC",
+            lambda: frc(first, second, 1.0),
+            squirrel,
+            lambda m: m.calculate_frc(first, second),
         ),
         Contest(
             "SQUIRREL",

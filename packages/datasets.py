@@ -8,11 +8,13 @@ Training and benchmark both read datasets and do not know each other, so the con
       input/NAME.tif     what the network sees, on the target's grid
       target/NAME.tif    the truth, where it is known
       native/NAME.tif    the microscope's own pixels, where they were kept
+      repeat/NAME.tif    the same field recorded once more, with noise of its own, for any of the
+                         images; on the grid of input/
       dataset.toml       optional: see `Facts`
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -63,7 +65,10 @@ class Facts:
     interpolation
         How native/ was brought to the grid of input/.
     registration
-        "exact" when input and target show the same field by construction.
+        "exact" when input and target show the same field by construction; "registered" when
+        `benchmark register` brought the target to the input.
+    registered
+        What that found, by file name without suffix; see `benchmark.registration`.
     provenance
         Command, seed and versions that made the dataset.
     images
@@ -76,7 +81,8 @@ class Facts:
     pixel_size_um: Length | None = None
     native_pixel_size_um: Length | None = None
     interpolation: Literal["linear"] | None = None
-    registration: Literal["exact", "approximate"] | None = None
+    registration: Literal["exact", "approximate", "registered"] | None = None
+    registered: dict[str, dict[str, float | str]] | None = None
     provenance: dict[str, str | int | float] = field(default_factory=dict[str, str | int | float])
     images: dict[str, ImageFacts] = field(default_factory=dict[str, ImageFacts])
 
@@ -89,7 +95,7 @@ class Item:
     ----------
     name
         Its file name without suffix.
-    input, target, native
+    input, target, native, repeat
         Its files; None where there is none.
     source, split, microscope
         See `ImageFacts`; an image without a stated source is its own.
@@ -105,6 +111,14 @@ class Item:
     split: Split | None
     microscope: dict[str, float | int | str]
     pixel_size_um: float | None
+    repeat: Path | None = None
+
+    @property
+    def of_repeat(self) -> "Item | None":
+        """Return the second recording as an image of its own, with nothing but its pixels."""
+        if self.repeat is None:
+            return None
+        return replace(self, input=self.repeat, target=None, native=None, repeat=None)
 
     def read_input(self, *, lazy: bool = False) -> xr.DataArray:
         """Read the input, with the dataset's pixel size where the file does not say its own.
@@ -161,22 +175,26 @@ def open_dataset(path: Path) -> Dataset:
     Raises
     ------
     UserError
-        Nothing there, no images, or files of input/ and target/ that do not pair.
+        Nothing there, no images, files of input/ and target/ that do not pair, or a repeat of no
+        input.
     """
     if not path.exists():
         raise UserError(f"{path} does not exist: give a dataset folder or an image.")
     facts = Facts()
     targets: dict[str, Path] = {}
     natives: dict[str, Path] = {}
+    repeats: dict[str, Path] = {}
     if path.is_dir() and suffix_of(path) is None and (path / "input").is_dir():
         inputs = _images_in(path / "input")
         natives = _images_in(path / "native") if (path / "native").is_dir() else {}
+        repeats = _images_in(path / "repeat") if (path / "repeat").is_dir() else {}
+        _refuse_unknown(path / "repeat", "holds", repeats, inputs)
         if (path / "dataset.toml").exists():
             facts = read_toml(path / "dataset.toml", Facts)
         if (path / "target").is_dir():
             targets = _images_in(path / "target")
             _refuse_unpaired(path, inputs, targets)
-        _refuse_unknown(path, facts.images, inputs)
+        _refuse_unknown(path / "dataset.toml", "describes", facts.images, inputs)
     elif path.is_dir() and suffix_of(path) is None:
         inputs = _images_in(path)
     elif suffix_of(path) is None:
@@ -198,6 +216,7 @@ def open_dataset(path: Path) -> Dataset:
                 split=of_image.split,
                 microscope=of_image.microscope,
                 pixel_size_um=facts.pixel_size_um,
+                repeat=repeats.get(name),
             )
         )
     return Dataset(facts.name or _stem(path.resolve()), path, facts, tuple(items))
@@ -231,10 +250,10 @@ def _refuse_unpaired(path: Path, inputs: Iterable[str], targets: Iterable[str]) 
         )
 
 
-def _refuse_unknown(path: Path, named: Iterable[str], inputs: Iterable[str]) -> None:
+def _refuse_unknown(path: Path, does: str, named: Iterable[str], inputs: Iterable[str]) -> None:
     unknown = sorted(set(named) - set(inputs))
     if unknown:
         raise UserError(
-            f"{path / 'dataset.toml'} describes '{unknown[0]}', which is not in input/: "
-            "restore the image or remove its entry."
+            f"{path} {does} '{unknown[0]}', which is not in input/: "
+            "restore the image or remove what belongs to it."
         )

@@ -14,10 +14,21 @@ Score = Callable[..., float]
 Direction = Literal["higher", "lower", "closest", "neither"]
 
 # (y, x) in float64, of one shape but for native. Mean, std, sample and disagreement are channels of
-# a package; prediction is the image that is judged: that mean, that sample, or what a control made.
-# They and the truth have percentiles 2 and 99.8 of the truth at 0 and 1, or are meant to. Input and
-# native are in counts, native on the microscope's own pixels.
-IMAGES = ("truth", "prediction", "mean", "std", "sample", "disagreement", "input", "native")
+# a package; prediction is the image that is judged: that mean, that sample, or what a control made;
+# repeat is the mean restored from a second recording of the same field. They and the truth have
+# percentiles 2 and 99.8 of the truth at 0 and 1, or are meant to. Input and native are in counts,
+# native on the microscope's own pixels.
+IMAGES = (
+    "truth",
+    "prediction",
+    "mean",
+    "std",
+    "sample",
+    "disagreement",
+    "repeat",
+    "input",
+    "native",
+)
 # Besides, pixel_um is a float; microscope and interval_factors map names to numbers.
 WHY_MISSING = {
     "truth": "The dataset has no truth.",
@@ -26,6 +37,7 @@ WHY_MISSING = {
     "std": "It gives no standard deviation.",
     "sample": "It gives no sample.",
     "disagreement": "It gives no disagreement of members.",
+    "repeat": "The dataset has no repeat/, no second recording of the same field.",
     "input": "The input is not known.",
     "native": "The dataset has no native/, so the microscope's pixels are not known.",
     "pixel_um": "The pixel size is not known.",

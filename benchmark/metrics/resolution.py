@@ -1,9 +1,10 @@
 """How fine the detail of an image is: by frequency, with a truth, with repeats, or alone.
 
-`frc`, `rolling_frc` and `rolling_frc_mean` compare two acquisitions of one field, each restored by
-itself. What both share besides the specimen counts as signal: a fixed pattern of the camera, a
-common alignment or interpolation, and above all the knowledge of a network, which draws the same
-plausible detail twice. Two posterior samples of one input therefore measure spread, not resolution.
+`frc` and `rolling_frc` compare two recordings of one field, each restored by itself. What both
+share besides the specimen counts as signal: a fixed pattern of the camera, a common alignment or
+interpolation, the noise that a package keeps for drawing samples, and above all the knowledge of a
+network, which draws the same plausible detail twice. Two posterior samples of one input therefore
+measure spread, not resolution.
 """
 
 from benchmark.metrics.decorrelation import cutoff_period_px
@@ -13,54 +14,62 @@ from benchmark.metrics.rolling import rolling_correlation
 from benchmark.metrics.spectrum import Microscope, mean_db, spectrum_ratio
 
 
-def frc(first: Image, second: Image) -> float:
-    """Fourier ring correlation resolution of two acquisitions, at the crossing of 1/7.
+@metric(label="FRC of repeats", direction="lower", unit="µm")
+def frc(prediction: Image, repeat: Image, pixel_um: float) -> float:
+    """Period down to which restorations of two recordings agree: repeatable, not therefore true.
 
-    See `benchmark.metrics.ring_correlation` for formula and source, and above for what makes two
-    acquisitions independent.
+    The crossing of 1/7, times the size of a pixel. See `benchmark.metrics.ring_correlation` for
+    formula and source. Of unrestored recordings this is their resolution. Of restorations it is
+    how alike a method answers twice: one that always draws the same has a perfect one, and one that
+    removes noise by a blur a good one.
 
     Parameters
     ----------
-    first, second
-        Independent images of one field, one shape (y, x), at least 32 x 32.
+    prediction, repeat
+        Restored from independent recordings of one field, one shape (y, x), at least 32 x 32.
+    pixel_um
+        Side of their pixels, µm.
 
     Returns
     -------
     float
-        Pixels per period, at least 2; lower is better.
+        µm per period, at least two pixels.
 
     Raises
     ------
     NotApplicable
-        The images are too small or constant, or the curve does not cross: unresolved, not 0.
+        The images are too small or constant, or the curve does not cross: unresolved, not 0. One
+        that stays above 1/7 says that what was repeated goes down to the pixels.
 
     Examples
     --------
     >>> import numpy as np
     >>> image = np.random.default_rng(0).random((32, 32))
-    >>> frc(image, image)
+    >>> frc(image, image, 0.08)
     Traceback (most recent call last):
     benchmark.metrics.metric.NotApplicable: Unresolved: the ring correlation stays above 1/7.
     """
-    return ring_correlation(first, second).resolution_px()
+    return ring_correlation(prediction, repeat).resolution_px() * pixel_um
 
 
-def rolling_frc(first: Image, second: Image) -> float:
-    """Unevenness of the resolution of two acquisitions: the rolling FRC value.
+@metric(label="Rolling FRC of repeats", direction="lower", unit="µm")
+def rolling_frc(prediction: Image, repeat: Image, pixel_um: float) -> float:
+    """Mean over the foreground of the period down to which restorations of two recordings agree.
 
-    mean / min − 1 over the resolved foreground of `benchmark.metrics.rolling`, which has formula
-    and source. It grows with the number of blocks looked at, as every minimum does, and says
-    nothing of the resolution itself: see `rolling_frc_mean`.
+    See `benchmark.metrics.rolling` for formula, source, the map and how uneven it is; and `frc` for
+    what it says of a restoration.
 
     Parameters
     ----------
-    first, second
-        Independent images of one field, one shape (y, x), at least 64 x 64.
+    prediction, repeat
+        Restored from independent recordings of one field, one shape (y, x), at least 64 x 64.
+    pixel_um
+        Side of their pixels, µm.
 
     Returns
     -------
     float
-        At least 0; lower is more even.
+        µm per period.
 
     Raises
     ------
@@ -70,35 +79,12 @@ def rolling_frc(first: Image, second: Image) -> float:
     Examples
     --------
     >>> import numpy as np
-    >>> rolling_frc(np.eye(63), np.eye(63))
+    >>> rolling_frc(np.eye(63), np.eye(63), 0.08)
     Traceback (most recent call last):
     benchmark.metrics.metric.NotApplicable: Ring correlation needs at least 64 x 64 pixels here, \
 not 63 x 63.
     """
-    return rolling_correlation(first, second).value
-
-
-def rolling_frc_mean(first: Image, second: Image) -> float:
-    """Mean resolution over the foreground of two acquisitions, by rolling FRC.
-
-    See `benchmark.metrics.rolling` for formula, source and traps.
-
-    Parameters
-    ----------
-    first, second
-        Independent images of one field, one shape (y, x), at least 64 x 64.
-
-    Returns
-    -------
-    float
-        Pixels per period; lower is better.
-
-    Raises
-    ------
-    NotApplicable
-        The images are too small or constant, or no block is resolved.
-    """
-    return rolling_correlation(first, second).mean_px
+    return rolling_correlation(prediction, repeat).mean_px * pixel_um
 
 
 @metric(label="FRC to the truth", direction="lower", unit="px")

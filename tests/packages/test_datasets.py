@@ -21,6 +21,21 @@ def test_pairs_by_name_whatever_the_format(tmp_path: Path) -> None:
     assert [(i.name, i.target and i.target.name) for i in items] == [("a", "a.mrc"), ("b", "b.png")]
 
 
+def test_some_images_may_have_a_repeat(tmp_path: Path) -> None:
+    touch(tmp_path, "input/a.tif", "input/b.tif", "target/a.tif", "target/b.tif", "repeat/b.mrc")
+    first, second = open_dataset(tmp_path).items
+    assert first.repeat is first.of_repeat is None
+    assert second.of_repeat is not None
+    assert second.of_repeat.input == second.repeat == tmp_path / "repeat" / "b.mrc"
+
+
+def test_a_repeat_as_an_image_has_no_truth(tmp_path: Path) -> None:
+    touch(tmp_path, "input/a.tif", "target/a.tif", "native/a.tif", "repeat/a.tif")
+    again = open_dataset(tmp_path).items[0].of_repeat
+    assert again is not None
+    assert again.target is again.native is again.repeat is None
+
+
 def test_a_folder_of_images_has_no_truth(tmp_path: Path) -> None:
     touch(tmp_path, "a.tif", "b.tif", "notes.txt", ".hidden.tif")
     assert [(i.name, i.target) for i in open_dataset(tmp_path).items] == [("a", None), ("b", None)]
@@ -51,6 +66,7 @@ def test_an_undivided_dataset_is_evaluated_whole(tmp_path: Path) -> None:
     [
         (("input/a.tif", "input/b.tif", "target/a.tif"), "'b' has no partner in target/"),
         (("input/a.tif", "target/a.tif", "target/b.tif"), "'b' has no partner in input/"),
+        (("input/a.tif", "repeat/a.tif", "repeat/b.tif"), "'b', which is not in input/"),
         (("input/a.tif", "input/a.png"), "two images of one name"),
         (("input/notes.txt",), "holds no image"),
         (("readme.md",), "holds no image"),

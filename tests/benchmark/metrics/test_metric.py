@@ -24,6 +24,7 @@ IMAGES: dict[str, NDArray[np.generic]] = {
     "std": RNG.integers(10, 30, TRUTH.shape).astype(np.uint8),
     "sample": np.clip(PREDICTION + RNG.normal(0, 20, TRUTH.shape), 0, 255).astype(np.uint8),
     "disagreement": RNG.integers(0, 100, TRUTH.shape).astype(np.uint8),
+    "repeat": np.clip(TRUTH + RNG.normal(0, 20, TRUTH.shape), 0, 255).astype(np.uint8),
     "input": np.clip(blurred(TRUTH.astype(float), 2), 0, 255).astype(np.uint8),
     "native": TRUTH.reshape(44, 4, 45, 4).mean(axis=(1, 3)).astype(np.uint8),
 }

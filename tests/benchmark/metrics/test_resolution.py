@@ -8,7 +8,6 @@ from benchmark.metrics.resolution import (
     frc,
     frc_to_truth,
     rolling_frc,
-    rolling_frc_mean,
     spectrum_in_band,
     spectrum_out_of_band,
 )
@@ -22,22 +21,28 @@ OPTICS = {"modality": "confocal", "numerical_aperture": 1.0, "wavelength_um": 0.
 
 
 def test_frc_cuts_at_one_seventh():
-    assert frc(ONE, TWO) == ring_correlation(ONE, TWO).resolution_px("1/7")
+    assert frc(ONE, TWO, 0.5) == 0.5 * ring_correlation(ONE, TWO).resolution_px("1/7")
 
 
 def test_frc_of_an_image_with_itself_is_unresolved():
     with pytest.raises(NotApplicable, match="Unresolved"):
-        frc(ONE, ONE)
+        frc(ONE, ONE, 0.08)
 
 
-def test_rolling_frc_is_value_and_mean_of_the_map():
-    found = rolling_correlation(ONE, TWO)
-    assert (rolling_frc(ONE, TWO), rolling_frc_mean(ONE, TWO)) == (found.value, found.mean_px)
+def test_rolling_frc_is_the_mean_of_the_map():
+    assert rolling_frc(ONE, TWO, 0.5) == 0.5 * rolling_correlation(ONE, TWO).mean_px
+
+
+def test_repeats_need_a_pixel_size_and_a_repeat():
+    assert METRICS["frc"].needs == METRICS["rolling_frc"].needs
+    assert METRICS["frc"].needs == ("prediction", "repeat", "pixel_um")
+    with pytest.raises(NotApplicable, match="no repeat/"):
+        METRICS["frc"].of({"prediction": ONE, "pixel_um": 0.08})
 
 
 def test_frc_to_truth_is_about_that_between_repeats():
     """The thresholds 1/2 and 1/7 stand for one signal-to-noise ratio."""
-    assert frc_to_truth(SCENE, ONE) == pytest.approx(frc(ONE, TWO), rel=0.05)
+    assert frc_to_truth(SCENE, ONE) == pytest.approx(frc(ONE, TWO, 1.0), rel=0.05)
 
 
 def test_agreement_down_to_the_last_ring_is_nyquist():
