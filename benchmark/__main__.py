@@ -1,4 +1,4 @@
-"""``python -m benchmark``: run, report, study, trust, weights and demo."""
+"""``python -m benchmark``: run, report, repeats, study, trust, weights and demo."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,7 @@ from cyclopts import App, Parameter
 
 from benchmark.demo import demo
 from benchmark.metrics.perception import download_weights
+from benchmark.repeats import repeats
 from benchmark.report import write_report
 from benchmark.run import run_benchmark
 from benchmark.study import study
@@ -15,6 +16,7 @@ from packages.cli import run as run_app
 
 app = App(name="python -m benchmark", help="Compare restoration packages with each other.")
 app.command(demo)
+app.command(repeats)
 app.command(study)
 app.command(
     "benchmark.trust.run:trust_packages",
@@ -56,15 +58,18 @@ def run(
 
 
 @app.command
-def report(results: Path, /) -> None:
-    """Write one HTML page, and its figures, about a finished run.
+def report(results: Path, /, *, trust_results: Path | None = None) -> None:
+    """Write one HTML page, its figures and its tables, about a finished run.
 
     Parameters
     ----------
     results
         Folder that `run` wrote.
+    trust_results
+        Folder that `trust` wrote, for a section of what the packages may be trusted with.
     """
-    console.print(f"Page written: {write_report(results)}", soft_wrap=True, highlight=False)
+    page = write_report(results, trust_results)
+    console.print(f"Page written: {page}", soft_wrap=True, highlight=False)
 
 
 @app.command(name="weights")

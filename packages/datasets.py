@@ -13,10 +13,11 @@ Training and benchmark both read datasets and do not know each other, so the con
       dataset.toml       optional: see `Facts`
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import xarray as xr
 from pydantic import ConfigDict
@@ -24,7 +25,7 @@ from pydantic import Field as CheckedField
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from packages.cli import UserError
-from packages.files import read_toml
+from packages.files import read_toml, replacing, write_toml
 from packages.images import SUFFIXES, read, suffix_of
 
 Split = Literal["train", "calibration", "validation"]
@@ -220,6 +221,41 @@ def open_dataset(path: Path) -> Dataset:
             )
         )
     return Dataset(facts.name or _stem(path.resolve()), path, facts, tuple(items))
+
+
+@contextmanager
+def new_dataset(path: Path, facts: Facts) -> Generator[Path]:
+    """Write a dataset, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        A folder that does not exist, or is empty.
+    facts
+        The content of its dataset.toml; entries of None are left out. It may be added to until the
+        block ends.
+
+    Yields
+    ------
+    Path
+        A folder to write input/ and the others into; it becomes `path` when all went well.
+
+    Raises
+    ------
+    UserError
+        Something is there.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UserError(f"{path} is not empty: choose another folder for the dataset.")
+    with replacing(path) as temporary:
+        temporary.mkdir()
+        yield temporary
+        stated = asdict(facts, dict_factory=_without_none)
+        write_toml(temporary / "dataset.toml", stated)
+
+
+def _without_none(entries: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {entry: value for entry, value in entries if value is not None}
 
 
 def _stem(path: Path) -> str:
