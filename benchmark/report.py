@@ -2,35 +2,49 @@
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from benchmark import words
+from benchmark.agreement import measure_agreement
 from benchmark.charts import draw_costs, draw_plane, draw_reliability, draw_strips
 from benchmark.columns import CHOOSING, COSTS, QUALITY
 from benchmark.panels import row_of_panels, side_within
 from benchmark.reliability import measure_reliability
 from benchmark.scores import SAMPLE_SUFFIX, Results, Scores, read_scores
+from benchmark.sections import (
+    tell_agreement,
+    tell_limits,
+    tell_seeds,
+    tell_values,
+    tell_verdicts,
+)
+from benchmark.seeds import find_seeds, measure_spread
 from benchmark.summary import summarise
+from benchmark.tables import write_tables
+from benchmark.trust.findings import Findings, read_findings
 from benchmark.views import choose_images, make_views
 from packages.cli import UserError
 from packages.files import replacing
 
 PAGE = "report.html"
 _IMAGES_BYTES = 6e6
+_CURVES = ("Two points", "Two tubes")
 _OTHER_ANCHORS = ("trust", "failures", "provenance")
 
 
-def write_report(path: Path) -> Path:
-    """Write the page of a results folder and its figures.
+def write_report(path: Path, trust_results: Path | None = None) -> Path:
+    """Write the page of a results folder, its figures and its tables.
 
     Parameters
     ----------
     path
         What `benchmark.run.run_benchmark` wrote.
+    trust_results
+        What `benchmark.trust.run.trust_packages` wrote, for a section of its own.
 
     Returns
     -------
@@ -40,9 +54,11 @@ def write_report(path: Path) -> Path:
     Raises
     ------
     UserError
-        There are no results, the run did not finish, or it scored nothing.
+        There are no results, the run did not finish, or it scored nothing; or the same of the
+        trust tests.
     """
     scores = read_scores(path)
+    findings = read_findings(trust_results) if trust_results else None
     if scores.table.empty:
         raise UserError(f"{path} holds no scores: every cell failed or was not applicable.")
     facts = scores.facts
@@ -76,6 +92,7 @@ def write_report(path: Path) -> Path:
         title=f"{contestants} on {places}",
         lead=words.lead(packages, controls, len(sections), count),
         sections=sections,
+        trust=_trust_section(findings, facts["packages"]) if findings else None,
         failures=facts["failures"],
         cells=count * len(facts["packages"]),
         packages=[{**method, "pixel": words.pixel(method["pixel_size_um"])} for method in packages],
@@ -89,6 +106,7 @@ def write_report(path: Path) -> Path:
         for name, figure in section["files"].items():
             with replacing(path / "figures" / f"{name}.svg") as temporary:
                 temporary.write_text(figure, encoding="utf-8")
+        write_tables(path / "tables", section["anchor"], section["name"], section["summary"])
     return path / PAGE
 
 
@@ -126,11 +144,19 @@ def _section(
     table = scores.table[scores.table["dataset"] == name]
     absent = scores.not_applicable[scores.not_applicable["dataset"] == name]
     sources = {image["name"]: image["source"] for image in dataset["images"]}
-    summary = summarise(scores.facts["packages"], table, absent, sources)
+    methods = scores.facts["packages"]
+    summary = summarise(methods, table, absent, sources)
     reliabilities = [
         found
-        for method in scores.facts["packages"]
+        for method in methods
         if not method["control"] and (found := measure_reliability(dataset, method, results))
+    ]
+    has_truth = any(image["target"] for image in dataset["images"])
+    agreement = None if has_truth else measure_agreement(dataset, methods, results)
+    seeds = [
+        tell_seeds(names, spreads)
+        for names in find_seeds(methods)
+        if (spreads := measure_spread(names, summary.contests, table))
     ]
     strips = draw_strips(summary, table, sources)
     plane = draw_plane(summary)
@@ -151,6 +177,8 @@ def _section(
         "name": name,
         "anchor": anchor,
         "about": words.about(dataset, len(set(sources.values()))),
+        "limits": tell_limits(dataset),
+        "summary": summary,
         "finding": words.finding(summary),
         "plane": plane,
         "plane_caption": words.plane_caption(summary),
@@ -165,10 +193,24 @@ def _section(
         "caption": words.caption(summary, len(set(sources.values()))),
         "footnotes": [(i, text) for i, text in enumerate(summary.footnotes, 1) if i in shown],
         "tests": [words.test_row(test) for test in summary.tests],
+        "seeds": seeds,
+        "agreement": tell_agreement(agreement),
         "reliability": list(reliability.values()),
         "reliability_caption": words.reliability_caption(reliabilities),
         "views": views,
         "views_caption": words.views_caption(dataset),
         "costs": list(costs.values()),
         "files": {f"{anchor}-{key}": figure for key, figure in figures.items()},
+    }
+
+
+def _trust_section(findings: Findings, methods: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    figures = list(findings.figures.items())
+    whole = findings.table[findings.table["at_um"].isna()]
+    return {
+        "verdicts": tell_verdicts(findings, methods),
+        "draws": findings.facts["draws"],
+        "curves": [figure for title, figure in figures if title in _CURVES],
+        "figures": [figure for title, figure in figures if title not in _CURVES],
+        "rows": tell_values(whole),
     }

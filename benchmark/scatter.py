@@ -24,6 +24,7 @@ from benchmark.drawing import (
 from benchmark.statistics import Estimate
 
 _LEFT, _TOP = 52.0, 26.0
+_FEW_DECADES = 2.0
 _FAR = 13.0  # from here on a line leads from a label to its point
 
 
@@ -120,7 +121,8 @@ def _logarithmic(
     values: Sequence[float], start: float, stop: float
 ) -> tuple[list[float], Callable[[float], float]]:
     low, high = math.log10(min(values) / 1.6), math.log10(max(values) * 1.6)
-    ticks = LogLocator(10, subs=(1.0, 2.0, 5.0)).tick_values(10**low, 10**high)
+    steps = (1.0, 2.0, 5.0) if high - low < _FEW_DECADES else (1.0,)
+    ticks = LogLocator(10, subs=steps).tick_values(10**low, 10**high)
 
     def position(value: float) -> float:
         return start + (math.log10(value) - low) / (high - low) * (stop - start)

@@ -59,9 +59,9 @@ class Family:
     title, about
         What they are.
     columns, rows
-        The rows with a value among them.
+        Those with a value.
     absent
-        Sentences naming who has none and why.
+        Sentences naming those without and why.
     """
 
     title: str
@@ -104,21 +104,28 @@ class Summary:
         return tuple(family for family in families if family.rows)
 
     def _family(self, kind: str, *, first: bool) -> Family:
-        places = [i for i, column in enumerate(self.columns) if column.family == kind]
-        rows: list[Row] = []
+        kept: list[int] = []
         absent: dict[str, list[str]] = {}
+        for i, column in enumerate(self.columns):
+            if column.family != kind:
+                continue
+            cells = [row.cells[i] for row in self.rows if row.cells]
+            if any(cell.measured for cell in cells):
+                kept.append(i)
+            elif any(cell.footnote for cell in cells):
+                absent.setdefault(_why(cells), []).append(column.label)
+        rows: list[Row] = []
         for row in self.rows:
-            cells = tuple(row.cells[i] for i in places) if row.cells else ()
+            cells = tuple(row.cells[i] for i in kept) if row.cells else ()
             if any(cell.measured for cell in cells) or (row.reason and first):
                 rows.append(replace(row, cells=cells))
             elif cells:
-                why = next((cell.hint for cell in cells if cell.footnote), cells[0].hint)
-                absent.setdefault(why, []).append(row.name)
+                absent.setdefault(_why(cells), []).append(row.name)
         about = sys.modules.get(f"benchmark.metrics.{kind}")
         return Family(
             kind.capitalize(),
             (about.__doc__ or "").partition("\n")[0] if about else "",
-            tuple(self.columns[i] for i in places),
+            tuple(self.columns[i] for i in kept),
             tuple(rows),
             tuple(f"{', '.join(names)}: {reason}" for reason, names in absent.items()),
         )
@@ -212,6 +219,11 @@ def _sample_of(method: Mapping[str, Any], table: pd.DataFrame) -> list[dict[str,
     if name not in set(table["package"]):
         return []
     return [{**method, "name": name, "title": f"One sample of {method['title']}"}]
+
+
+def _why(cells: Sequence[Entry]) -> str:
+    """Say why none of these has a value."""
+    return next((cell.hint for cell in cells if cell.footnote), cells[0].hint)
 
 
 def _footnote(reasons: Sequence[str], footnotes: list[str]) -> int:

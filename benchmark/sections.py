@@ -1,0 +1,155 @@
+"""What stands beside the scores: what they cannot tell, seeds, agreement and trust tests."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmark.agreement import Agreement
+from benchmark.seeds import Spread
+from benchmark.trust.findings import Findings
+from benchmark.words import enumerate_words
+
+
+def tell_limits(dataset: Mapping[str, Any]) -> list[str]:
+    """Say what the images of a dataset cannot tell, by what they come without.
+
+    Returns
+    -------
+    list of str
+        Sentences, each with what it is about before its colon; none where the truth is exact.
+    """
+    images = dataset["images"]
+    if any(image["target"] for image in images):
+        if dataset["registration"] in ("exact", ""):
+            return []
+        return [
+            "Small differences: the truth was brought to the input's grid afterwards, and what is "
+            "left of the displacement costs every restoration some score, a sharp one most of all."
+        ]
+    said = [
+        "Added detail: without truth nothing here tells restored detail from invented detail. A "
+        "score of agreement with the input is perfect for whoever adds nothing.",
+        "Hallucination: whether structure was invented where there is none. Only phantoms show it: "
+        "see `python -m benchmark trust`.",
+        "Absolute intensities: restored images are in relative units, and no truth says what they "
+        "should be.",
+        "Calibration: whether a stated standard deviation is as large as the error, as no error is "
+        "known.",
+    ]
+    if any(image.get("repeat") for image in images):
+        said.append(
+            "Truth of what repeats: two restorations of one field agree on what a package always "
+            "adds just as on what is there."
+        )
+    else:
+        said.append(
+            "Resolution: without a second recording of the same field there is no Fourier ring "
+            "correlation, and sharpness is not resolution."
+        )
+    if not any(image.get("native") for image in images):
+        said.append(
+            "Consistency with the photons counted: without the microscope's own pixels in native/, "
+            "nothing says whether a restoration could have given these counts."
+        )
+    return said
+
+
+def tell_agreement(found: Agreement | None) -> list[tuple[str, list[tuple[str, float]]]]:
+    """Write the agreement of packages as rows of a table.
+
+    Returns
+    -------
+    list of tuple
+        A name, and for each column the text and the value; none where nothing was measured.
+    """
+    if found is None:
+        return []
+    rows: list[list[float]] = found.values.tolist()
+    return [
+        (name, [(f"{value:.2f}".replace("-", "−"), value) for value in row])
+        for name, row in zip(found.names, rows, strict=True)
+    ]
+
+
+def tell_seeds(names: Sequence[str], spreads: Sequence[Spread]) -> dict[str, Any]:
+    """Summarise the packages that are seeds of one method."""
+    rows: list[tuple[str, ...]] = []
+    for spread in spreads:
+        number, found = spread.column.format, spread.estimate
+        interval = "–"
+        if found.low is not None and found.high is not None:
+            interval = f"{number(found.low)} – {number(found.high)}"
+        unit = f" {spread.column.unit}" if spread.column.unit else ""
+        rows.append(
+            (
+                spread.column.label + unit.replace(" ", ", "),
+                number(found.mean),
+                np.format_float_positional(spread.between_seeds, 2, unique=False, fractional=False),
+                interval,
+            )
+        )
+    text = (
+        f"{enumerate_words(names)} are {len(names)} seeds of one method: same network, settings, "
+        "steps and data, other random numbers. A lead over another method that is no larger than "
+        "the deviation between seeds may be luck of training, however sure it is on these images."
+    )
+    return {"text": text, "rows": rows}
+
+
+def tell_verdicts(
+    findings: Findings, packages: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Write what the trust tests say of each package, and whether it is the one of this page.
+
+    Parameters
+    ----------
+    findings
+        Of the trust tests.
+    packages
+        Entries of "packages" in run.json.
+    """
+    tested = {method["name"]: method for method in findings.facts["packages"]}
+    here = {method["name"]: method["sha256"] for method in packages}
+    told: list[dict[str, Any]] = []
+    for verdict in findings.verdicts:
+        method, note = tested[verdict.package], ""
+        if verdict.package not in here:
+            note = "not among the packages above"
+        elif method["sha256"] != here[verdict.package]:
+            note = "another version than the package above"
+        told.append(
+            {
+                "name": verdict.package,
+                "control": method["control"],
+                "note": note,
+                "sentence": f"{verdict.sentence[:1].upper()}{verdict.sentence[1:]}.",
+                "faults": [f"{fault[:1].upper()}{fault[1:]}" for fault in verdict.faults],
+            }
+        )
+    return told
+
+
+def tell_values(table: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Write the values of the trust tests.
+
+    Parameters
+    ----------
+    table
+        Rows of `benchmark.trust.findings.COLUMNS`.
+
+    Returns
+    -------
+    list of tuple
+        Package, test, condition, metric, value, interval and how many objects.
+    """
+    rows: list[tuple[str, ...]] = []
+    for row in table.to_dict("records"):
+        low, high = float(row["low"]), float(row["high"])
+        interval = f"{low:.3g} – {high:.3g}" if low <= high else "–"
+        value = "never" if math.isinf(row["value"]) else f"{row['value']:.3g}"
+        words = (str(row[name]) for name in ("package", "test", "condition", "metric"))
+        rows.append((*words, value, interval, str(row["n"])))
+    return rows

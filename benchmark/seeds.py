@@ -1,0 +1,118 @@
+"""Packages that are seeds of one method: trained alike but for the random numbers.
+
+How far their scores lie apart says how much of a lead over another method may be luck of training;
+the interval over images of one package says nothing of that.
+"""
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from benchmark.columns import Column
+from benchmark.contests import Contest
+from benchmark.statistics import Estimate, estimate_mean
+from packages.cli import UserError
+from packages.files import sha256
+
+_DESCRIPTION = "rdf.yaml"
+# What differs between two seeds, or says nothing of what was trained.
+_OF_ONE_RUN = ("seed", "training_duration", "versions")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One metric of a method that was trained several times.
+
+    Attributes
+    ----------
+    column
+        The metric.
+    estimate
+        Mean over seeds and images; its interval is that between images.
+    between_seeds
+        Standard deviation of the means of the seeds.
+    """
+
+    column: Column
+    estimate: Estimate
+    between_seeds: float
+
+
+def find_seeds(methods: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """Find the packages that were trained alike with different seeds.
+
+    Parameters
+    ----------
+    methods
+        Entries of "packages" in run.json. Packages that moved or changed since the run, or that
+        do not say how they were trained, are left out.
+
+    Returns
+    -------
+    list of tuple
+        The names of the seeds of each method that has more than one.
+    """
+    groups: dict[str, dict[Any, str]] = {}
+    for method in methods:
+        trained = {} if method["control"] else _training(method)
+        if "seed" in trained:
+            alike = {key: value for key, value in trained.items() if key not in _OF_ONE_RUN}
+            groups.setdefault(repr(alike), {}).setdefault(trained["seed"], method["name"])
+    return [tuple(seeds.values()) for seeds in groups.values() if len(seeds) > 1]
+
+
+def measure_spread(
+    names: Sequence[str], contests: Mapping[str, Contest], table: pd.DataFrame
+) -> list[Spread]:
+    """Summarise the scores of several seeds.
+
+    Parameters
+    ----------
+    names
+        Of the packages.
+    contests
+        By metric who has a score on every image; metrics in which a seed has not are left out.
+    table
+        Rows of the dataset; see `benchmark.scores.Scores`.
+
+    Returns
+    -------
+    list of Spread
+        One for each metric.
+    """
+    scores = table[table["package"].isin(names)]
+    found: list[Spread] = []
+    for metric, contest in contests.items():
+        if not contest.losses.keys() >= set(names):
+            continue
+        of_metric = scores[scores["metric"] == metric]
+        values = of_metric.pivot_table(index="image", columns="package", values="value").to_numpy()
+        if np.isfinite(values).all():
+            estimate = estimate_mean(values.mean(axis=1), contest.sources)
+            spread = float(values.mean(axis=0).std(ddof=1))
+            found.append(Spread(contest.column, estimate, spread))
+    return found
+
+
+def _training(method: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a package was trained and of what it is made, as it says itself."""
+    file = Path(method["file"])
+    try:
+        if sha256(file) != method["sha256"]:
+            return {}
+        if file.is_dir():
+            text = (file / _DESCRIPTION).read_bytes()
+        else:
+            with zipfile.ZipFile(file) as archive:
+                text = archive.read(_DESCRIPTION)
+        stated: Any = yaml.safe_load(text)
+        architecture = stated["weights"]["pytorch_state_dict"]["architecture"]
+        return {**stated["config"]["bioimageio"]["training"], "architecture": architecture}
+    except (OSError, UserError, KeyError, TypeError, zipfile.BadZipFile, yaml.YAMLError):
+        return {}

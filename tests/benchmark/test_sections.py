@@ -1,0 +1,74 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.agreement import Agreement
+from benchmark.sections import tell_agreement, tell_limits, tell_values, tell_verdicts
+from benchmark.trust.findings import Findings
+from benchmark.trust.verdict import Verdict
+
+
+def about(sentences: list[str]) -> set[str]:
+    return {sentence.partition(":")[0] for sentence in sentences}
+
+
+def test_an_exact_truth_leaves_nothing_open() -> None:
+    assert tell_limits({"images": [{"target": "t.tif"}], "registration": "exact"}) == []
+
+
+def test_a_registered_truth_is_said_to_cost_the_sharp() -> None:
+    dataset = {"images": [{"target": "t.tif"}], "registration": "registered"}
+    assert about(tell_limits(dataset)) == {"Small differences"}
+
+
+@pytest.mark.parametrize(
+    ("image", "also", "not_"),
+    [
+        ({}, {"Resolution", "Consistency with the photons counted"}, {"Truth of what repeats"}),
+        ({"repeat": "r.tif"}, {"Truth of what repeats"}, {"Resolution"}),
+        ({"native": "n.tif"}, {"Resolution"}, {"Consistency with the photons counted"}),
+    ],
+)
+def test_without_truth_what_is_missing_is_said(
+    image: dict[str, str], also: set[str], not_: set[str]
+) -> None:
+    told = about(tell_limits({"images": [{"target": "", **image}], "registration": ""}))
+    assert told >= {"Added detail", "Hallucination", "Absolute intensities", "Calibration"} | also
+    assert not told & not_
+
+
+def test_agreement_is_written_row_by_row() -> None:
+    values = np.array([[1.0, -0.25], [-0.25, 1.0]])
+    rows = tell_agreement(Agreement(("a", "input"), values))
+    assert rows[0] == ("a", [("1.00", 1.0), ("−0.25", -0.25)])
+    assert tell_agreement(None) == []
+
+
+def findings(names: list[str]) -> Findings:
+    packages = [{"name": name, "control": name == "input", "sha256": "1"} for name in names]
+    verdicts = tuple(Verdict(name, "resolves much", ("invents more",)) for name in names)
+    return Findings(pd.DataFrame(), verdicts, {}, {"packages": packages})
+
+
+def test_a_verdict_of_another_package_is_said_to_be_so() -> None:
+    here = [{"name": "same", "sha256": "1"}, {"name": "newer", "sha256": "2"}]
+    told = {v["name"]: v for v in tell_verdicts(findings(["same", "newer", "other"]), here)}
+    assert told["same"]["note"] == ""
+    assert "version" in told["newer"]["note"]
+    assert told["other"]["note"] == "not among the packages above"
+    assert told["same"]["sentence"] == "Resolves much."
+    assert told["same"]["faults"] == ["Invents more"]
+
+
+def test_values_without_interval_or_end_are_written_as_such() -> None:
+    row = {"package": "a", "test": "points", "condition": "10 photons", "metric": "d50_um"}
+    table = pd.DataFrame(
+        [
+            {**row, "value": np.inf, "low": np.nan, "high": np.nan, "n": 9},
+            {**row, "value": 0.5, "low": 0.4, "high": 0.6, "n": 9},
+        ]
+    )
+    assert [told[4:] for told in tell_values(table)] == [
+        ("never", "–", "9"),
+        ("0.5", "0.4 – 0.6", "9"),
+    ]

@@ -1,0 +1,75 @@
+import hashlib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from benchmark.columns import column_of
+from benchmark.contests import Contest
+from benchmark.seeds import find_seeds, measure_spread
+
+TRAINING = {"training_steps": 4000, "dataset": "membranes", "training_duration": 0.5}
+
+
+def entry(path: Path, seed: int | None, depth: int = 2, **training: object) -> dict[str, Any]:
+    """Write a package and return its entry in run.json."""
+    stated = {**TRAINING, **training, **({} if seed is None else {"seed": seed})}
+    architecture = {"callable": "UNet", "kwargs": {"depth": depth}}
+    description = {
+        "config": {"bioimageio": {"training": stated}},
+        "weights": {"pytorch_state_dict": {"architecture": architecture}},
+    }
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("rdf.yaml", yaml.safe_dump(description))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"name": path.stem, "control": False, "file": str(path), "sha256": digest}
+
+
+def test_packages_that_differ_in_seed_only_are_one_method(tmp_path: Path) -> None:
+    methods = [
+        entry(tmp_path / "a.zip", 0),
+        entry(tmp_path / "b.zip", 1, training_duration=0.7),
+        entry(tmp_path / "longer.zip", 2, training_steps=8000),
+        entry(tmp_path / "deeper.zip", 3, depth=3),
+        entry(tmp_path / "silent.zip", None),
+        entry(tmp_path / "same.zip", 0),
+    ]
+    assert find_seeds(methods) == [("a", "b")]
+
+
+def test_packages_that_moved_changed_or_say_nothing_are_left_out(tmp_path: Path) -> None:
+    whole = entry(tmp_path / "a.zip", 0)
+    moved = {**entry(tmp_path / "b.zip", 1), "file": str(tmp_path / "gone.zip")}
+    changed = {**entry(tmp_path / "c.zip", 2), "sha256": "0"}
+    (tmp_path / "d.zip").write_text("no zip")
+    digest = hashlib.sha256(b"no zip").hexdigest()
+    damaged = {**whole, "name": "d", "file": str(tmp_path / "d.zip"), "sha256": digest}
+    assert find_seeds([whole, moved, changed, damaged]) == []
+
+
+def test_the_spread_is_between_means_of_seeds_and_the_interval_between_images() -> None:
+    of_images = np.random.default_rng(0).normal(30, 2, 20)
+    scores = {("a", "si_psnr_a"): of_images - 0.3, ("b", "si_psnr_a"): of_images + 0.3}
+    scores = {
+        key: pd.Series(values, index=[f"{i:02}" for i in range(20)])
+        for key, values in scores.items()
+    }
+    table = pd.DataFrame(
+        [
+            (package, image, metric, value)
+            for (package, metric), values in scores.items()
+            for image, value in values.items()
+        ],
+        columns=["package", "image", "metric", "value"],
+    )
+    column = column_of("si_psnr_a")
+    contest = Contest.of(column, scores, {str(i): str(i) for i in scores["a", "si_psnr_a"].index})
+    assert contest is not None
+    (found,) = measure_spread(["a", "b"], {"si_psnr_a": contest}, table)
+    assert found.between_seeds == pytest.approx(0.3 * np.sqrt(2))
+    assert found.estimate.mean == pytest.approx(of_images.mean())
+    assert measure_spread(["a", "c"], {"si_psnr_a": contest}, table) == []

@@ -1,0 +1,71 @@
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmark.summary import Summary, summarise
+from benchmark.tables import escape, latex, tidy, write_tables
+
+IMAGES = [f"{i:02}" for i in range(12)]
+NOISE = np.random.default_rng(0).normal(0, 2, len(IMAGES))
+
+
+def summary() -> Summary:
+    values = {
+        ("care_0", "si_psnr_a"): 30 + NOISE,
+        ("hdn & co", "si_psnr_a"): 29 + NOISE,
+        ("care_0", "seconds_per_megapixel"): 1 + abs(NOISE),
+    }
+    table = pd.DataFrame(
+        [
+            (package, "d", image, metric, value)
+            for (package, metric), scores in values.items()
+            for image, value in zip(IMAGES, scores, strict=True)
+        ],
+        columns=["package", "dataset", "image", "metric", "value"],
+    )
+    methods = [{"name": n, "title": n, "control": False} for n in ("care_0", "hdn & co", "broken")]
+    absent = pd.DataFrame(columns=["package", "dataset", "image", "metric", "reason"])
+    return summarise(methods, table, absent, {image: image for image in IMAGES})
+
+
+def test_the_tidy_table_has_means_intervals_and_places() -> None:
+    rows: dict[tuple[str, str], dict[Any, Any]] = {
+        (row["package"], row["metric"]): row for row in tidy(summary()).to_dict("records")
+    }
+    first = rows["care_0", "si_psnr_a"]
+    assert np.isclose(first["mean"], 30 + NOISE.mean())
+    assert first["low"] < first["mean"] < first["high"]
+    assert (first["place"], first["place_low"], first["place_high"]) == (1, 1, 1)
+    assert first["ahead"]
+    assert not rows["hdn & co", "si_psnr_a"]["ahead"]
+    assert rows["care_0", "seconds_per_megapixel"]["place"] is None
+
+
+def test_csv_and_parquet_hold_the_same(tmp_path: Path) -> None:
+    write_tables(tmp_path, "d", "d", summary())
+    kept = pd.read_parquet(tmp_path / "d.parquet")
+    read = pd.read_csv(tmp_path / "d.csv", keep_default_na=False, na_values=[""])
+    read["unit"] = read["unit"].fillna("")
+    pd.testing.assert_frame_equal(read.astype(kept.dtypes.to_dict()), kept)
+
+
+def test_latex_has_as_many_cells_in_every_row_and_marks_who_is_ahead() -> None:
+    text = latex("d_1", summary())
+    assert r"on d\_1:" in text
+    assert re.search(r"^care\\_0 & \\textbf\{", text, re.MULTILINE)
+    assert r"hdn \& co & 2" in text
+    assert "broken & n/a" in text
+    for block in text.split(r"\begin{tabular}")[1:]:
+        columns = len(block[block.index("{l") + 1 : block.index("}")])
+        rows = re.findall(r"^(.*) \\\\$", block, re.MULTILINE)
+        assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {columns - 1}
+    assert text.count(r"\toprule") == text.count(r"\bottomrule") == 2
+
+
+def test_every_special_character_is_escaped() -> None:
+    printed = re.sub(r"\\textbackslash\{\}|\\text\w+\{\}|\\[&%$#_{}]", "", escape(r"a\b&%$#_{}~^"))
+    assert printed == "ab"
+    assert escape("−0.5 – 1\u00a0µm") == r"$-$0.5 -- 1~\textmu{}m"
