@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from benchmark import words
-from benchmark.agreement import measure_agreement
+from benchmark.agreement import Agreement, measure_agreement
 from benchmark.charts import draw_costs, draw_plane, draw_reliability, draw_strips
 from benchmark.columns import CHOOSING, COSTS, QUALITY
 from benchmark.panels import row_of_panels, side_within
@@ -151,8 +151,7 @@ def _section(
         for method in methods
         if not method["control"] and (found := measure_reliability(dataset, method, results))
     ]
-    has_truth = any(image["target"] for image in dataset["images"])
-    agreement = None if has_truth else measure_agreement(dataset, methods, results)
+    agreement = _agreement(dataset, methods, results)
     seeds = [
         tell_seeds(names, spreads)
         for names in find_seeds(methods)
@@ -202,6 +201,18 @@ def _section(
         "costs": list(costs.values()),
         "files": {f"{anchor}-{key}": figure for key, figure in figures.items()},
     }
+
+
+def _agreement(
+    dataset: Mapping[str, Any], methods: Sequence[Mapping[str, Any]], results: Results
+) -> Agreement | None:
+    """Measure agreement where there is no truth to agree with."""
+    if any(image["target"] for image in dataset["images"]):
+        return None
+    try:
+        return measure_agreement(dataset, methods, results)
+    except UserError:
+        return None  # a restoration was damaged since the run
 
 
 def _trust_section(findings: Findings, methods: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

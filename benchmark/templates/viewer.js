@@ -3,8 +3,36 @@
 addEventListener("beforeprint", () => {
   for (const folded of document.querySelectorAll("details")) folded.open = true;
 });
-// Two images of a view under a movable divider, zoomed and moved together. Without JavaScript the
-// panels beside it show everything.
+// Every figure can be saved as a picture, in the colours of paper.
+for (const svg of document.querySelectorAll("figure > svg")) {
+  const save = document.createElement("button");
+  save.type = "button";
+  save.className = "save";
+  save.textContent = "PNG";
+  save.ariaLabel = "Save this figure as PNG";
+  save.addEventListener("click", async () => {
+    const { width, height } = svg.viewBox.baseVal;
+    const copy = svg.cloneNode(true);
+    copy.setAttribute("width", 3 * width);
+    copy.setAttribute("height", 3 * height);
+    const picture = new Image();
+    picture.src = `data:image/svg+xml,${encodeURIComponent(new XMLSerializer().serializeToString(copy))}`;
+    await picture.decode();
+    const canvas = Object.assign(document.createElement("canvas"), { width: 3 * width, height: 3 * height });
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.drawImage(picture, 0, 0);
+    const name = `${svg.closest("section").id}-${svg.querySelector("title").textContent}`;
+    const link = document.createElement("a");
+    link.download = `${name.replace(/[^A-Za-z0-9]+/g, "-")}.png`;
+    link.href = canvas.toDataURL("image/png");
+    link.click();
+  });
+  svg.after(save);
+}
+// Two images of a view under a movable divider; zoomed and moved together with all others of the
+// view. Without JavaScript the panels beside it show everything.
 for (const viewer of document.querySelectorAll(".viewer")) {
   const compare = viewer.querySelector(".compare");
   const stage = viewer.querySelector(".stage");
@@ -18,22 +46,24 @@ for (const viewer of document.querySelectorAll(".viewer")) {
   const pictures = new Map();
   for (const figure of viewer.querySelectorAll(".panels figure")) {
     const name = figure.dataset.name;
-    const picture = figure.querySelector(".picture");
-    const error = figure.querySelector(".error");
-    if (picture) pictures.set(name, picture);
-    const std = figure.querySelector(".std");
-    if (error) pictures.set(`${name} − truth`, error);
-    if (std) pictures.set(`${name}, std`, std);
+    const named = { picture: name, error: `${name} − truth`, std: `${name}, std` };
+    for (const [kind, title] of Object.entries(named)) {
+      const frame = figure.querySelector(`.${kind}`);
+      if (frame) pictures.set(title, frame);
+    }
   }
   if (pictures.size < 2) continue;
   compare.hidden = false;
 
   const show = (side, name) => {
-    const picture = pictures.get(name);
+    const picture = pictures.get(name).firstElementChild;
     side.pick.value = name;
     side.image.src = picture.src;
     side.image.alt = picture.alt;
     side.tag.textContent = name;
+    for (const [title, frame] of pictures) {
+      frame.ariaPressed = sides.some((one) => one.pick.value === title);
+    }
   };
   for (const side of sides) {
     for (const name of pictures.keys()) side.pick.add(new Option(name));
@@ -44,7 +74,7 @@ for (const viewer of document.querySelectorAll(".viewer")) {
   show(sides[0], names[0]);
   show(sides[1], chosen ? chosen.dataset.name : names[1]);
   for (const [name, picture] of pictures) {
-    picture.addEventListener("click", () => show(sides[1], name));
+    picture.addEventListener("click", (event) => show(sides[event.shiftKey ? 0 : 1], name));
   }
 
   let zoom = 1, x = 0, y = 0;
@@ -52,11 +82,11 @@ for (const viewer of document.querySelectorAll(".viewer")) {
   const draw = () => {
     x = within(x);
     y = within(y);
-    stage.style.setProperty("--zoom", zoom);
-    stage.style.setProperty("--x", x);
-    stage.style.setProperty("--y", y);
-    stage.style.setProperty("--split", `${split.value}%`);
-    stage.classList.toggle("zoomed", zoom > 1);
+    viewer.style.setProperty("--zoom", zoom);
+    viewer.style.setProperty("--x", x);
+    viewer.style.setProperty("--y", y);
+    viewer.style.setProperty("--split", `${split.value}%`);
+    viewer.classList.toggle("zoomed", zoom > 1);
     zoomText.textContent = `${zoom}×`;
   };
   const zoomTo = (next, cx = 0.5, cy = 0.5) => {
@@ -93,10 +123,21 @@ for (const viewer of document.querySelectorAll(".viewer")) {
     stage.addEventListener(end, () => { drag = null; });
   }
   stage.addEventListener("dblclick", (event) => zoomTo(zoom === 1 ? 4 : 1, ...place(event)));
+  stage.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey) return; // the page scrolls
+    event.preventDefault();
+    if (event.deltaY) zoomTo(event.deltaY < 0 ? zoom * 2 : zoom / 2, ...place(event));
+  }, { passive: false });
   stage.addEventListener("keydown", (event) => {
     const moves = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
     if (event.key === "+" || event.key === "=") zoomTo(zoom * 2);
     else if (event.key === "-") zoomTo(zoom / 2);
+    else if (event.key === "0") zoomTo(1);
+    else if (event.key === " ") {
+      const [left, right] = sides.map((side) => side.pick.value);
+      show(sides[0], right);
+      show(sides[1], left);
+    }
     else if (event.key in moves && zoom > 1) {
       x += 0.1 * moves[event.key][0];
       y += 0.1 * moves[event.key][1];

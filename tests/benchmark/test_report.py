@@ -1,55 +1,30 @@
 import base64
 import io
+import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from PIL import Image
 
-from benchmark import run as run_module
-from benchmark.metrics import METRICS
 from benchmark.panels import make_view, side_within
 from benchmark.report import write_report
 from benchmark.run import run_benchmark
 from benchmark.scores import Results
+from benchmark.trust.findings import COLUMNS, SCHEMA
 from packages import images
 from packages.cli import UserError
 from tests.benchmark import stand_ins
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-METRICS_SHOWN = {**stand_ins.FEW_METRICS, "coverage_90": METRICS["coverage_90"]}
-
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three packages and the controls on data with truth and without; one cell failed."""
-    folder = tmp_path_factory.mktemp("report")
-    data = [
-        stand_ins.dataset(folder / "cells & more", 4),
-        stand_ins.dataset(folder / "real", 1, truth=False),
-    ]
-    packages = [
-        stand_ins.package(folder / "net.zip"),
-        stand_ins.package(folder / "other.zip", "fail on one"),
-        stand_ins.package(folder / "sampler.zip", "be uncertain"),
-    ]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "open_package", stand_ins.open_package)
-        patch.setattr(run_module, "open_method", stand_ins.StandIns().open_method)
-        patch.setattr(run_module, "METRICS", METRICS_SHOWN)
-        run_benchmark(packages, data, folder / "results")
-    write_report(folder / "results")
-    return folder / "results"
-
-
-@pytest.fixture(scope="module")
-def page(results: Path) -> str:
-    return (results / "report.html").read_text(encoding="utf-8")
+def page(reported: Path) -> str:
+    return (reported / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_page_needs_nothing_else(page: str) -> None:
@@ -59,8 +34,8 @@ def test_the_page_needs_nothing_else(page: str) -> None:
     assert "@import" not in page
 
 
-def test_pictures_are_files_too(results: Path) -> None:
-    rows = sorted((results / "figures").glob("*-image-*.svg"))
+def test_pictures_are_files_too(reported: Path) -> None:
+    rows = sorted((reported / "figures").glob("*-image-*.svg"))
     assert len(rows) == 3  # the first and the worst of one dataset, the only one of the other
     for file in rows:
         pictures = re.findall(r'href="data:image/png;base64,([^"]+)"', file.read_text("utf-8"))
@@ -99,16 +74,16 @@ def test_pictures_are_eight_bit_png(page: str) -> None:
     assert modes == {"L", "P"}
 
 
-def test_figures_are_well_formed_files(results: Path) -> None:
-    figures = sorted((results / "figures").glob("*.svg"))
+def test_figures_are_well_formed_files(reported: Path) -> None:
+    figures = sorted((reported / "figures").glob("*.svg"))
     assert "cells-more-si_psnr_a.svg" in [figure.name for figure in figures]
     for figure in figures:
         ElementTree.fromstring(figure.read_text(encoding="utf-8"))
 
 
-def test_reliability_is_drawn_for_who_states_a_standard_deviation(results: Path) -> None:
+def test_reliability_is_drawn_for_who_states_a_standard_deviation(reported: Path) -> None:
     for name in ("cells-more-coverage.svg", "cells-more-errors.svg"):
-        figure = (results / "figures" / name).read_text(encoding="utf-8")
+        figure = (reported / "figures" / name).read_text(encoding="utf-8")
         assert ">sampler</text>" in figure
         assert ">net</text>" not in figure
 
@@ -124,12 +99,12 @@ def test_calibration_has_a_table_without_those_who_state_none(page: str) -> None
     assert ">net</th>" not in table[0]
 
 
-def test_the_same_scores_give_the_same_page(results: Path, page: str) -> None:
-    assert write_report(results).read_text(encoding="utf-8") == page
+def test_the_same_scores_give_the_same_page(reported: Path, page: str) -> None:
+    assert write_report(reported).read_text(encoding="utf-8") == page
 
 
-def test_images_that_moved_away_leave_the_scores(results: Path, tmp_path: Path) -> None:
-    shutil.copytree(results, tmp_path / "results")
+def test_images_that_moved_away_leave_the_scores(reported: Path, tmp_path: Path) -> None:
+    shutil.copytree(reported, tmp_path / "results")
     facts = (tmp_path / "results/run.json").read_text()
     (tmp_path / "results/run.json").write_text(facts.replace("/input/", "/gone/"))
     moved = write_report(tmp_path / "results").read_text(encoding="utf-8")
@@ -197,15 +172,81 @@ def test_the_dataset_says_the_pixel_size_where_the_file_does_not(
     assert make_view(facts, "", [], {}, 64, of_dataset).bar_um == bar_um
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
-def test_a_browser_runs_the_page_without_a_complaint(results: Path, tmp_path: Path) -> None:
-    flags = (
-        "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
-        "--disable-component-update --disable-sync --enable-logging=stderr --v=0 --dump-dom"
+@pytest.mark.parametrize("dataset", ["cells & more", "real"])
+def test_a_damaged_restoration_costs_its_own_panel(
+    reported: Path, tmp_path: Path, dataset: str
+) -> None:
+    shutil.copytree(reported, tmp_path / "results")
+    file = tmp_path / "results/predictions/sampler" / dataset / "0000.ome.tif"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    damaged = write_report(tmp_path / "results").read_text(encoding="utf-8")
+    assert damaged.count('<div class="absent">no image</div>') == 1
+    assert damaged.count('<article class="viewer"') == 3
+
+
+def test_datasets_whose_names_look_alike_have_pages_and_files_of_their_own(tmp_path: Path) -> None:
+    names = ("α", "β", "a b", "a-b", "provenance")
+    data = [
+        stand_ins.dataset(tmp_path / str(i), 1, truth=False, name=name)
+        for i, name in enumerate(names)
+    ]
+    run_benchmark([], data, tmp_path / "results")
+    page = write_report(tmp_path / "results").read_text(encoding="utf-8")
+    anchors = re.findall(r'id="([^"]+)"', page)
+    assert len(anchors) == len(set(anchors))
+    sections = re.findall(r'<section id="([^"]+)"', page)
+    assert sections == ["dataset", "dataset-2", "a-b", "a-b-2", "provenance-2", "provenance"]
+    files = {file.stem for file in (tmp_path / "results/tables").glob("*.csv")}
+    assert files == set(sections[:-1])
+
+
+def test_what_images_without_truth_cannot_tell_is_said_of_them_only(page: str) -> None:
+    cells, real = page.split('<section id="real">')
+    assert "What these images cannot tell" not in cells
+    assert "What these images cannot tell" in real
+    assert '<table class="agreement">' not in cells
+    assert '<table class="agreement">' in real
+
+
+def test_places_are_of_packages_samples_and_controls(page: str) -> None:
+    table = re.search(r'<table class="plain ranks">.*?</table>', page, re.DOTALL)
+    assert table is not None
+    for name in ("net", "sampler", "sampler (sample)", "input"):
+        assert f'<th scope="row">{name}</th>' in table[0]
+    assert "truth</th>" not in table[0]
+    assert "other</th>" not in table[0]  # it failed on an image
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [('{"schema": 0}', "in schema 0"), ('{"schema": 1}', "did not finish")]
+)
+def test_results_of_another_version_or_unfinished_are_refused_in_a_sentence(
+    tmp_path: Path, content: str, said: str
+) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(UserError, match=said):
+        write_report(tmp_path)
+
+
+def test_trust_tests_have_a_section_of_their_own(reported: Path, tmp_path: Path) -> None:
+    shutil.copytree(reported, tmp_path / "results")
+    table = pd.DataFrame(
+        [("net", "points", "30 photons", "d50_um", None, 0.5, 0.4, 0.6, 9)], columns=list(COLUMNS)
     )
-    command = [str(CHROMIUM), *flags.split(), f"--user-data-dir={tmp_path}"]
-    url = (results / "report.html").as_uri()
-    done = subprocess.run([*command, url], capture_output=True, text=True, timeout=60, check=True)
-    assert "CONSOLE" not in done.stderr
-    assert '<div class="compare">' in done.stdout  # the script took away its "hidden"
-    assert re.search(r'<span class="tag right"[^>]*>net</span>', done.stdout)
+    (tmp_path / "trust/figures").mkdir(parents=True)
+    table.to_csv(tmp_path / "trust/trust.csv", index=False)
+    (tmp_path / "trust/figures/points.svg").write_text("<svg><title>Two points</title></svg>")
+    verdict = {"package": "net", "sentence": "splits < 1 %", "faults": ["bridges gaps"]}
+    facts = {
+        "schema": SCHEMA,
+        "draws": 7,
+        "packages": [{"name": "net", "control": False, "sha256": "other"}],
+        "verdicts": [verdict],
+        "figures": {"points": "Two points"},
+    }
+    (tmp_path / "trust/trust.json").write_text(json.dumps(facts))
+    page = write_report(tmp_path / "results", tmp_path / "trust").read_text(encoding="utf-8")
+    section = page[page.index('<section id="trust">') :]
+    for said in ("Splits &lt; 1 %.", "Bridges gaps", "another version", "<td>0.4 – 0.6</td>"):
+        assert said in section
+    assert "<title>Two points</title>" in section

@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import pytest
+
+from benchmark import run as run_module
+from benchmark.metrics import METRICS
+from benchmark.report import write_report
+from benchmark.run import run_benchmark
+from tests.benchmark import stand_ins
+
+SHOWN = {**stand_ins.FEW_METRICS, "coverage_90": METRICS["coverage_90"]}
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results with their page: three packages and the controls, with truth and without.
+
+    One cell failed. Not to be changed.
+    """
+    folder = tmp_path_factory.mktemp("report")
+    data = [
+        stand_ins.dataset(folder / "cells & more", 4),
+        stand_ins.dataset(folder / "real", 1, truth=False),
+    ]
+    packages = [
+        stand_ins.package(folder / "net.zip"),
+        stand_ins.package(folder / "other.zip", "fail on one"),
+        stand_ins.package(folder / "sampler.zip", "be uncertain"),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "open_package", stand_ins.open_package)
+        patch.setattr(run_module, "open_method", stand_ins.StandIns().open_method)
+        patch.setattr(run_module, "METRICS", SHOWN)
+        run_benchmark(packages, data, folder / "results")
+    write_report(folder / "results")
+    return folder / "results"
