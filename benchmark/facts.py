@@ -25,6 +25,7 @@ _CODE = (
     "benchmark/run.py",
     "packages/datasets.py",
     "packages/formats/*.py",
+    "packages/geometry.py",
     "packages/images.py",
     "packages/measure.py",
     "packages/normalise.py",

@@ -5,10 +5,8 @@ come from outside, so that every window of it is processed alike. Blocks are (c,
 a 2-D network takes blocks with a single z.
 """
 
-import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -23,19 +21,12 @@ from bioimageio.spec.model import v0_5
 from numpy.typing import NDArray
 
 from packages.cli import UserError
-from packages.package import Package, spatial_axes
+from packages.geometry import geometry, letters
+from packages.package import Package
 from packages.statistics import Blocks, Moments, moments, quantiles
 from packages.tiles import AxisGeometry
 
 Statistics = dict[Measure, MeasureValue]
-SomeAxis = v0_5.InputAxis | v0_5.OutputAxis
-
-# Overlap of windows where a package is silent about its halo, by number of spatial axes: about
-# half the field of view of a U-Net with three levels.
-_UNDECLARED_HALO = {2: 64, 3: 16}
-# Windows of a fixed size start at multiples of a power of two: five poolings by 2 are the most in
-# use. A quarter of the size leaves room for a halo.
-_FIXED_SIZE_STEP = 32
 
 
 class Network:
@@ -68,13 +59,13 @@ class Network:
         self, package: Package, *, weights: str | None = None, device: str | None = None
     ) -> None:
         self.package = package
-        self.geometry = _geometry(package)
+        self.geometry = geometry(package)
         self.input_channels = 1
         for axis in package.input.axes:
             if isinstance(axis, v0_5.ChannelAxis):
                 self.input_channels = len(axis.channel_names)
-        self._input_letters = _letters(package.input)
-        self._output_letters = _letters(package.output)
+        self._input_letters = letters(package.input)
+        self._output_letters = letters(package.output)
         self._pre, self._post = _processing(package)
         self._measures = {m for op in (*self._pre, *self._post) for m in op.required_measures}
         self._refuse_measures()
@@ -156,13 +147,23 @@ class Network:
     def _run(self, members: Mapping[Any, Tensor]) -> dict[Any, Tensor]:
         try:
             given = self._forward(members)
-        except (MemoryError, torch.OutOfMemoryError) as error:
-            raise UserError("The network ran out of memory: choose a smaller --tile.") from error
         except Exception as error:
             # Every backend raises its own kinds.
+            if _lacks_memory(error):
+                raise UserError(
+                    "The network ran out of memory: choose a smaller --tile."
+                ) from error
             raise UserError(
                 f"{self.package.path}: its network failed: {_last_line(error)}."
             ) from error
+        output = given.get(self.package.output.id)
+        if output is None:
+            raise UserError(
+                f"{self.package.path}: its network gives no '{self.package.output.id}', which its "
+                "description promises."
+            )
+        if np.iscomplexobj(output.to_numpy()):
+            raise UserError(f"{self.package.path}: its network gives complex values, no image.")
         return {name: tensor for name, tensor in given.items() if tensor is not None}
 
     def _check(self, values: NDArray[np.float32], block: NDArray[np.floating]) -> None:
@@ -285,59 +286,10 @@ def _load(
     return adapter.forward
 
 
-def _letters(tensor: v0_5.InputTensorDescr | v0_5.OutputTensorDescr) -> str:
-    """Return the axes of a tensor in its order, by their letters among b, c, z, y, x."""
-    spatial = {str(axis.id): letter for letter, axis in spatial_axes(tensor).items()}
-    kinds = {"batch": "b", "channel": "c"}
-    return "".join(kinds.get(axis.type) or spatial.get(str(axis.id), "?") for axis in tensor.axes)
-
-
-def _geometry(package: Package) -> dict[str, AxisGeometry]:
-    before, after = spatial_axes(package.input), spatial_axes(package.output)
-    letters = _letters(package.input) + _letters(package.output)
-    if "?" in letters or set(before) != set(after) or not {"y", "x"} <= set(before):
-        raise UserError(
-            f"{package.path} does not turn an image into an image of the same axes: "
-            "only such models can be run."
-        )
-    return {d: _axis_geometry(package, before[d], after[d], len(before)) for d in before}
-
-
-def _axis_geometry(package: Package, before: SomeAxis, after: SomeAxis, ndim: int) -> AxisGeometry:
-    size = before.size
-    scale = Fraction(before.scale / after.scale).limit_denominator(64)
-    if isinstance(size, int):
-        quarter = 2 ** max((size // 4).bit_length() - 1, 0)
-        minimum, step = size, math.gcd(size, quarter, _FIXED_SIZE_STEP)
-    elif isinstance(size, v0_5.ParameterizedSize):
-        minimum, step = size.min, size.step
-    else:
-        raise _unclear(package, before)
-    if isinstance(after.size, v0_5.SizeReference) and after.size.axis_id == before.id:
-        offset = after.size.offset
-    elif isinstance(after.size, int) and isinstance(size, int):
-        if scale == 1 and after.size > size:
-            scale = Fraction(after.size, size)
-        offset = int(after.size - size * scale)
-    else:
-        raise _unclear(package, before)
-    margin = Fraction(-offset, 2) / scale
-    if margin < 0 or margin.denominator != 1:
-        raise _unclear(package, before)
-    halo = getattr(after, "halo", None)
-    inside = _UNDECLARED_HALO[ndim] if halo is None else math.ceil(halo / scale)
-    if halo is None and isinstance(size, int):
-        inside = min(inside, size // 4)
-    # A halo that ends between two output pixels is widened to the next.
-    inside = math.ceil(inside / scale.denominator) * scale.denominator
-    return AxisGeometry(minimum, step, isinstance(size, int), scale, inside, int(margin))
-
-
-def _unclear(package: Package, axis: SomeAxis) -> UserError:
-    return UserError(
-        f"{package.path}: how the output's size follows from the input along '{axis.id}' "
-        "is not something that can be done window by window."
-    )
+def _lacks_memory(error: Exception) -> bool:
+    """Tell whether memory ran out; on a CPU torch and ONNX Runtime say it in words alone."""
+    kinds = (MemoryError, torch.OutOfMemoryError)
+    return isinstance(error, kinds) or "allocate memory" in str(error)
 
 
 def _last_line(error: Exception) -> str:

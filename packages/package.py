@@ -3,17 +3,18 @@
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, Literal, get_args
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from typing import Any, Literal, cast, get_args
 
 from bioimageio.spec import InvalidDescr, ValidationContext, build_description
 from bioimageio.spec.common import RelativeFilePath
 from bioimageio.spec.model import v0_5
 from bioimageio.spec.utils import read_yaml
 from loguru import logger
+from pydantic import BaseModel
 
 from packages.cli import UserError
 from packages.files import sha256
@@ -24,6 +25,8 @@ Weights = Literal["pytorch_state_dict", "torchscript", "onnx"]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 
 _DESCRIPTIONS = ("rdf.yaml", "bioimageio.yaml")
+LARGEST_BYTES = 8 * 2**30
+"""Of a zip, unpacked: more would fill a disk by a mistake, or by intent."""
 _MICROMETRES = {
     "meter": 1e6,
     "centimeter": 1e4,
@@ -71,8 +74,13 @@ class Package:
 
     @property
     def output(self) -> v0_5.OutputTensorDescr:
-        """The image that comes out: the first output."""
-        return self.description.outputs[0]
+        """The image that comes out: of several outputs the first that is one.
+
+        An image has the spatial axes of the input, with sizes that follow from the input's. Where
+        no output does, it is the first, and running it will say what is wrong with it.
+        """
+        outputs = self.description.outputs
+        return next((o for o in outputs if _is_image_of(o, self.input)), outputs[0])
 
     @property
     def pixel_size_um(self) -> dict[str, float]:
@@ -124,6 +132,11 @@ def open_package(path: Path, *, trust: bool = False) -> Generator[Package, None,
         if not path.is_dir():
             _extract(path, folder)
         description = _describe(path, folder)
+        for file in _files_named_in(description):
+            if not (folder / file).resolve().is_relative_to(folder.resolve()):
+                raise UserError(
+                    f"{path} refers to '{file}', which is not inside it: get the complete package."
+                )
         required = [i for i in description.inputs if not i.optional]
         if len(required) != 1:
             raise UserError(
@@ -182,6 +195,15 @@ def spatial_axes(
     return {dimension: named[dimension] for dimension in "zyx" if dimension in named}
 
 
+def _is_image_of(output: v0_5.OutputTensorDescr, given: v0_5.InputTensorDescr) -> bool:
+    before, after = spatial_axes(given), spatial_axes(output)
+    return before.keys() == after.keys() and all(
+        isinstance(axis.size, v0_5.SizeReference)
+        or (isinstance(axis.size, int) and axis.size > 1 and isinstance(before[d].size, int))
+        for d, axis in after.items()
+    )
+
+
 def _extract(path: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -193,6 +215,14 @@ def _extract(path: Path, folder: Path) -> None:
                     raise UserError(
                         f"{path} holds '{name}', a path outside itself: do not use this file."
                     )
+            # No more than what a file states is ever unpacked of it.
+            stated = sum(file.file_size for file in archive.infolist())
+            if stated > LARGEST_BYTES:
+                raise UserError(
+                    f"{path} would unpack to {stated / 2**30:.0f} GiB, more than the "
+                    f"{LARGEST_BYTES / 2**30:.0f} that a package may have: unpack it yourself and "
+                    "give the folder, if you trust its authors."
+                )
             archive.extractall(folder)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise UserError(
@@ -231,6 +261,20 @@ def _describe(path: Path, folder: Path) -> v0_5.ModelDescr:
     return description
 
 
+def _files_named_in(entry: object) -> Iterator[PurePath]:
+    """Yield every file of this machine that a description, or an entry of it, names."""
+    if isinstance(entry, RelativeFilePath):
+        yield entry.path
+    elif isinstance(entry, PurePath):
+        yield entry
+    elif isinstance(entry, BaseModel):
+        for name in type(entry).model_fields:
+            yield from _files_named_in(getattr(entry, name))
+    elif isinstance(entry, list | tuple):
+        for each in cast(Sequence[object], entry):
+            yield from _files_named_in(each)
+
+
 def _first_error(description: object) -> str:
     summary = getattr(description, "validation_summary", None)
     for detail in summary.details if summary else ():
@@ -257,10 +301,10 @@ def _runnable(
             )
     present: list[Weights] = [w for w in WEIGHTS if getattr(description.weights, w) is not None]
     for format_ in present:
-        _refuse_outside(path, folder, getattr(description.weights, format_).source)
+        _refuse_absent(path, folder, getattr(description.weights, format_).source)
     state = description.weights.pytorch_state_dict
     if state and isinstance(state.architecture, v0_5.ArchitectureFromFileDescr):
-        _refuse_outside(path, folder, state.architecture.source)
+        _refuse_absent(path, folder, state.architecture.source)
     if state and not trust and not _is_ours(folder, state.architecture):
         present.remove("pytorch_state_dict")
         if not present:
@@ -273,10 +317,10 @@ def _runnable(
     return tuple(present)
 
 
-def _refuse_outside(path: Path, folder: Path, source: object) -> None:
-    """Refuse a file that would have to be fetched, or that lies elsewhere on this machine."""
-    file = (folder / source.path).resolve() if isinstance(source, RelativeFilePath) else None
-    if file is None or not file.is_relative_to(folder.resolve()):
+def _refuse_absent(path: Path, folder: Path, source: object) -> None:
+    """Refuse a file that would have to be fetched, or that is missing."""
+    file = folder / source.path if isinstance(source, RelativeFilePath) else None
+    if file is None:
         raise UserError(
             f"{path} refers to '{source}', which is not inside it: get the complete package."
         )

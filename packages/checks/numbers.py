@@ -124,8 +124,8 @@ def tiles_equal_whole(subject: Subject) -> Result:
         whole = restore(stack, tile=tile + 2 * max(height, width))
         tiled = restore(stack, tile=tile)
         values[f"{height}x{width}"] = relative_difference(whole.values, tiled.values)
-    stated = subject.package.own_entries.get("tiles_tolerance", SAME_TOLERANCE)
-    tolerance = min(stated, TILES_TOLERANCE)
+    stated = subject.package.own_entries.get("tiles_tolerance")
+    tolerance = min(stated, TILES_TOLERANCE) if isinstance(stated, float) else SAME_TOLERANCE
     problems = [
         f"at {size} tiles differ from the whole by {value:.1e} of the range"
         for size, value in values.items()
