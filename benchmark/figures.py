@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from benchmark.drawing import ACCENT, HALO, LETTER, LINE, RIGHT, WIDTH, scale, svg, x_axis
+from benchmark.drawing import ACCENT, BOLD_LETTER, HALO, LINE, RIGHT, WIDTH, scale, svg, x_axis
 from benchmark.statistics import Estimate
 
 _ROW = 24
@@ -61,7 +61,7 @@ def strip_plot(rows: Sequence[Row], axis: str) -> str:
     str
         An SVG element.
     """
-    left = 16 + LETTER * max(len(row.name) for row in rows)
+    left = 16 + BOLD_LETTER * max(len(row.name) for row in rows)
     height = 10 + _ROW * len(rows) + 44
     bottom = 10 + _ROW * len(rows)
     shown = [value for row in rows for value in row.values.values()]
@@ -114,7 +114,7 @@ def reliability_plot(lines: Sequence[Line], x_label: str, y_label: str) -> str:
         An SVG element; packages differ in dashes and carry their names, not colours alone.
     """
     left, top, bottom = 52.0, 26.0, 286.0
-    right = WIDTH - RIGHT - LETTER * max(len(line.name) for line in lines) - 10
+    right = WIDTH - RIGHT - BOLD_LETTER * max(len(line.name) for line in lines) - 10
     shown = [value for line in lines for p in (*line.points, *line.rings) for value in p]
     y_ticks, y = scale([0.0, *shown], bottom, top, intervals=6)
     x_ticks, x = scale([0.0, *shown], left, right, intervals=6)

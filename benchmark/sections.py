@@ -32,8 +32,8 @@ def tell_limits(dataset: Mapping[str, Any]) -> list[str]:
     said = [
         "Added detail: without truth nothing here tells restored detail from invented detail. A "
         "score of agreement with the input is perfect for whoever adds nothing.",
-        "Hallucination: whether structure was invented where there is none. Only phantoms show it: "
-        "see `python -m benchmark trust`.",
+        "Hallucination: whether structure was invented where there is none. Phantoms show it, as "
+        "the trust tests do.",
         "Absolute intensities: restored images are in relative units, and no truth says what they "
         "should be.",
         "Calibration: whether a stated standard deviation is as large as the error, as no error is "

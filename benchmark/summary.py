@@ -61,7 +61,7 @@ class Family:
     columns, rows
         Those with a value.
     absent
-        Sentences naming those without and why.
+        Sentences naming the rows without and why.
     """
 
     title: str
@@ -99,22 +99,28 @@ class Summary:
     @property
     def families(self) -> tuple[Family, ...]:
         """Return one table for each family of metrics that has a value."""
-        kinds = list(dict.fromkeys(column.family for column in self.columns))
-        families = [self._family(kind, first=kind == kinds[0]) for kind in kinds]
-        return tuple(family for family in families if family.rows)
+        measured = [column for i, column in enumerate(self.columns) if self._is_measured(i)]
+        kinds = list(dict.fromkeys(column.family for column in measured))
+        return tuple(self._family(kind, first=kind == kinds[0]) for kind in kinds)
 
-    def _family(self, kind: str, *, first: bool) -> Family:
-        kept: list[int] = []
+    @property
+    def unmeasured(self) -> tuple[str, ...]:
+        """Return sentences naming the metrics in which nobody has a value, and why."""
         absent: dict[str, list[str]] = {}
         for i, column in enumerate(self.columns):
-            if column.family != kind:
-                continue
             cells = [row.cells[i] for row in self.rows if row.cells]
-            if any(cell.measured for cell in cells):
-                kept.append(i)
-            elif any(cell.footnote for cell in cells):
+            if not self._is_measured(i) and any(cell.footnote for cell in cells):
                 absent.setdefault(_why(cells), []).append(column.label)
+        return _sentences(absent)
+
+    def _is_measured(self, i: int) -> bool:
+        return any(row.cells[i].measured for row in self.rows if row.cells)
+
+    def _family(self, kind: str, *, first: bool) -> Family:
+        columns = enumerate(self.columns)
+        kept = [i for i, column in columns if column.family == kind and self._is_measured(i)]
         rows: list[Row] = []
+        absent: dict[str, list[str]] = {}
         for row in self.rows:
             cells = tuple(row.cells[i] for i in kept) if row.cells else ()
             if any(cell.measured for cell in cells) or (row.reason and first):
@@ -127,7 +133,7 @@ class Summary:
             (about.__doc__ or "").partition("\n")[0] if about else "",
             tuple(self.columns[i] for i in kept),
             tuple(rows),
-            tuple(f"{', '.join(names)}: {reason}" for reason, names in absent.items()),
+            _sentences(absent),
         )
 
 
@@ -219,6 +225,11 @@ def _sample_of(method: Mapping[str, Any], table: pd.DataFrame) -> list[dict[str,
     if name not in set(table["package"]):
         return []
     return [{**method, "name": name, "title": f"One sample of {method['title']}"}]
+
+
+def _sentences(absent: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Write who or what is absent, by the reason."""
+    return tuple(f"{', '.join(names)}: {reason}" for reason, names in absent.items())
 
 
 def _why(cells: Sequence[Entry]) -> str:

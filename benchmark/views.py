@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.columns import CHOOSING
+from benchmark.columns import CHOOSING, Column, column_of
 from benchmark.contests import TRUTH
 from benchmark.panels import View, make_view
 from benchmark.scores import PLACE, Place, Results, Scores
@@ -35,14 +35,12 @@ def choose_images(
     names = sorted(image["name"] for image in dataset["images"])
     chosen = {names[0]: "first in the order of names"} if names else {}
     package = next((m["name"] for m in facts["packages"] if not m["control"]), None)
-    here = table[
-        (table["dataset"] == dataset["name"])
-        & (table["package"] == package)
-        & (table["metric"] == CHOOSING.metric)
-    ]
+    here = table[table["dataset"] == dataset["name"]]
+    metric = _chooser(here)
+    here = here[(here["package"] == package) & (here["metric"] == metric.metric)]
     if not here.empty:
         worst = str(here.sort_values(["value", "image"])["image"].iloc[0])
-        why = f"lowest {CHOOSING.label} of {package}"
+        why = f"lowest {metric.label} of {package}"
         chosen[worst] = f"{chosen[worst]}, and {why}" if worst in chosen else why
     return chosen
 
@@ -72,6 +70,7 @@ def make_views(
     list of View
         Without images that moved away, or whose input or truth was damaged, since the run.
     """
+    metric = _chooser(scores.table[scores.table["dataset"] == dataset["name"]])
     values = scores.table.set_index([*PLACE, "metric"])["value"]
     reasons = scores.not_applicable.set_index(list(PLACE))
     methods = [m for m in scores.facts["packages"] if m["name"] != TRUTH]
@@ -90,10 +89,11 @@ def make_views(
             if not file.exists():
                 notes[method["name"]] = "failed"
             for row in (place, place.of_sample):
-                key = (row.package, row.dataset, row.image, CHOOSING.metric)
+                key = (row.package, row.dataset, row.image, metric.metric)
                 if key in values.index:
                     value = float(values[key])
-                    notes[row.package] = f"{CHOOSING.format(value)} {CHOOSING.unit}"
+                    unit = metric.unit or metric.label
+                    notes[row.package] = f"{metric.format(value)} {unit}"
         why = chosen[image["name"]]
         try:
             view = make_view(image, why, restored, notes, side, dataset["pixel_size_um"])
@@ -101,3 +101,8 @@ def make_views(
             continue  # moved or damaged since the run; the scores stand without them
         views.append(view)
     return views
+
+
+def _chooser(table: pd.DataFrame) -> Column:
+    """Return what chooses the worst image: without truth, the correlation with the input."""
+    return CHOOSING if (table["metric"] == CHOOSING.metric).any() else column_of("rsp")

@@ -29,7 +29,7 @@ def about(dataset: Mapping[str, Any], sources: int) -> str:
     if any(image["target"] for image in dataset["images"]):
         text += f", with truth ({dataset['registration'] or 'registration not stated'})."
     else:
-        text += ", without truth: nothing here can certify the detail that a restoration adds."
+        text += ", without truth."
     return f"{dataset['description']} {text}".strip()
 
 
@@ -113,15 +113,10 @@ def plane_caption(summary: Summary) -> str:
 def views_caption(dataset: Mapping[str, Any]) -> str:
     """Explain the images of a dataset."""
     reference = "truth" if any(image["target"] for image in dataset["images"]) else "input"
-    text = (
+    return (
         f"Crops lie where the {reference} is brightest on average. Restored images are fitted to "
         f"the {reference} (gain and offset) and share its display range, percentiles 1 to 99.9."
     )
-    if reference == "input":
-        text += (
-            " No metric here can certify detail that a restoration added: compare with the input."
-        )
-    return text
 
 
 def reliability_caption(found: Sequence[Reliability]) -> str:

@@ -114,6 +114,19 @@ def test_costs_are_not_marked() -> None:
     assert summary(rows("a", 3 + NOISE, metric), rows("b", 1 + NOISE, metric)).best == {}
 
 
+def test_a_metric_in_which_nobody_has_a_value_has_no_column_but_a_reason() -> None:
+    absent = pd.DataFrame(
+        [(name, "d", i, "lpips_vgg", "No weights.") for name in "ab" for i in IMAGES],
+        columns=list(ABSENT.columns),
+    )
+    found = summary(
+        rows("a", 30 + NOISE), rows("a", 0.3 + NOISE / 100, "lpips_alex"), absent=absent
+    )
+    tables = {family.title: family for family in found.families}
+    assert [column.metric for column in tables["Perception"].columns] == ["lpips_alex"]
+    assert found.unmeasured == ("LPIPS (VGG): No weights.",)
+
+
 def test_a_missing_value_points_to_its_reason() -> None:
     absent = pd.DataFrame([("b", "d", "00", "ssim", "Too small.")], columns=list(ABSENT.columns))
     found = summary(rows("a", 30 + NOISE, "ssim"), rows("b", 30 + NOISE), absent=absent)
