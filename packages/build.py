@@ -3,6 +3,7 @@
 import io
 import math
 import pickle
+import re
 import tempfile
 import zipfile
 from pathlib import Path
@@ -49,6 +50,7 @@ def build(
     out: Path | None = None,
     samples: int | None = None,
     steps: int | None = None,
+    title: str | None = None,
     results: Path | None = None,
     trust_results: Path | None = None,
 ) -> Path:
@@ -69,6 +71,9 @@ def build(
         as it was trained for without it.
     steps
         In how many steps each sample is made, where the model makes it in steps.
+    title
+        Name of the package in the zoo, for a checkpoint of your own: the package then says nothing
+        of the data that the reference weights were trained on. The model's own name without it.
     results
         Folder of a finished `python -m benchmark run` of this package, built without it: its
         scores go into the model card.
@@ -83,18 +88,25 @@ def build(
     Raises
     ------
     UserError
-        No such model, a checkpoint that is missing, unreadable or of another model, a number of
-        samples or steps that the model cannot do, or results of another package.
+        No such model, a title the zoo does not take, a checkpoint that is missing, unreadable or of
+        another model, a number of samples or steps that the model cannot do, or results of another
+        package.
     """
     chosen = room(name)
     out = out or Path("dist") / f"{name}.zip"
     if out.suffix != ".zip":
         raise UserError(f"{out} does not end in .zip: a package is one zip file.")
+    if title is not None and not re.fullmatch(r"[A-Za-z0-9_+\- ()]{5,128}", title):
+        raise UserError(
+            f"'{title}' cannot be a title: give 5 to 128 English letters, digits, spaces or _+-()."
+        )
     trained = _load_checkpoint(chosen, checkpoint)
     wanted = {"samples": samples, "steps": steps}
     options = {option: value for option, value in wanted.items() if value is not None}
     with tempfile.TemporaryDirectory() as folder:
         description = _furnish(Path(folder), chosen, trained, options)
+        if title is not None:
+            card.retitle(Path(folder), description, title, trained["facts"])
         measured = read_scores(results, description, out) if results else []
         verdict = read_verdict(trust_results, description, out) if trust_results else None
         if measured or verdict:

@@ -1,6 +1,10 @@
 """The model card: what a training measured and cost, as entries and as text."""
 
+from pathlib import Path
 from typing import Any
+
+# Tags of the rooms that speak of the images their reference weights were trained on.
+_TAGS_OF_DATA = {"two-photon", "expansion-microscopy", "membrane", "glioblastoma"}
 
 
 def training_entries(facts: dict[str, Any]) -> dict[str, Any]:
@@ -54,6 +58,35 @@ def training_entries(facts: dict[str, Any]) -> dict[str, Any]:
             "hours_used": round(reached["seconds"] / 3600, 4),
         },
     }
+
+
+def retitle(folder: Path, description: dict[str, Any], title: str, facts: dict[str, Any]) -> None:
+    """Name a package after its own weights, and leave out what is said of the reference data.
+
+    Parameters
+    ----------
+    folder
+        With the package's documentation.md, whose heading is changed.
+    description
+        Content of its rdf.yaml, which is changed.
+    title
+        The name.
+    facts
+        Of the training.
+    """
+    entries = description["config"]["bioimageio"]
+    data = facts["data"]
+    description["name"] = title
+    description["description"] = (
+        f"{entries['architecture_type']} that restores images, trained on {data['name']}. "
+        f"{data['description']}"
+    ).strip()
+    description["tags"] = [tag for tag in description["tags"] if tag not in _TAGS_OF_DATA]
+    for entry in ("modality", "target_structure"):
+        entries.pop(entry, None)
+    file = folder / "documentation.md"
+    _, _, rest = file.read_text(encoding="utf-8").partition("\n")
+    file.write_text(f"# {title}\n{rest}", encoding="utf-8")
 
 
 def measured_text(facts: dict[str, Any], *, parameters: int) -> str:

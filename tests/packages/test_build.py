@@ -11,11 +11,13 @@ import torch
 import yaml
 from torch import nn
 
+from packages import build as build_module
 from packages import images
 from packages.build import build
 from packages.care.model import UNet
 from packages.cli import UserError
 from packages.export import measure_halo, save_state_dict, save_torchscript
+from packages.package import open_package
 from packages.rooms import room, rooms
 
 NETWORK: dict[str, Any] = {"depth": 1, "filters": 8, "kernel_size": 3, "coarsen": 4}
@@ -191,6 +193,33 @@ def test_a_checkpoint_of_another_room_is_refused(checkpoint: Path, tmp_path: Pat
     with pytest.raises(UserError, match="weights of 'hdn', not of 'care'"):
         build("care", checkpoint=tmp_path / "weights.pt", out=tmp_path / "x.zip")
     assert not (tmp_path / "x.zip").exists()
+
+
+def test_a_title_names_weights_of_ones_own(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_module, "save_torchscript", lambda *given: given[-1].touch())
+
+    path = build("care", checkpoint=checkpoint, out=tmp_path / "x.zip", title="CARE for actin")
+
+    with open_package(path) as package:
+        description = package.description
+        documentation = Path(str(description.root)) / "documentation.md"
+        heading = documentation.read_text(encoding="utf-8").partition("\n")[0]
+    card = description.config.bioimageio
+    assert heading == "# CARE for actin"
+    assert (description.name, description.description) == (
+        "CARE for actin",
+        "U-Net that restores images, trained on noise.",
+    )
+    assert "glioblastoma" not in description.tags
+    assert (card.modality, card.target_structure) == (None, [])
+
+
+@pytest.mark.parametrize("title", ["CARE", "CARE for µ", "a" * 129, "CARE\nfor actin"])
+def test_a_title_the_zoo_refuses_is_refused(tmp_path: Path, title: str) -> None:
+    with pytest.raises(UserError, match="cannot be a title"):
+        build("care", out=tmp_path / "x.zip", title=title)
 
 
 def test_weights_of_another_network_are_refused(checkpoint: Path, tmp_path: Path) -> None:
