@@ -3,19 +3,26 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
 from benchmark.columns import CHOOSING, COSTS, PERCEPTION, Column
 from benchmark.contests import TRUTH
-from benchmark.figures import Line, Row, reliability_plot, strip_plot
+from benchmark.curves import measure_ring_curve
+from benchmark.figures import Curve, Line, Row, curve_plot, reliability_plot, strip_plot
 from benchmark.reliability import LEVELS, Reliability
 from benchmark.scatter import Point, scatter_plot
-from benchmark.scores import SAMPLE_SUFFIX
+from benchmark.scores import SAMPLE_SUFFIX, Results
 from benchmark.statistics import estimate_mean
 from benchmark.summary import Summary
 
 _PLANE_WIDTH = 620.0
+_FILES = {"truth": "target", "repeat": "repeat"}
+_RING_CURVES = (
+    ("truth", 1 / 2, "Correlation with the truth"),
+    ("repeat", 1 / 7, "Correlation of two recordings"),
+)
 
 
 def draw_strips(
@@ -99,6 +106,45 @@ def draw_costs(summary: Summary) -> dict[str, str]:
                 f"{cost.label} ({cost.unit})",
                 f"{CHOOSING.label} ({CHOOSING.unit})",
                 logarithmic=True,
+            )
+    return figures
+
+
+def draw_ring_curves(
+    dataset: Mapping[str, Any], methods: Sequence[Mapping[str, Any]], results: Results
+) -> dict[str, str]:
+    """Draw Fourier ring correlation over frequency, with the truth and between repeats.
+
+    Parameters
+    ----------
+    dataset, methods
+        Entries of "datasets" and "packages" in run.json.
+    results
+        Where the restored images are.
+
+    Returns
+    -------
+    dict
+        SVG elements by name, without those for which the dataset has nothing.
+    """
+    figures: dict[str, str] = {}
+    for reference, threshold, label in _RING_CURVES:
+        if not any(image.get(_FILES[reference]) for image in dataset["images"]):
+            continue
+        curves = [
+            Curve(
+                found.name,
+                not method["control"],
+                tuple(zip(found.frequency.tolist(), found.correlation.tolist(), strict=True)),
+                found.crossing(threshold),
+            )
+            for method in methods
+            if method["name"] != TRUTH
+            and (found := measure_ring_curve(dataset, method, results, reference))
+        ]
+        if curves:
+            figures[f"frc-{reference}"] = curve_plot(
+                curves, threshold, "Cycles per pixel", label, _PLANE_WIDTH
             )
     return figures
 

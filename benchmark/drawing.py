@@ -17,6 +17,7 @@ WIDTH = 380.0
 RIGHT = 14.0
 LETTER, BOLD_LETTER = 6.4, 7.2  # mean width of a letter at 11 px
 LINE = 13.0  # from one line of text to the next
+_FAR = 13.0  # from here on a line leads from a label to its point
 _MARK = 6.0  # half the side of what a mark keeps free of labels
 _DIRECTIONS = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1))
 
@@ -134,6 +135,18 @@ def place_labels(
         taken.append(box)
         found.append((box[0], box[3] - 3))
     return found
+
+
+def leader(place: tuple[float, float], label: tuple[float, float], width: float) -> list[str]:
+    """Draw a line from a label that had to go away to its point."""
+    end_x = min(max(place[0], label[0]), label[0] + width)
+    end_y = label[1] - 4
+    if math.hypot(end_x - place[0], end_y - place[1]) < _FAR:
+        return []
+    return [
+        f'<line x1="{place[0]:.1f}" y1="{place[1]:.1f}" x2="{end_x:.1f}" y2="{end_y:.1f}" '
+        'stroke="currentColor" stroke-opacity="0.5" stroke-width="0.8"/>'
+    ]
 
 
 def svg(parts: Sequence[str], height: float, title: str, width: float = WIDTH) -> str:

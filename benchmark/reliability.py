@@ -73,7 +73,7 @@ def measure_reliability(
     for facts in dataset["images"]:
         place = Place(method["name"], dataset["name"], facts["name"])
         file = results.prediction_file(place)
-        item = _item(facts, dataset["pixel_size_um"])
+        item = item_of(facts, dataset["pixel_size_um"])
         if item.target is None or not (file.exists() and item.input.exists()):
             continue
         if not item.target.exists():
@@ -110,7 +110,21 @@ def measure_reliability(
     )
 
 
-def _item(facts: Mapping[str, Any], pixel_size_um: float | None) -> Item:
+def item_of(facts: Mapping[str, Any], pixel_size_um: float | None) -> Item:
+    """Return an image of a dataset as run.json has it.
+
+    Parameters
+    ----------
+    facts
+        The image's entry there.
+    pixel_size_um
+        What the dataset says of it, µm.
+
+    Returns
+    -------
+    Item
+        Of input and truth; what else is known of it is left out.
+    """
     return Item(
         name=facts["name"],
         input=Path(facts["input"]),

@@ -10,7 +10,13 @@ import jinja2
 
 from benchmark import words
 from benchmark.agreement import Agreement, measure_agreement
-from benchmark.charts import draw_costs, draw_plane, draw_reliability, draw_strips
+from benchmark.charts import (
+    draw_costs,
+    draw_plane,
+    draw_reliability,
+    draw_ring_curves,
+    draw_strips,
+)
 from benchmark.columns import CHOOSING, COSTS, QUALITY
 from benchmark.panels import row_of_panels, side_within
 from benchmark.reliability import measure_reliability
@@ -160,18 +166,20 @@ def _section(
     strips = draw_strips(summary, table, sources)
     plane = draw_plane(summary)
     costs = draw_costs(summary)
+    ring_curves = draw_ring_curves(dataset, methods, results)
     reliability = draw_reliability(reliabilities)
     views = make_views(dataset, scores, results, chosen, side)
     figures = {
         **strips,
         **({"plane": plane} if plane else {}),
         **{f"{CHOOSING.metric}-against-{cost}": figure for cost, figure in costs.items()},
+        **ring_curves,
         **reliability,
         **{f"image-{view.image}": row_of_panels(view) for view in views},
     }
-    shown = {
-        cell.footnote for family in summary.families for row in family.rows for cell in row.cells
-    }
+    families = summary.families
+    cells = [cell for family in families for row in family.rows for cell in row.cells]
+    shown = sorted({cell.footnote for cell in cells if cell.footnote})
     return {
         "name": name,
         "anchor": anchor,
@@ -187,11 +195,13 @@ def _section(
                 "table": family,
                 "strips": [strips[c.metric] for c in family.columns if c.metric in strips],
             }
-            for family in summary.families
+            for family in families
         ],
         "caption": words.caption(summary, len(set(sources.values()))),
-        "footnotes": [(i, text) for i, text in enumerate(summary.footnotes, 1) if i in shown],
+        "numbers": {footnote: number for number, footnote in enumerate(shown, 1)},
+        "footnotes": [summary.footnotes[footnote - 1] for footnote in shown],
         "tests": [words.test_row(test) for test in summary.tests],
+        "ring_curves": list(ring_curves.values()),
         "seeds": seeds,
         "agreement": tell_agreement(agreement),
         "reliability": list(reliability.values()),

@@ -15,6 +15,7 @@ from benchmark.drawing import (
     RIGHT,
     WIDTH,
     Position,
+    leader,
     mark,
     place_labels,
     scale,
@@ -25,7 +26,6 @@ from benchmark.statistics import Estimate
 
 _LEFT, _TOP = 52.0, 26.0
 _FEW_DECADES = 2.0
-_FAR = 13.0  # from here on a line leads from a label to its point
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def scatter_plot(
     widths = [_width(point) for point in points]
     labels = place_labels(places, widths, (_LEFT, _TOP - 12, width, bottom))
     for place, label, wide in zip(places, labels, widths, strict=True):
-        parts += _leader(place, label, wide)
+        parts += leader(place, label, wide)
     for point, place in zip(points, places, strict=True):
         title = f"{point.name}: {point.x.mean:.4g}, {point.y.mean:.4g}"
         parts.append(mark(point.kind, *place, title))
@@ -147,15 +147,3 @@ def _strokes(point: Point, x: Position, y: Position) -> list[str]:
             f'y2="{y(point.y.high):.1f}" {style}/>'
         )
     return parts
-
-
-def _leader(place: tuple[float, float], label: tuple[float, float], width: float) -> list[str]:
-    """Lead from a label that had to go away to its point."""
-    end_x = min(max(place[0], label[0]), label[0] + width)
-    end_y = label[1] - 4
-    if math.hypot(end_x - place[0], end_y - place[1]) < _FAR:
-        return []
-    return [
-        f'<line x1="{place[0]:.1f}" y1="{place[1]:.1f}" x2="{end_x:.1f}" y2="{end_y:.1f}" '
-        'stroke="currentColor" stroke-opacity="0.5" stroke-width="0.8"/>'
-    ]

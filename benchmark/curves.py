@@ -1,0 +1,97 @@
+"""Fourier ring correlation of what one method restored, as a curve for a figure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.known import known_planes
+from benchmark.metrics import Known, NotApplicable
+from benchmark.metrics.ring_correlation import first_crossing, ring_correlation
+from benchmark.reliability import item_of
+from benchmark.restore import RestorationError
+from benchmark.scores import Place, Results
+from packages import images
+from packages.cli import UserError
+
+_IMAGES = 12  # of a dataset, evenly spread: enough for a figure
+_POINTS = 60
+
+
+@dataclass(frozen=True)
+class RingCurve:
+    """How well the images of one method agree with a reference, by spatial frequency.
+
+    Attributes
+    ----------
+    name
+        Of the method.
+    frequency
+        (points,), cycles per pixel.
+    correlation
+        (points,), mean over images.
+    """
+
+    name: str
+    frequency: NDArray[np.float64]
+    correlation: NDArray[np.float64]
+
+    def crossing(self, threshold: float) -> float:
+        """Return the frequency at which the curve falls below a threshold, or else its end."""
+        found = float(first_crossing(self.frequency, self.correlation - threshold))
+        return float(self.frequency[-1]) if np.isnan(found) else found
+
+
+def measure_ring_curve(
+    dataset: Mapping[str, Any], method: Mapping[str, Any], results: Results, reference: str
+) -> RingCurve | None:
+    """Correlate what a method restored with the truth, or with what it made of the repeat.
+
+    Parameters
+    ----------
+    dataset, method
+        Entries of "datasets" and "packages" in run.json.
+    results
+        Where the restored images are.
+    reference
+        "truth" or "repeat".
+
+    Returns
+    -------
+    RingCurve or None
+        Of the middle planes of 12 images, evenly spread; None where there is nothing to compare.
+    """
+    frequency = np.linspace(0, 0.5, _POINTS)
+    found: list[NDArray[np.float64]] = []
+    for facts in _spread(dataset["images"]):
+        known = _known(Place(method["name"], dataset["name"], facts["name"]), facts, results)
+        one, other = known.get("prediction"), known.get(reference)
+        if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
+            continue
+        try:
+            curve = ring_correlation(one, other)
+        except NotApplicable:
+            continue
+        found.append(np.interp(frequency, curve.frequency, curve.correlation))
+    if not found:
+        return None
+    return RingCurve(method["name"], frequency, np.mean(found, axis=0))
+
+
+def _spread(facts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    places = np.linspace(0, len(facts) - 1, min(len(facts), _IMAGES)).round().astype(int)
+    return [facts[i] for i in places]
+
+
+def _known(place: Place, facts: Mapping[str, Any], results: Results) -> Known:
+    """Return what is known of the middle plane; nothing where a file moved or was damaged."""
+    repeat = results.repeat_file(place)
+    try:
+        restored = images.read(results.prediction_file(place))
+        again = images.read(repeat) if repeat.exists() else None
+        planes = known_planes(restored, item_of(facts, None), {}, again)
+    except (UserError, RestorationError):
+        return {}
+    return planes[len(planes) // 2]

@@ -1,0 +1,67 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmark.curves import RingCurve, measure_ring_curve
+from benchmark.metrics.ring_correlation import ring_correlation
+from benchmark.scores import Place, Results
+from packages import images
+from tests.benchmark import stand_ins
+
+METHOD: dict[str, Any] = {"name": "net", "control": False}
+
+
+def dataset(folder: Path, count: int) -> dict[str, Any]:
+    stand_ins.dataset(folder, count)
+    names = [f"{i:04}" for i in range(count)]
+    return {
+        "name": "d",
+        "images": [
+            {
+                "name": name,
+                "source": name,
+                "input": str(folder / "input" / f"{name}.tif"),
+                "target": str(folder / "target" / f"{name}.tif"),
+            }
+            for name in names
+        ],
+    }
+
+
+def test_the_curve_is_the_mean_of_ring_correlations_with_the_truth(tmp_path: Path) -> None:
+    facts, results = dataset(tmp_path / "d", 2), Results(tmp_path / "results")
+    expected: list[np.ndarray] = []
+    for image in facts["images"]:
+        restored = images.read(Path(image["input"]))
+        images.write(results.prediction_file(Place("net", "d", image["name"])), restored)
+        truth = images.read(Path(image["target"])).values
+        curve = ring_correlation(restored.values, truth)
+        expected.append(np.interp(np.linspace(0, 0.5, 60), curve.frequency, curve.correlation))
+    found = measure_ring_curve(facts, METHOD, results, "truth")
+    assert found is not None
+    np.testing.assert_allclose(found.correlation, np.mean(expected, axis=0), atol=1e-6)
+    assert measure_ring_curve(facts, METHOD, results, "repeat") is None
+
+
+def test_a_repeat_is_what_was_restored_from_it(tmp_path: Path) -> None:
+    facts, results = dataset(tmp_path / "d", 1), Results(tmp_path / "results")
+    restored = images.read(Path(facts["images"][0]["input"]))
+    place = Place("net", "d", "0000")
+    images.write(results.prediction_file(place), restored)
+    images.write(results.repeat_file(place), 3 * restored + 1)
+    found = measure_ring_curve(facts, METHOD, results, "repeat")
+    assert found is not None
+    assert found.correlation.min() > 0.99
+
+
+def test_without_restored_images_there_is_no_curve(tmp_path: Path) -> None:
+    facts = dataset(tmp_path / "d", 1)
+    assert measure_ring_curve(facts, METHOD, Results(tmp_path / "results"), "truth") is None
+
+
+@pytest.mark.parametrize(("threshold", "at"), [(0.5, 0.25), (-1.0, 0.5)])
+def test_where_a_curve_falls_below_a_threshold(threshold: float, at: float) -> None:
+    frequency = np.linspace(0, 0.5, 11)
+    assert RingCurve("", frequency, 1 - 2 * frequency).crossing(threshold) == pytest.approx(at)
