@@ -24,11 +24,13 @@ from benchmark.scores import SAMPLE_SUFFIX, Results, Scores, read_scores
 from benchmark.sections import (
     tell_agreement,
     tell_limits,
+    tell_registration,
     tell_seeds,
     tell_values,
     tell_verdicts,
 )
 from benchmark.seeds import find_seeds, measure_spread
+from benchmark.stated import calibration_of
 from benchmark.summary import summarise
 from benchmark.tables import write_tables
 from benchmark.trust.findings import Findings, read_findings
@@ -153,7 +155,7 @@ def _section(
     methods = scores.facts["packages"]
     summary = summarise(methods, table, absent, sources)
     reliabilities = [
-        found
+        (found, calibration_of(method))
         for method in methods
         if not method["control"] and (found := measure_reliability(dataset, method, results))
     ]
@@ -167,7 +169,7 @@ def _section(
     plane = draw_plane(summary)
     costs = draw_costs(summary)
     ring_curves = draw_ring_curves(dataset, methods, results)
-    reliability = draw_reliability(reliabilities)
+    reliability = draw_reliability([found for found, _ in reliabilities])
     views = make_views(dataset, scores, results, chosen, side)
     figures = {
         **strips,
@@ -185,6 +187,7 @@ def _section(
         "anchor": anchor,
         "about": words.about(dataset, len(set(sources.values()))),
         "limits": tell_limits(dataset),
+        "registration": tell_registration(dataset.get("registered", {})),
         "summary": summary,
         "finding": words.finding(summary),
         "plane": plane,
@@ -205,7 +208,8 @@ def _section(
         "seeds": seeds,
         "agreement": tell_agreement(agreement),
         "reliability": list(reliability.values()),
-        "reliability_caption": words.reliability_caption(reliabilities),
+        "calibrations": [(one.name, rows) for one, rows in reliabilities if rows],
+        "reliability_caption": words.reliability_caption([found for found, _ in reliabilities]),
         "views": views,
         "views_caption": words.views_caption(dataset),
         "costs": list(costs.values()),

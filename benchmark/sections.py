@@ -1,6 +1,7 @@
 """What stands beside the scores: what they cannot tell, seeds, agreement and trust tests."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,6 +56,30 @@ def tell_limits(dataset: Mapping[str, Any]) -> list[str]:
             "nothing says whether a restoration could have given these counts."
         )
     return said
+
+
+def tell_registration(
+    found: Mapping[str, Mapping[str, float | str]],
+) -> tuple[list[str], list[list[str]]]:
+    """Write what registration did to each image.
+
+    Parameters
+    ----------
+    found
+        By image, entries with units in their names; see `benchmark.register`.
+
+    Returns
+    -------
+    tuple
+        Headings and rows.
+    """
+    names = list(dict.fromkeys(name for entries in found.values() for name in entries))
+    headings = [re.sub(r"_(um|px|deg)$", r", \1", name).replace("_", " ") for name in names]
+    rows = [
+        [image, *(_text(entries.get(name, "")) for name in names)]
+        for image, entries in found.items()
+    ]
+    return [heading.replace(", um", ", µm") for heading in headings], rows
 
 
 def tell_agreement(found: Agreement | None) -> list[tuple[str, list[tuple[str, float]]]]:
@@ -153,3 +178,7 @@ def tell_values(table: pd.DataFrame) -> list[tuple[str, ...]]:
         words = (str(row[name]) for name in ("package", "test", "condition", "metric"))
         rows.append((*words, value, interval, str(row["n"])))
     return rows
+
+
+def _text(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.3g}".replace("-", "−")

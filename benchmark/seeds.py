@@ -4,23 +4,18 @@ How far their scores lie apart says how much of a lead over another method may b
 the interval over images of one package says nothing of that.
 """
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from benchmark.columns import Column
 from benchmark.contests import Contest
+from benchmark.stated import training_of
 from benchmark.statistics import Estimate, estimate_mean
-from packages.cli import UserError
-from packages.files import sha256
 
-_DESCRIPTION = "rdf.yaml"
 # What differs between two seeds, or says nothing of what was trained.
 _OF_ONE_RUN = ("seed", "training_duration", "versions")
 
@@ -60,7 +55,7 @@ def find_seeds(methods: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     """
     groups: dict[str, dict[Any, str]] = {}
     for method in methods:
-        trained = {} if method["control"] else _training(method)
+        trained = training_of(method)
         if "seed" in trained:
             alike = {key: value for key, value in trained.items() if key not in _OF_ONE_RUN}
             groups.setdefault(repr(alike), {}).setdefault(trained["seed"], method["name"])
@@ -98,21 +93,3 @@ def measure_spread(
             spread = float(values.mean(axis=0).std(ddof=1))
             found.append(Spread(contest.column, estimate, spread))
     return found
-
-
-def _training(method: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how a package was trained and of what it is made, as it says itself."""
-    file = Path(method["file"])
-    try:
-        if sha256(file) != method["sha256"]:
-            return {}
-        if file.is_dir():
-            text = (file / _DESCRIPTION).read_bytes()
-        else:
-            with zipfile.ZipFile(file) as archive:
-                text = archive.read(_DESCRIPTION)
-        stated: Any = yaml.safe_load(text)
-        architecture = stated["weights"]["pytorch_state_dict"]["architecture"]
-        return {**stated["config"]["bioimageio"]["training"], "architecture": architecture}
-    except (OSError, UserError, KeyError, TypeError, zipfile.BadZipFile, yaml.YAMLError):
-        return {}

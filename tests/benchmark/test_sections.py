@@ -3,7 +3,13 @@ import pandas as pd
 import pytest
 
 from benchmark.agreement import Agreement
-from benchmark.sections import tell_agreement, tell_limits, tell_values, tell_verdicts
+from benchmark.sections import (
+    tell_agreement,
+    tell_limits,
+    tell_registration,
+    tell_values,
+    tell_verdicts,
+)
 from benchmark.trust.findings import Findings
 from benchmark.trust.verdict import Verdict
 
@@ -42,6 +48,14 @@ def test_agreement_is_written_row_by_row() -> None:
     rows = tell_agreement(Agreement(("a", "input"), values))
     assert rows[0] == ("a", [("1.00", 1.0), ("−0.25", -0.25)])
     assert tell_agreement(None) == []
+
+
+def test_registration_is_written_with_units() -> None:
+    headings, rows = tell_registration(
+        {"a": {"kept": "affine", "residual_after_median_um": 0.0312}, "b": {"rotation_deg": -1.5}}
+    )
+    assert headings == ["kept", "residual after median, µm", "rotation, deg"]
+    assert rows == [["a", "affine", "0.0312", ""], ["b", "", "", "−1.5"]]
 
 
 def findings(names: list[str]) -> Findings:
