@@ -33,6 +33,7 @@ from packages.export import (
 )
 from packages.files import replacing, sha256
 from packages.normalise import normalise
+from packages.package import open_package
 from packages.rooms import Room, room
 from packages.source import self_contained
 
@@ -114,11 +115,36 @@ def build(
         (Path(folder) / "rdf.yaml").write_text(
             yaml.safe_dump(description, sort_keys=False, allow_unicode=True, width=100), "utf-8"
         )
+        with open_package(Path(folder), trust=True):  # what nobody can open is not written
+            pass
         with replacing(out) as temporary:
             _pack(Path(folder), temporary)
     size_mib = out.stat().st_size / 2**20
     console.print(f"Made {out} ({size_mib:.1f} MiB, sha256 {sha256(out)[:12]})", soft_wrap=True)
     return out
+
+
+def statable_halo(halo: int, pixel_size_um: float) -> int:
+    """Return the next larger halo, in steps of 16 pixels, that a description can state.
+
+    The format computes the halo of the input as halo · scale / scale and takes whole numbers only,
+    and floating point makes 112.00000000000001 of 112 pixels of 0.08 µm.
+
+    Parameters
+    ----------
+    halo
+        Pixels.
+    pixel_size_um
+        The scale of input and output.
+
+    Returns
+    -------
+    int
+        Pixels.
+    """
+    while halo * pixel_size_um / pixel_size_um != halo:
+        halo += 16
+    return halo
 
 
 def _load_checkpoint(chosen: Room, checkpoint: Path | None) -> dict[str, Any]:
@@ -199,6 +225,8 @@ def _furnish(
             f"'{chosen.name}' with these settings cannot be packaged, for an image could not be "
             f"restored in tiles: {error}."
         ) from error
+    size_um = facts["data"]["pixel_size_um"]
+    halo = statable_halo(halo, size_um or 1.0)
     # The format wants something left when the halo is cropped; sizes are multiples of the step.
     smallest = math.ceil((2 * halo + step) / step) * step
     example = _fitted(example, smallest, step)
@@ -219,7 +247,6 @@ def _furnish(
 
     np.save(folder / "test-input.npy", example[None, None])
     np.save(folder / "test-output.npy", restored.numpy())
-    size_um = facts["data"]["pixel_size_um"]
     pixel = {"y": size_um, "x": size_um} if size_um else {}
     for side, image in (("input", example), ("output", restored[0, 0].numpy())):
         sample = xr.DataArray(image, dims=("y", "x"), attrs={"pixel_size_um": pixel})

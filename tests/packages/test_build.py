@@ -9,11 +9,13 @@ import onnx
 import pytest
 import torch
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from packages import build as build_module
 from packages import images
-from packages.build import build
+from packages.build import build, statable_halo
 from packages.care.model import UNet
 from packages.cli import UserError
 from packages.export import measure_halo, save_state_dict, save_torchscript
@@ -278,3 +280,16 @@ def test_a_damaged_checkpoint_is_refused(
     torch.save(damage(torch.load(checkpoint, weights_only=True)), tmp_path / "weights.pt")
     with pytest.raises(UserError, match=message):
         build("care", checkpoint=tmp_path, out=tmp_path / "o.zip")
+
+
+@given(st.integers(1, 40), st.floats(0.001, 10))
+def test_a_halo_is_grown_until_the_format_can_state_it(sixteens: int, scale: float) -> None:
+    halo = statable_halo(16 * sixteens, scale)
+    assert halo * scale / scale == halo
+    assert halo >= 16 * sixteens
+    assert halo % 16 == 0
+
+
+def test_a_halo_that_floating_point_makes_a_fraction_is_not_stated() -> None:
+    assert statable_halo(112, 0.08) > 112
+    assert statable_halo(96, 0.08) == 96
