@@ -18,6 +18,7 @@ from training.loop import State
 from training.recipe import Recipe
 
 _EXAMPLE_PX = 256
+_COST_PX = 256
 _LIBRARIES = ("torch", "numpy", "lightning-fabric")
 
 
@@ -151,16 +152,17 @@ def _device_name(device: torch.device) -> str:
 
 @torch.no_grad()
 def _inference_cost(network: nn.Module, device: torch.device) -> dict[str, Any]:
-    """Measure a quarter of a megapixel, after a first one that warms caches up.
+    """Measure a window of the size that images are usually restored in, after one to warm up.
 
-    Attention over a whole megapixel would not fit into memory.
+    Attention over a whole megapixel would fit into no memory.
     """
-    image = torch.zeros(1, 1, 512, 512, device=device)
+    image = torch.zeros(1, 1, _COST_PX, _COST_PX, device=device)
+    windows = 2**20 / _COST_PX**2
     network(image)
     with Measure(device) as cost:
         network(image)
     return {
-        "seconds_per_megapixel": round(4 * cost.seconds, 4),
-        "peak_mib_per_megapixel": round(4 * cost.peak_mib, 1),
+        "seconds_per_megapixel": round(windows * cost.seconds, 4),
+        "peak_mib_per_megapixel": round(windows * cost.peak_mib, 1),
         "device": _device_name(device),
     }
