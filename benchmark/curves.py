@@ -39,9 +39,9 @@ class RingCurve:
     correlation: NDArray[np.float64]
 
     def crossing(self, threshold: float) -> float:
-        """Return the frequency at which the curve falls below a threshold, or else its end."""
+        """Return the frequency at which the curve falls below a threshold; infinite for never."""
         found = float(first_crossing(self.frequency, self.correlation - threshold))
-        return float(self.frequency[-1]) if np.isnan(found) else found
+        return np.inf if np.isnan(found) else found
 
 
 def measure_ring_curve(

@@ -56,7 +56,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Curve:
-    """A curve of a package or control, and where it falls through the threshold."""
+    """A curve of a package or control, and where it falls through the threshold, or infinity."""
 
     name: str
     is_package: bool
@@ -225,7 +225,7 @@ def curve_plot(
         parts.append(
             f'<text x="{names:.1f}" y="{row_y + 4:.1f}"{bold}>{escape(curve.name)}</text>'
             f'<text x="{width - RIGHT:g}" y="{row_y + 4:.1f}" text-anchor="end">'
-            f"{curve.falls_at:.3f}</text>"
+            f"{'never' if math.isinf(curve.falls_at) else format(curve.falls_at, '.3f')}</text>"
         )
         row_y += LINE + 2
     return svg(parts, bottom + 44, f"{y_label} against {x_label}", width)
