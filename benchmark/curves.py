@@ -39,9 +39,11 @@ class RingCurve:
     correlation: NDArray[np.float64]
 
     def crossing(self, threshold: float) -> float:
-        """Return the frequency at which the curve falls below a threshold; infinite for never."""
+        """Return where the curve falls below a threshold; 0 if it lies below, infinite for never."""
         found = float(first_crossing(self.frequency, self.correlation - threshold))
-        return np.inf if np.isnan(found) else found
+        if np.isfinite(found):
+            return found
+        return np.inf if self.correlation[-1] > threshold else 0.0
 
 
 def measure_ring_curve(

@@ -61,7 +61,7 @@ def test_without_restored_images_there_is_no_curve(tmp_path: Path) -> None:
     assert measure_ring_curve(facts, METHOD, Results(tmp_path / "results"), "truth") is None
 
 
-@pytest.mark.parametrize(("threshold", "at"), [(0.5, 0.25), (-1.0, np.inf)])
+@pytest.mark.parametrize(("threshold", "at"), [(0.5, 0.25), (-1.0, np.inf), (2.0, 0.0)])
 def test_where_a_curve_falls_below_a_threshold(threshold: float, at: float) -> None:
     frequency = np.linspace(0, 0.5, 11)
     assert RingCurve("", frequency, 1 - 2 * frequency).crossing(threshold) == pytest.approx(at)
