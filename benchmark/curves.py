@@ -39,7 +39,7 @@ class RingCurve:
     correlation: NDArray[np.float64]
 
     def crossing(self, threshold: float) -> float:
-        """Return where the curve falls below a threshold; 0 if it lies below, infinite for never."""
+        """Return where the curve falls below a threshold: 0 from the start, infinity for never."""
         found = float(first_crossing(self.frequency, self.correlation - threshold))
         if np.isfinite(found):
             return found
