@@ -1,4 +1,4 @@
-"""``python -m benchmark``: run, report, repeats, study, trust, weights and demo."""
+"""``python -m benchmark``: run, report, register, repeats, study, trust, weights and demo."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,7 @@ from cyclopts import App, Parameter
 
 from benchmark.demo import demo
 from benchmark.metrics.perception import download_weights
+from benchmark.register import register
 from benchmark.repeats import repeats
 from benchmark.report import write_report
 from benchmark.run import run_benchmark
@@ -16,6 +17,7 @@ from packages.cli import run as run_app
 
 app = App(name="python -m benchmark", help="Compare restoration packages with each other.")
 app.command(demo)
+app.command(register)
 app.command(repeats)
 app.command(study)
 app.command(

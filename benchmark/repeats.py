@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from packages import images
 from packages.cli import UserError, console
-from packages.datasets import Facts, ImageFacts, new_dataset
+from packages.datasets import Facts, ImageFacts, new_dataset, write_facts
 
 _FRAMES = ("b", "z")  # many programs write frames as planes
 
@@ -42,7 +42,7 @@ def repeats(
         provenance={"frames averaged into an image": average},
     )
     left_over = 0
-    with new_dataset(out, facts) as folder:
+    with new_dataset(out) as folder:
         for path in stacks:
             recorded = _recordings(path, average)
             pairs, alone = divmod(recorded.sizes["b"], 2)
@@ -55,6 +55,7 @@ def repeats(
                 images.write(folder / "input" / f"{image}.tif", recorded.isel(b=2 * i))
                 images.write(folder / "repeat" / f"{image}.tif", recorded.isel(b=2 * i + 1))
                 facts.images[image] = ImageFacts(source=name)
+        write_facts(folder, facts)
     without = f", {left_over} without a partner left out" if left_over else ""
     console.print(f"{len(facts.images)} images with a repeat{without} in {out}", soft_wrap=True)
 

@@ -224,16 +224,13 @@ def open_dataset(path: Path) -> Dataset:
 
 
 @contextmanager
-def new_dataset(path: Path, facts: Facts) -> Generator[Path]:
+def new_dataset(path: Path) -> Generator[Path]:
     """Write a dataset, whole or not at all.
 
     Parameters
     ----------
     path
         A folder that does not exist, or is empty.
-    facts
-        The content of its dataset.toml; entries of None are left out. It may be added to until the
-        block ends.
 
     Yields
     ------
@@ -250,8 +247,19 @@ def new_dataset(path: Path, facts: Facts) -> Generator[Path]:
     with replacing(path) as temporary:
         temporary.mkdir()
         yield temporary
-        stated = asdict(facts, dict_factory=_without_none)
-        write_toml(temporary / "dataset.toml", stated)
+
+
+def write_facts(path: Path, facts: Facts) -> None:
+    """Write the dataset.toml of a dataset.
+
+    Parameters
+    ----------
+    path
+        The dataset's folder.
+    facts
+        Entries of None are left out.
+    """
+    write_toml(path / "dataset.toml", asdict(facts, dict_factory=_without_none))
 
 
 def _without_none(entries: list[tuple[str, Any]]) -> dict[str, Any]:
