@@ -84,6 +84,7 @@ def collect_facts(
                 "licence": dataset.facts.licence or "",
                 "pixel_size_um": dataset.facts.pixel_size_um,
                 "registration": dataset.facts.registration or "",
+                "registered": dataset.facts.registered or {},
                 "provenance": dataset.facts.provenance,
                 "part": "validation" if any(i.split for i in dataset.items) else "all",
                 "images": [
