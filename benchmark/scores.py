@@ -36,6 +36,7 @@ COLUMNS = (*PLACE, "metric", "value")
 SECONDS = "seconds_per_megapixel"
 MEMORY = "peak_mib_per_megapixel"
 SAMPLE_SUFFIX = " (sample)"
+_BEGUN = re.compile(r"\.\d+\.run\.json")  # all that a run leaves which is killed at once
 
 
 @dataclass(frozen=True, order=True)
@@ -122,7 +123,7 @@ class Results:
         if (path / "run.json").exists():
             _read_facts(path)
             _remove_abandoned(path)
-        elif path.exists() and any(path.iterdir()):
+        elif path.exists() and any(not _BEGUN.fullmatch(file.name) for file in path.iterdir()):
             raise UserError(
                 f"{path} is neither empty nor a folder of results (it has no run.json): "
                 "choose another folder."

@@ -103,6 +103,11 @@ def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
         Results(tmp_path)
 
 
+def test_what_a_run_killed_at_once_leaves_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / ".123.run.json").write_text("{")
+    Results(tmp_path)
+
+
 def test_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "results").touch()
     with pytest.raises(UserError, match="is a file"):
