@@ -82,6 +82,7 @@ def known_planes(
     on_grid = restored if truth is None else truth
     common: dict[str, object] = {
         "pixel_um": on_grid.attrs.get("pixel_size_um", {}).get("x") or item.pixel_size_um,
+        "tolerance_um": item.tolerance_um,
         "microscope": item.microscope or None,
         "interval_factors": interval_factors or None,
     }

@@ -215,7 +215,7 @@ def _tasks(
     for dataset in datasets:
         for item in dataset.evaluation_items:
             place = Place(method.name, dataset.name, item.name)
-            known = [item.microscope, item.pixel_size_um]
+            known = [item.microscope, item.pixel_size_um, item.tolerance_um]
             computed_for = {
                 "package": f"{method.sha256} {method.weights}".strip(),
                 "input": hashes[item.input],

@@ -70,6 +70,8 @@ class Facts:
         `benchmark register` brought the target to the input.
     registered
         What that found, by file name without suffix; see `benchmark.registration`.
+    tolerance_um
+        How far the target may lie beside its input, µm; for metrics that forgive so much.
     provenance
         Command, seed and versions that made the dataset.
     images
@@ -83,6 +85,7 @@ class Facts:
     native_pixel_size_um: Length | None = None
     interpolation: Literal["linear"] | None = None
     registration: Literal["exact", "approximate", "registered"] | None = None
+    tolerance_um: Length | None = None
     registered: dict[str, dict[str, float | str]] | None = None
     provenance: dict[str, str | int | float] = field(default_factory=dict[str, str | int | float])
     images: dict[str, ImageFacts] = field(default_factory=dict[str, ImageFacts])
@@ -102,6 +105,8 @@ class Item:
         See `ImageFacts`; an image without a stated source is its own.
     pixel_size_um
         What dataset.toml says of input and target; `read_input` takes it where the file says none.
+    tolerance_um
+        See `Facts`.
     """
 
     name: str
@@ -113,6 +118,7 @@ class Item:
     microscope: dict[str, float | int | str]
     pixel_size_um: float | None
     repeat: Path | None = None
+    tolerance_um: float | None = None
 
     @property
     def of_repeat(self) -> "Item | None":
@@ -218,6 +224,7 @@ def open_dataset(path: Path) -> Dataset:
                 microscope=of_image.microscope,
                 pixel_size_um=facts.pixel_size_um,
                 repeat=repeats.get(name),
+                tolerance_um=facts.tolerance_um,
             )
         )
     return Dataset(facts.name or _stem(path.resolve()), path, facts, tuple(items))

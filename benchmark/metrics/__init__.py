@@ -11,6 +11,7 @@ from benchmark.metrics import (
     perception,
     resolution,
     structure,
+    tolerant,
     uncertainty,
 )
 from benchmark.metrics.intensity import normalise
@@ -29,5 +30,6 @@ __all__ = [
     "perception",
     "resolution",
     "structure",
+    "tolerant",
     "uncertainty",
 ]

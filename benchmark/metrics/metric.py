@@ -29,7 +29,8 @@ IMAGES = (
     "input",
     "native",
 )
-# Besides, pixel_um is a float; microscope and interval_factors map names to numbers.
+# Besides, pixel_um and tolerance_um are floats; microscope and interval_factors map names to
+# numbers.
 WHY_MISSING = {
     "truth": "The dataset has no truth.",
     "prediction": "Nothing was restored.",
@@ -41,6 +42,7 @@ WHY_MISSING = {
     "input": "The input is not known.",
     "native": "The dataset has no native/, so the microscope's pixels are not known.",
     "pixel_um": "The pixel size is not known.",
+    "tolerance_um": "dataset.toml states no tolerance, how far the truth may lie beside its input.",
     "microscope": "dataset.toml does not describe the microscope.",
     "interval_factors": "It states no intervals of its own.",
 }

@@ -30,6 +30,7 @@ IMAGES: dict[str, NDArray[np.generic]] = {
 }
 FACTS: Known = {
     "pixel_um": 0.1,
+    "tolerance_um": 0.1,
     "microscope": {
         "modality": "two-photon",
         "numerical_aperture": 0.8,
