@@ -26,9 +26,13 @@ def tell_limits(dataset: Mapping[str, Any]) -> list[str]:
     if any(image["target"] for image in images):
         if dataset["registration"] in ("exact", ""):
             return []
+        done = (
+            "the truth was brought to the input afterwards, and what is left of the displacement"
+            if dataset["registration"] == "registered"
+            else "the truth fits the input approximately, and their displacement"
+        )
         return [
-            "Small differences: the truth was brought to the input's grid afterwards, and what is "
-            "left of the displacement costs every restoration some score, a sharp one most of all."
+            f"Small differences: {done} costs every restoration some score, a sharp one most of all."
         ]
     said = [
         "Added detail: without truth nothing here tells restored detail from invented detail. A "

@@ -22,9 +22,14 @@ def test_an_exact_truth_leaves_nothing_open() -> None:
     assert tell_limits({"images": [{"target": "t.tif"}], "registration": "exact"}) == []
 
 
-def test_a_registered_truth_is_said_to_cost_the_sharp() -> None:
-    dataset = {"images": [{"target": "t.tif"}], "registration": "registered"}
-    assert about(tell_limits(dataset)) == {"Small differences"}
+@pytest.mark.parametrize(
+    ("registration", "said"), [("registered", "afterwards"), ("approximate", "approximately")]
+)
+def test_a_displaced_truth_is_said_to_cost_the_sharp(registration: str, said: str) -> None:
+    dataset = {"images": [{"target": "t.tif"}], "registration": registration}
+    (sentence,) = tell_limits(dataset)
+    assert sentence.startswith("Small differences: ")
+    assert said in sentence
 
 
 @pytest.mark.parametrize(
