@@ -32,7 +32,7 @@ def tell_limits(dataset: Mapping[str, Any]) -> list[str]:
             else "the truth fits the input approximately, and their displacement"
         )
         return [
-            f"Small differences: {done} costs every restoration some score, a sharp one most of all."
+            f"Small differences: {done} costs every restoration some score, the sharpest most."
         ]
     said = [
         "Added detail: without truth nothing here tells restored detail from invented detail. A "
