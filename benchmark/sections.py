@@ -31,9 +31,7 @@ def tell_limits(dataset: Mapping[str, Any]) -> list[str]:
             if dataset["registration"] == "registered"
             else "the truth fits the input approximately, and their displacement"
         )
-        return [
-            f"Small differences: {done} costs every restoration some score, the sharpest most."
-        ]
+        return [f"Small differences: {done} costs every restoration some score, the sharpest most."]
     said = [
         "Added detail: without truth nothing here tells restored detail from invented detail. A "
         "score of agreement with the input is perfect for whoever adds nothing.",
