@@ -77,7 +77,7 @@ def known_planes(
     RestorationError
         Restoration and truth differ in size, and not only in their pixel sizes.
     """
-    truth = images.read(item.target) if item.target else None
+    truth = item.read_target()
     predictions, truths = alike(restored, truth)
     on_grid = restored if truth is None else truth
     common: dict[str, object] = {

@@ -140,7 +140,13 @@ class Item:
         xr.DataArray
             As `packages.images.read` returns it.
         """
-        image = read(self.input, lazy=lazy)
+        return self._with_pixel_size(read(self.input, lazy=lazy))
+
+    def read_target(self) -> xr.DataArray | None:
+        """Read the target in the same way; None where there is none."""
+        return None if self.target is None else self._with_pixel_size(read(self.target))
+
+    def _with_pixel_size(self, image: xr.DataArray) -> xr.DataArray:
         if self.pixel_size_um is None:
             return image
         stated = dict.fromkeys("yx", self.pixel_size_um)

@@ -121,7 +121,12 @@ def test_the_dataset_says_the_pixel_size_where_the_file_does_not(
     tmp_path: Path, of_file: dict[str, float], read: dict[str, float]
 ) -> None:
     image = xr.DataArray(np.eye(8, dtype=np.uint8), dims=("y", "x"))
-    images.write(tmp_path / "input" / "a.ome.tif", image.assign_attrs(pixel_size_um=of_file))
+    for folder in ("input", "target"):
+        file = tmp_path / folder / "a.ome.tif"
+        images.write(file, image.assign_attrs(pixel_size_um=of_file))
     (tmp_path / "dataset.toml").write_text("pixel_size_um = 0.1")
     item = open_dataset(tmp_path).items[0]
+    target = item.read_target()
+    assert target is not None
     assert item.read_input().attrs["pixel_size_um"] == pytest.approx(read)
+    assert target.attrs["pixel_size_um"] == pytest.approx(read)
