@@ -16,8 +16,9 @@ from benchmark.contests import Contest
 from benchmark.stated import training_of
 from benchmark.statistics import Estimate, estimate_mean
 
-# What differs between two seeds, or says nothing of what was trained.
-_OF_ONE_RUN = ("seed", "training_duration", "versions")
+# What differs between two seeds, or says nothing of what was trained: the best weights of one come
+# from an earlier step than those of another.
+_OF_ONE_RUN = ("seed", "training_duration", "training_epochs", "training_steps", "versions")
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ def training_entries(facts: dict[str, Any]) -> dict[str, Any]:
             ),
             "training_duration": round(reached["seconds"] / 3600, 4),
             "training_steps": reached["steps"],
+            "planned_steps": request["steps"],
+            "planned_minutes": request["minutes"],
             "seed": request["seed"],
             "dataset": facts["data"]["name"],
             "dataset_sha256": request["data_sha256"],

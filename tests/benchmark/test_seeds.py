@@ -12,7 +12,12 @@ from benchmark.columns import column_of
 from benchmark.contests import Contest
 from benchmark.seeds import find_seeds, measure_spread
 
-TRAINING = {"training_steps": 4000, "dataset": "membranes", "training_duration": 0.5}
+TRAINING = {
+    "planned_steps": 4000,
+    "training_steps": 3960,
+    "dataset": "membranes",
+    "training_duration": 0.5,
+}
 
 
 def entry(path: Path, seed: int | None, depth: int = 2, **training: object) -> dict[str, Any]:
@@ -32,8 +37,8 @@ def entry(path: Path, seed: int | None, depth: int = 2, **training: object) -> d
 def test_packages_that_differ_in_seed_only_are_one_method(tmp_path: Path) -> None:
     methods = [
         entry(tmp_path / "a.zip", 0),
-        entry(tmp_path / "b.zip", 1, training_duration=0.7),
-        entry(tmp_path / "longer.zip", 2, training_steps=8000),
+        entry(tmp_path / "b.zip", 1, training_duration=0.7, training_steps=4000),
+        entry(tmp_path / "longer.zip", 2, planned_steps=8000),
         entry(tmp_path / "deeper.zip", 3, depth=3),
         entry(tmp_path / "silent.zip", None),
         entry(tmp_path / "same.zip", 0),

@@ -47,6 +47,8 @@ def trained_content(network: nn.Module, rng: np.random.Generator) -> dict[str, A
             "request": {
                 "recipe": "care",
                 "seed": 0,
+                "steps": 12,
+                "minutes": None,
                 "data_sha256": "0" * 64,
                 "settings": {
                     "network": NETWORK,
