@@ -98,5 +98,8 @@ def _correlations(restored: Mapping[str, xr.DataArray]) -> dict[tuple[str, str],
 def _alike(one: xr.DataArray, other: xr.DataArray) -> tuple[Plane, Plane]:
     """Return two stacks as (planes · y, x) on the coarser of their grids."""
     shape = min(one.shape[-2:], other.shape[-2:])
-    first, second = (linear(image, (shape[0], shape[1])) for image in (one, other))
+    first, second = (
+        image.values if image.shape[-2:] == shape else linear(image, (shape[0], shape[1]))
+        for image in (one, other)
+    )
     return first.reshape(-1, shape[1]), second.reshape(-1, shape[1])

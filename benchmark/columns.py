@@ -12,6 +12,7 @@ _PERFECT_DB = 100  # beyond lies the rounding of float32
 # From what is measured against the truth to what a package says of itself.
 _FAMILIES = (
     "fidelity",
+    "tolerant",
     "structure",
     "perception",
     "resolution",
