@@ -15,6 +15,7 @@ from benchmark.restore import RestorationError
 from benchmark.scores import Place, Results
 from packages import images
 from packages.cli import UserError
+from packages.datasets import Item
 
 _IMAGES = 12  # of a dataset, evenly spread: enough for a figure
 _POINTS = 60
@@ -68,7 +69,8 @@ def measure_ring_curve(
     frequency = np.linspace(0, 0.5, _POINTS)
     found: list[NDArray[np.float64]] = []
     for facts in _spread(dataset["images"]):
-        known = _known(Place(method["name"], dataset["name"], facts["name"]), facts, results)
+        place = Place(method["name"], dataset["name"], facts["name"])
+        known = _known(place, item_of(facts, dataset["pixel_size_um"]), results)
         one, other = known.get("prediction"), known.get(reference)
         if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
             continue
@@ -87,13 +89,13 @@ def _spread(facts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [facts[i] for i in places]
 
 
-def _known(place: Place, facts: Mapping[str, Any], results: Results) -> Known:
+def _known(place: Place, item: Item, results: Results) -> Known:
     """Return what is known of the middle plane; nothing where a file moved or was damaged."""
     repeat = results.repeat_file(place)
     try:
         restored = images.read(results.prediction_file(place))
         again = images.read(repeat) if repeat.exists() else None
-        planes = known_planes(restored, item_of(facts, None), {}, again)
+        planes = known_planes(restored, item, {}, again)
     except (UserError, RestorationError):
         return {}
     return planes[len(planes) // 2]

@@ -60,7 +60,8 @@ def register(
 
     Writes a dataset with the targets displaced and everything cropped to what all images show. Its
     dataset.toml says what was found, and registration/ has a picture of each image. Run the
-    benchmark on both datasets: what a metric gains is what registration was worth.
+    benchmark on both datasets: what a metric gains is what registration, and leaving the borders
+    out, was worth.
 
     Parameters
     ----------

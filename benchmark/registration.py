@@ -40,6 +40,9 @@ _LARGEST_SCALE = 1.25
 _LARGEST_SHEAR = 0.15
 _LEAST_OVERLAP = 0.25
 _LEAST_ABOVE_CHANCE = 1.5  # times, after Fisher's transform
+# What sparse fields correlate by chance, whatever their mirror image does.
+_LEAST_CHANCE = 0.1
+
 # By how much blocks must find themselves closer. An affine map is six numbers over the whole image;
 # a displacement is a hundred, which follow noise.
 _LEAST_GAIN_PX = {"affine": 0.1, "elastic": 0.15}
@@ -191,7 +194,7 @@ def _as_good_as_chance(fixed: Image, moving: Image, affine: Affine) -> str:
     )
     reached = correlation(fixed, moving, affine.field(fixed.shape))
     seen = np.isfinite(warp(moving, affine.field(fixed.shape))).mean()
-    is_above = np.arctanh(reached) > _LEAST_ABOVE_CHANCE * np.arctanh(max(chance, 0.0))
+    is_above = np.arctanh(reached) > _LEAST_ABOVE_CHANCE * np.arctanh(max(chance, _LEAST_CHANCE))
     if is_above and seen >= _LEAST_OVERLAP:
         return ""
     return (

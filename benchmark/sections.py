@@ -20,16 +20,19 @@ def tell_limits(dataset: Mapping[str, Any]) -> list[str]:
     Returns
     -------
     list of str
-        Sentences, each with what it is about before its colon; none where the truth is exact.
+        Sentences, each with what it is about before its colon; none where the truth is stated to
+        be exact.
     """
     images = dataset["images"]
     if any(image["target"] for image in images):
-        if dataset["registration"] in ("exact", ""):
+        if dataset["registration"] == "exact":
             return []
         done = (
             "the truth was brought to the input afterwards, and what is left of the displacement"
             if dataset["registration"] == "registered"
             else "the truth fits the input approximately, and their displacement"
+            if dataset["registration"] == "approximate"
+            else "nothing says that the truth fits the input exactly, and a displacement"
         )
         return [f"Small differences: {done} costs every restoration some score, the sharpest most."]
     said = [
@@ -120,8 +123,9 @@ def tell_seeds(names: Sequence[str], spreads: Sequence[Spread]) -> dict[str, Any
         )
     text = (
         f"{enumerate_words(names)} are {len(names)} seeds of one method: same network, settings, "
-        "steps and data, other random numbers. A lead over another method that is no larger than "
-        "the deviation between seeds may be luck of training, however sure it is on these images."
+        "length of training and data, other random numbers. A lead over another method that is no "
+        "larger than the deviation between seeds may be luck of training, however sure it is on "
+        "these images."
     )
     return {"text": text, "rows": rows}
 

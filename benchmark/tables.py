@@ -27,6 +27,11 @@ _SPECIAL = {
     "→": r"$\rightarrow$",
 }
 
+COLUMNS = (
+    *("package", "kind", "metric", "unit", "direction", "mean", "low", "high", "images", "sources"),
+    *("ahead", "place", "place_low", "place_high"),
+)
+
 
 def write_tables(folder: Path, anchor: str, name: str, summary: Summary) -> None:
     """Write the summary of a dataset as CSV, Parquet and LaTeX.
@@ -94,7 +99,7 @@ def tidy(summary: Summary) -> pd.DataFrame:
             )
     numbers = dict.fromkeys(("mean", "low", "high"), "float64")
     counts = dict.fromkeys(("place", "place_low", "place_high"), "Int64")
-    return pd.DataFrame(rows).astype(numbers | counts)
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(numbers | counts)
 
 
 def latex(name: str, summary: Summary) -> str:

@@ -73,8 +73,9 @@ def build(
     steps
         In how many steps each sample is made, where the model makes it in steps.
     title
-        Name of the package in the zoo, for a checkpoint of your own: the package then says nothing
-        of the data that the reference weights were trained on. The model's own name without it.
+        Name of the package in the zoo, for a checkpoint of your own: the description and tags then
+        no longer tell of the reference data, the room's limitations stay. The model's own name
+        without it.
     results
         Folder of a finished `python -m benchmark run` of this package, built without it: its
         scores go into the model card.
@@ -202,6 +203,7 @@ def _furnish(
             if not hasattr(network, option):
                 raise UserError(f"'{chosen.name}' has no {option} to choose: leave --{option} out.")
         if options:
+            facts.setdefault("measured_with", {name: arguments.get(name) for name in options})
             arguments = {**arguments, **options}
             network = load_network(model_file, architecture, arguments, trained["weights"])
     except (RuntimeError, TypeError) as error:

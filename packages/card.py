@@ -51,9 +51,12 @@ def training_entries(facts: dict[str, Any]) -> dict[str, Any]:
             "dataset_sha256": request["data_sha256"],
             "versions": facts["versions"],
         },
-        "inference_time": f"{cost['seconds_per_megapixel']:g} s per megapixel on {cost['device']}",
+        "inference_time": (
+            f"{cost['seconds_per_megapixel']:g} s per megapixel on {cost['device']}"
+            f"{_measured_with(facts)}"
+        ),
         "memory_requirements_inference": (
-            f"{cost['peak_mib_per_megapixel']:g} MiB per megapixel in one piece; tiles need less"
+            f"{cost['peak_mib_per_megapixel']:g} MiB per megapixel, in windows of 256²"
         ),
         "environmental_impact": {
             "hardware_type": facts["device"],
@@ -119,11 +122,11 @@ def measured_text(facts: dict[str, Any], *, parameters: int) -> str:
   {request["settings"]["patch_px"]}², seed {request["seed"]}, {reached["seconds"] / 60:.1f} min on
   {facts["device"]}; {parameters} parameters; loss: {facts["loss"]}.
 - Inference: {cost["seconds_per_megapixel"]:g} s and {cost["peak_mib_per_megapixel"]:g} MiB per
-  megapixel on {cost["device"]}.
+  megapixel on {cost["device"]}{_measured_with(facts)}.
 
 ## Validation
 
-{_errors(data, reached)} For scores on images that served for
+{_errors(facts)} For scores on images that served for
 nothing, beside controls and other packages:
 
     python -m benchmark run {request["recipe"]}.zip --data DATASET --out RESULTS
@@ -131,13 +134,21 @@ nothing, beside controls and other packages:
 {_calibration(facts)}"""
 
 
-def _errors(data: dict[str, Any], reached: dict[str, Any]) -> str:
+def _measured_with(facts: dict[str, Any]) -> str:
+    """Say for how many samples and steps a number holds, where the package has others."""
+    given = ", ".join(f"{name} {value}" for name, value in facts.get("measured_with", {}).items())
+    return f" (measured with {given})" if given else ""
+
+
+def _errors(facts: dict[str, Any]) -> str:
     """Say how far restored crops are from the truth; weights of an interrupted run do not know."""
+    data, reached = facts["data"], facts["reached"]
     if "error_restored" not in reached:
         return "The training was not finished, so its error was not measured."
+    restored, unrestored = reached["error_restored"], reached["error_input"]
     return f"""Mean absolute error in normalised intensity on fixed crops of
 {data["calibration_images"]} images that were not trained on, but served to choose the best weights:
-{reached["error_restored"]:.4f} restored, {reached["error_input"]:.4f} before restoration."""
+{restored:.4f} restored{_measured_with(facts)}, {unrestored:.4f} before restoration."""
 
 
 def _calibration(facts: dict[str, Any]) -> str:

@@ -209,10 +209,11 @@ def measured_section(measured: Sequence[Evidence], said: Iterable[str]) -> str:
         parts += [
             f"### On {evidence.dataset}",
             table,
-            f"{evidence.images} images of {evidence.specimens} specimens{part}; intervals are over "
-            f"specimens. Provenance of the data: {made or 'not stated'}; SHA-256 of its images "
-            f"`{evidence.data_sha256[:16]}`. Benchmark `{evidence.benchmark_sha256[:16]}` on "
-            f"{evidence.device} with {versions}; package `{evidence.package_sha256[:16]}`.",
+            f"{evidence.images} images of {evidence.specimens} specimens{part}; intervals are "
+            f"Student's t over specimens. Provenance of the data: {made or 'not stated'}; SHA-256 "
+            f"of its images `{evidence.data_sha256[:16]}`. Benchmark "
+            f"`{evidence.benchmark_sha256[:16]}` on {evidence.device} with {versions}; package "
+            f"`{evidence.package_sha256[:16]}`.",
         ]
     met = [score for score in SCORES if any(score in _told(evidence) for evidence in measured)]
     if met:

@@ -308,6 +308,9 @@ def _on_dataset(
     images = dataset.images
     listed = "".join(f"{i.name}\0{i.input_sha256}\0{i.target_sha256}\n" for i in images)
     here = table[table["dataset"] == dataset.name]
+    own = here[here["package"] == package.name]
+    # Means over different images do not compare: the input counts where the package has a score.
+    of_input = here[here["package"] == INPUT].merge(own[["image", "metric"]])
     specimens = {image.name: image.source for image in images}
     failed = [f for f in facts.failures if (f.package, f.dataset) == (package.name, dataset.name)]
     return Evidence(
@@ -318,8 +321,8 @@ def _on_dataset(
         images=len(images),
         specimens=len(set(specimens.values())),
         failed=len(failed),
-        scores=_estimates(here[here["package"] == package.name], specimens),
-        scores_of_input=_estimates(here[here["package"] == INPUT], specimens),
+        scores=_estimates(own, specimens),
+        scores_of_input=_estimates(of_input, specimens),
         package_sha256=package.sha256,
         benchmark_sha256=facts.benchmark_sha256,
         versions=facts.versions,

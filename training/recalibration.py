@@ -126,6 +126,8 @@ def _network(file: Path, trained: dict[str, Any], options: dict[str, int]) -> nn
         if not hasattr(network, option):
             raise UserError(f"'{facts['room']}' has no {option} to choose: leave --{option} out.")
     if options:
+        # What it costs and how far off it is were measured otherwise.
+        facts.setdefault("measured_with", {name: arguments.get(name) for name in options})
         arguments |= options
         try:
             network = recipe.architecture(**arguments)

@@ -95,6 +95,7 @@ def _best(
     score: Callable[[Image, Image], float], truth: Image, prediction: Image, tolerance_px: float
 ) -> float:
     """Return the highest score over shifts whose length is at most the tolerance."""
+    tolerance_px *= 1 + 1e-9  # 0.3 µm are 3 pixels of 0.1 µm, also in floating point
     reach = int(tolerance_px)
     if 2 * reach >= min(truth.shape):
         raise NotApplicable("The tolerance is as long as half the image.")

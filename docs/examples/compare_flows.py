@@ -48,7 +48,7 @@ def compare(data: Path, /, *weights: Path) -> None:
         trained = load_checkpoint(file)
         arguments: dict[str, Any] = trained["facts"]["request"]["settings"]["network"]
         network = _network(trained, arguments)
-        of_file = scores[file.stem] = {}
+        of_file = scores[str(file)] = {}
         for pair in pairs:
             restored = network(torch.from_numpy(normalise(pair.input))[None, None])[0].numpy()
             mean, std, sample = restored
@@ -64,7 +64,7 @@ def compare(data: Path, /, *weights: Path) -> None:
         calls = int(arguments["steps"]) * (1 if arguments.get("published") else 2)
         means = ", ".join(f"{name} {np.mean(values):.4f}" for name, values in of_file.items())
         console.print(
-            f"{file.stem}: {_parameters(network)} parameters, {arguments['samples']} samples of "
+            f"{file}: {_parameters(network)} parameters, {arguments['samples']} samples of "
             f"{calls} calls; {len(pairs)} images: {means}",
             soft_wrap=True,
         )

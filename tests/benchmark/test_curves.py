@@ -18,6 +18,7 @@ def dataset(folder: Path, count: int) -> dict[str, Any]:
     names = [f"{i:04}" for i in range(count)]
     return {
         "name": "d",
+        "pixel_size_um": None,
         "images": [
             {
                 "name": name,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.summary import Summary, summarise
-from benchmark.tables import escape, latex, tidy, write_tables
+from benchmark.tables import COLUMNS, escape, latex, tidy, write_tables
 
 IMAGES = [f"{i:02}" for i in range(12)]
 NOISE = np.random.default_rng(0).normal(0, 2, len(IMAGES))
@@ -69,3 +69,12 @@ def test_every_special_character_is_escaped() -> None:
     printed = re.sub(r"\\textbackslash\{\}|\\text\w+\{\}|\\[&%$#_{}]", "", escape(r"a\b&%$#_{}~^"))
     assert printed == "ab"
     assert escape("−0.5 – 1\u00a0µm") == r"$-$0.5 -- 1~\textmu{}m"
+
+
+def test_a_dataset_without_any_score_has_an_empty_table() -> None:
+    nothing = pd.DataFrame(columns=["package", "dataset", "image", "metric", "value"])
+    absent = pd.DataFrame(columns=["package", "dataset", "image", "metric", "reason"])
+    methods = [{"name": "broken", "title": "broken", "control": False}]
+    table = tidy(summarise(methods, nothing, absent, {"00": "00"}))
+    assert table.empty
+    assert list(table.columns) == list(COLUMNS)

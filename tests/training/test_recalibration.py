@@ -89,3 +89,11 @@ def test_options_the_model_cannot_do_are_refused(
 ) -> None:
     with pytest.raises(UserError, match=said):
         recalibrate(weights, data=data, out=tmp_path / "again.pt", **options)
+
+
+def test_what_was_measured_with_other_samples_says_so(
+    weights: Path, data: Path, tmp_path: Path
+) -> None:
+    once = recalibrate(weights, data=data, out=tmp_path / "once.pt", samples=4)
+    twice = recalibrate(once, data=data, out=tmp_path / "twice.pt", samples=6)
+    assert load_checkpoint(twice)["facts"]["measured_with"] == {"samples": 2}

@@ -83,3 +83,9 @@ def test_it_needs_a_stated_tolerance():
 def test_an_image_smaller_than_its_tolerance_is_refused():
     with pytest.raises(NotApplicable, match="half the image"):
         pearson_tolerant(*beside(0, 0), PIXEL_UM, 3.0)
+
+
+def test_a_tolerance_of_three_pixels_is_three_in_floating_point_too() -> None:
+    truth, prediction = beside(3, 0)
+    assert 0.3 / 0.1 < 3
+    assert pearson_tolerant(truth, prediction, 0.1, 0.3) == pytest.approx(1)
