@@ -18,6 +18,7 @@ from benchmark.charts import (
     draw_strips,
 )
 from benchmark.columns import CHOOSING, COSTS, QUALITY
+from benchmark.figure_files import write_figures
 from benchmark.panels import row_of_panels, side_within
 from benchmark.reliability import measure_reliability
 from benchmark.scores import SAMPLE_SUFFIX, Results, Scores, read_scores
@@ -111,9 +112,7 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
     with replacing(path / PAGE) as temporary:
         temporary.write_text(page, encoding="utf-8")
     for section in sections:
-        for name, figure in section["files"].items():
-            with replacing(path / "figures" / f"{name}.svg") as temporary:
-                temporary.write_text(figure, encoding="utf-8")
+        write_figures(path / "figures", section["files"])
         write_tables(path / "tables", section["anchor"], section["name"], section["summary"])
     return path / PAGE
 

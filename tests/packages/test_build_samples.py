@@ -122,7 +122,7 @@ def test_the_calibration_is_in_the_description_and_the_model_card(unpacked: Path
     ],
 )
 def test_impossible_samples_and_steps_are_refused(
-    tmp_path: Path, room: str, options: dict[str, int], sentence: str
+    tmp_path: Path, room: str, options: dict[str, Any], sentence: str
 ) -> None:
     checkpoint = write_checkpoint(room, tmp_path / "weights.pt")
     with pytest.raises(UserError, match=sentence):
