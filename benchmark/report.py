@@ -190,7 +190,8 @@ def _section(
         "summary": summary,
         "finding": words.finding(summary),
         "plane": plane,
-        "plane_caption": words.plane_caption(summary),
+        "plane_caption": words.PLANE_CAPTION,
+        "places_caption": words.PLACES_CAPTION,
         "ranks": words.ranks(summary),
         "families": [
             {

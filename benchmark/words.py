@@ -95,19 +95,15 @@ def ranks(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
     )
 
 
-def plane_caption(summary: Summary) -> str:
-    """Explain the plane and the places beside it."""
-    text = (
-        "Discs: packages; rings: one sample of them; squares: controls, without the truth. Strokes "
-        "are 95 % intervals of means over images, which differ among images far more than packages "
-        "do on one image: whether one is ahead of another, the paired tests below say. "
-    )
-    if summary.contests:
-        text += (
-            "Places: the 95 % interval of each place among packages, samples and controls, over "
-            "draws of the sources; a single number where the draws agree on it."
-        )
-    return text
+PLANE_CAPTION = (
+    "Discs: packages; rings: one sample of them; squares: controls, without the truth. Strokes are "
+    "95 % intervals of means over images, which differ among images far more than packages do on "
+    "one image: whether one is ahead of another, the paired tests below say."
+)
+PLACES_CAPTION = (
+    "Places: the 95 % interval of each place among packages, samples and controls, over draws of "
+    "the sources; a single number where the draws agree on it."
+)
 
 
 def views_caption(dataset: Mapping[str, Any]) -> str:
