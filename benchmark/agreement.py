@@ -15,8 +15,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from benchmark.channels import mean_channel
+from benchmark.controls import INPUT
 from benchmark.metrics.fidelity import pearson
-from benchmark.restore import INPUT
 from benchmark.scores import Place, Results
 from packages import images
 from packages.resample import linear

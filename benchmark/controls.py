@@ -167,6 +167,8 @@ def truth(item: Item) -> xr.DataArray:
 CONTROLS: dict[str, Callable[[Item], xr.DataArray]] = {
     control.__name__: control for control in (input, bicubic, richardson_lucy, truth)
 }
+INPUT = input.__name__
+"""The control that restores nothing."""
 
 
 def _native(item: Item) -> Path:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.channels import mean_channel, named_channel
+from benchmark.controls import INPUT
 from benchmark.metrics import NotApplicable
 from benchmark.metrics.intensity import affine_fit
 from benchmark.scores import SAMPLE_SUFFIX
@@ -27,7 +28,6 @@ Plane = NDArray[np.float64]
 _LARGEST_SIDE = 256
 _LOW, _HIGH = 1.0, 99.9
 _FULL_COLOUR = 99.0  # percentile of the input's errors that error maps show in full colour
-_INPUT = "input"
 _BYTES_PER_PIXEL = 1.3  # of an 8-bit PNG of a noisy image, in base64
 # Okabe and Ito's sky blue and orange: told apart by every kind of colour vision.
 _MISSING, _ADDED = (86, 180, 233), (230, 159, 0)
@@ -158,7 +158,7 @@ def make_view(
     low, high = (float(level) for level in np.percentile(reference, [_LOW, _HIGH]))
     high = max(high, low + 1e-12)
 
-    everyone: list[tuple[str, bool, xr.DataArray | None]] = [(_INPUT, False, measured)]
+    everyone: list[tuple[str, bool, xr.DataArray | None]] = [(INPUT, False, measured)]
     stds: dict[str, Plane] = {}
     for name, is_package, _ in restored:
         image = found.get(name)

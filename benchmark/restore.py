@@ -16,7 +16,7 @@ import psutil
 import torch
 import xarray as xr
 
-from benchmark.controls import CONTROLS
+from benchmark.controls import CONTROLS, INPUT
 from benchmark.metrics import NotApplicable
 from packages import images
 from packages.cli import UserError
@@ -26,7 +26,6 @@ from packages.package import open_package
 from packages.runner import Runner, resample
 
 SEED = 0
-INPUT = "input"  # the control that restores nothing
 _WARM_UP_PX = 256
 _LEAVE_S = 5.0
 

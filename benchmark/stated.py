@@ -1,16 +1,13 @@
 """What packages state of themselves: how they were trained, and what their calibration changed."""
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from packages.cli import UserError
 from packages.files import sha256
+from packages.rdf import read_rdf
 
-_DESCRIPTION = "rdf.yaml"
 _STAGES = (
     ("before", "network, Gaussian intervals"),
     ("linear", "linear fit, Gaussian intervals"),
@@ -35,17 +32,10 @@ def description_of(method: Mapping[str, Any]) -> dict[str, Any]:
     """
     file = Path(method["file"])
     try:
-        if method["control"] or sha256(file) != method["sha256"]:
-            return {}
-        if file.is_dir():
-            text = (file / _DESCRIPTION).read_bytes()
-        else:
-            with zipfile.ZipFile(file) as archive:
-                text = archive.read(_DESCRIPTION)
-        content: Any = yaml.safe_load(text)
-    except (OSError, UserError, KeyError, zipfile.BadZipFile, yaml.YAMLError):
+        changed = method["control"] or sha256(file) != method["sha256"]
+    except (OSError, UserError):
         return {}
-    return content if isinstance(content, dict) else {}
+    return {} if changed else read_rdf(file)
 
 
 def training_of(method: Mapping[str, Any]) -> dict[str, Any]:

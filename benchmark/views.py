@@ -8,11 +8,10 @@ import pandas as pd
 
 from benchmark.columns import CHOOSING, Column, column_of
 from benchmark.contests import TRUTH
+from benchmark.controls import INPUT
 from benchmark.panels import View, make_view
 from benchmark.scores import PLACE, Place, Results, Scores
 from packages.cli import UserError
-
-INPUT = "input"  # this control is what every view begins with anyway
 
 
 def choose_images(
@@ -84,6 +83,7 @@ def make_views(
             place = Place(method["name"], dataset["name"], image["name"])
             where = (place.package, place.dataset, place.image)
             file = results.prediction_file(place)
+            # Every view begins with the input anyway.
             if method["name"] != INPUT and (file.exists() or where not in reasons.index):
                 restored.append((method["name"], not method["control"], file))
             if not file.exists():

@@ -33,6 +33,7 @@ from packages.export import (
 )
 from packages.files import replacing, sha256
 from packages.normalise import normalise
+from packages.options import with_options
 from packages.package import open_package
 from packages.rooms import Room, room
 from packages.source import self_contained
@@ -199,12 +200,8 @@ def _furnish(
     model_file.write_bytes(self_contained(chosen.model_file).encode())
     try:
         network = load_network(model_file, architecture, arguments, trained["weights"])
-        for option in options:
-            if not hasattr(network, option):
-                raise UserError(f"'{chosen.name}' has no {option} to choose: leave --{option} out.")
         if options:
-            facts.setdefault("measured_with", {name: arguments.get(name) for name in options})
-            arguments = {**arguments, **options}
+            arguments = with_options(facts, network, options)
             network = load_network(model_file, architecture, arguments, trained["weights"])
     except (RuntimeError, TypeError) as error:
         raise UserError(

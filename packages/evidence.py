@@ -8,7 +8,6 @@ benchmarked is still there, byte for byte, and restores as the one being built d
 import hashlib
 import json
 import math
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from numpy.typing import ArrayLike
 from pyarrow import ArrowInvalid
 from pydantic import TypeAdapter, ValidationError
@@ -25,6 +23,7 @@ from scipy import stats
 
 from packages.cli import UserError
 from packages.files import sha256
+from packages.rdf import read_rdf
 
 SCHEMA = 1  # of run.json and trust.json
 INPUT = "input"  # the control that does nothing
@@ -261,7 +260,7 @@ def _find(results: Path, facts: _Facts, description: dict[str, Any], out: Path) 
         file = Path(package.file)
         if not file.exists() or sha256(file) != package.sha256:
             changed.append(file)
-        elif _what_restores(_described(file)) == _what_restores(description):
+        elif _what_restores(read_rdf(file)) == _what_restores(description):
             if file.resolve() == out.resolve():
                 raise UserError(
                     f"{out} is the package whose scores are in {results}, and they are believed as "
@@ -276,19 +275,6 @@ def _find(results: Path, facts: _Facts, description: dict[str, Any], out: Path) 
         f"{results} holds no scores of this package, for {why}: build it without --results, "
         "benchmark it, and build it again with another --out."
     )
-
-
-def _described(path: Path) -> dict[str, Any]:
-    """Read the description of a package as it stands; empty where that cannot be done."""
-    try:
-        if path.is_dir():
-            text = (path / "rdf.yaml").read_text(encoding="utf-8")
-        else:
-            with zipfile.ZipFile(path) as archive:
-                text = archive.read("rdf.yaml").decode()
-        return dict(yaml.safe_load(text))
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile, yaml.YAMLError):
-        return {}
 
 
 def _what_restores(description: dict[str, Any]) -> str:

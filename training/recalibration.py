@@ -9,6 +9,7 @@ from torch import nn
 from packages.cli import UserError, console
 from packages.datasets import open_dataset
 from packages.files import sha256
+from packages.options import with_options
 from training.calibration import calibrate
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data import Pair, load_pairs, split_items
@@ -122,13 +123,8 @@ def _network(file: Path, trained: dict[str, Any], options: dict[str, int]) -> nn
         ) from error
     if not hasattr(network, "calibration"):
         raise UserError(f"{file} holds weights of '{facts['room']}', which states no uncertainty.")
-    for option in options:
-        if not hasattr(network, option):
-            raise UserError(f"'{facts['room']}' has no {option} to choose: leave --{option} out.")
     if options:
-        # What it costs and how far off it is were measured otherwise.
-        facts.setdefault("measured_with", {name: arguments.get(name) for name in options})
-        arguments |= options
+        arguments |= with_options(facts, network, options)
         try:
             network = recipe.architecture(**arguments)
         except ValueError as error:

@@ -8,11 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.controls import INPUT
 from benchmark.trust import shifts
 from benchmark.trust.battery import TESTS
 from benchmark.trust.seen import SHIFTS, Seen, Task
 from benchmark.trust.values import Value
-from benchmark.trust.verdict import INPUT, Verdict
+from benchmark.trust.verdict import Verdict
 from packages.cli import UserError
 
 SCHEMA = 1

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from benchmark.controls import CONTROLS
+from benchmark.controls import CONTROLS, INPUT
 from benchmark.facts import collect_facts
 from benchmark.restore import (
     Method,
@@ -33,7 +33,7 @@ from benchmark.trust.findings import SCHEMA, read_facts, summarise
 from benchmark.trust.microscope import middle_of
 from benchmark.trust.phantoms import Made, Phantoms, make, plan_phantoms, plan_shifts
 from benchmark.trust.seen import Task, see
-from benchmark.trust.verdict import INPUT, judge, usual
+from benchmark.trust.verdict import judge, usual
 from packages.cli import STATUS_FAILED_CHECK, UserError, complain, console, progress
 from packages.files import replacing, sha256_of_all, write_json
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from benchmark.controls import INPUT
 from benchmark.trust.phantoms import REFERENCE, at_level
 from benchmark.trust.seen import SHIFTS
 from benchmark.trust.values import Value
 
-INPUT = "input"
 _GAIN = "si_psnr_a_gain"
 MOST_SPLITS = 0.05
 """Share of single objects that may be split."""

@@ -3,7 +3,7 @@
 import math
 import shutil
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from packages import __version__, resample
 from packages.cli import UserError, console, progress
-from packages.datasets import Facts, ImageFacts, Split
+from packages.datasets import Facts, ImageFacts, Split, write_facts
 from packages.files import read_toml, write_json, write_toml
 from packages.images import write
 from training.simulation import formation
@@ -132,8 +132,7 @@ def make(out: Path, plan: Plan) -> None:
             for name, source in zip(names, targets.sources, strict=True)
         },
     )
-    stated = {entry: value for entry, value in asdict(facts).items() if value is not None}
-    write_toml(partial / "dataset.toml", stated)
+    write_facts(partial, facts)
     shutil.rmtree(partial / _BEGUN)
     if out.exists():
         out.rmdir()  # empty, or it would have been refused
