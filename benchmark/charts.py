@@ -10,8 +10,9 @@ import pandas as pd
 from benchmark.columns import CHOOSING, COSTS, PERCEPTION, Column
 from benchmark.contests import TRUTH
 from benchmark.curves import measure_ring_curve
-from benchmark.figures import Curve, Line, Row, curve_plot, reliability_plot, strip_plot
-from benchmark.reliability import LEVELS, Reliability
+from benchmark.figures import Curve, Row, curve_plot, strip_plot
+from benchmark.reliability import Reliability
+from benchmark.reliability_figure import coverage_plot, error_plot
 from benchmark.scatter import Point, scatter_plot
 from benchmark.scores import SAMPLE_SUFFIX, Results
 from benchmark.statistics import estimate_mean
@@ -164,18 +165,7 @@ def draw_reliability(found: Sequence[Reliability]) -> dict[str, str]:
     """
     if not found:
         return {}
-    coverage = [
-        Line(one.name, tuple(zip(LEVELS, one.curve, strict=True)), one.own) for one in found
-    ]
-    errors = [Line(one.name, one.bins) for one in found]
-    return {
-        "coverage": reliability_plot(
-            coverage, "Stated coverage of Gaussian intervals", "Found coverage"
-        ),
-        "errors": reliability_plot(
-            errors, "Stated root mean square error", "Found, in 30ths of the pixels"
-        ),
-    }
+    return {"coverage": coverage_plot(found), "errors": error_plot(found)}
 
 
 def _points(summary: Summary, x: Column, y: Column) -> list[Point]:

@@ -1,4 +1,4 @@
-"""Strips of every image's score, found against stated uncertainty, and curves."""
+"""Strips of every image's score, and curves."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,7 +8,6 @@ from html import escape
 from benchmark.drawing import (
     ACCENT,
     BOLD_LETTER,
-    HALO,
     LINE,
     RIGHT,
     WIDTH,
@@ -43,15 +42,6 @@ class Row:
     is_package: bool
     values: dict[str, float]
     estimate: Estimate
-
-
-@dataclass(frozen=True)
-class Line:
-    """What was found against what was stated, from left to right; rings stand beside the line."""
-
-    name: str
-    points: tuple[tuple[float, float], ...]
-    rings: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,59 +108,6 @@ def strip_plot(rows: Sequence[Row], axis: str) -> str:
         if row.values:
             parts += _interval(x, y, row.estimate, colour)
     return svg(parts, height, f"{axis}: every image, by package")
-
-
-def reliability_plot(lines: Sequence[Line], x_label: str, y_label: str) -> str:
-    """Draw what was found against what was stated, beside the diagonal on which both agree.
-
-    Parameters
-    ----------
-    lines
-        One for each package; at least one.
-    x_label, y_label
-        What the axes say.
-
-    Returns
-    -------
-    str
-        An SVG element; packages differ in dashes and carry their names, not colours alone.
-    """
-    left, top, bottom = 52.0, 26.0, 286.0
-    right = WIDTH - RIGHT - BOLD_LETTER * max(len(line.name) for line in lines) - 10
-    shown = [value for line in lines for p in (*line.points, *line.rings) for value in p]
-    y_ticks, y = scale([0.0, *shown], bottom, top, intervals=6)
-    x_ticks, x = scale([0.0, *shown], left, right, intervals=6)
-    parts = x_axis(x_ticks, x, bottom, left, x_label)
-    parts.append(f'<text x="4" y="13">{escape(y_label)}</text>')
-    parts += [
-        f'<text x="{left - 7}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>'
-        for tick in y_ticks
-    ]
-    highest = max(shown)
-    parts.append(
-        f'<line x1="{x(0):.1f}" y1="{y(0):.1f}" x2="{x(highest):.1f}" y2="{y(highest):.1f}" '
-        'stroke="currentColor" stroke-opacity="0.5"/>'
-    )
-    label_y = math.inf
-    for i, line in sorted(enumerate(lines), key=lambda pair: pair[1].points[-1][1]):
-        drawn = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line.points)
-        dashes = _DASHES[i % len(_DASHES)]
-        end_x, end_y = x(line.points[-1][0]), y(line.points[-1][1])
-        label_y = min(end_y + 4, label_y - LINE)
-        parts.append(
-            f'<polyline points="{drawn}" fill="none" style="stroke:{ACCENT}" stroke-width="2" '
-            f'stroke-dasharray="{dashes}"/>'
-            f'<circle cx="{end_x:.1f}" cy="{end_y:.1f}" r="3" style="fill:{ACCENT}"/>'
-            + "".join(
-                f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="5" fill="none" '
-                f'style="stroke:{ACCENT}" stroke-width="2" stroke-dasharray="{dashes}">'
-                f"<title>{escape(line.name)}</title></circle>"
-                for a, b in line.rings
-            )
-            + f'<text x="{end_x + 7:.1f}" y="{label_y:.1f}" font-weight="600" {HALO}>'
-            f"{escape(line.name)}</text>"
-        )
-    return svg(parts, bottom + 44, f"{y_label} against {x_label}")
 
 
 def curve_plot(

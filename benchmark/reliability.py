@@ -1,25 +1,62 @@
-"""How well the uncertainties of one package hold over a whole dataset, pooled for a figure."""
+"""How well the uncertainties of one package hold over a whole dataset, pooled for figures."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
 
 from benchmark.known import known_planes
 from benchmark.metrics import Known, NotApplicable
-from benchmark.metrics.calibration import reliability_bins, reliability_curve, standardise
+from benchmark.metrics.calibration import (
+    FLOOR,
+    gaussian_factor,
+    reliability_bins,
+    reliability_curve,
+    standardise,
+)
 from benchmark.metrics.conformal import conformal_factor
 from benchmark.scores import Place, Results
+from benchmark.stated import calibration_of
 from packages import images
 from packages.cli import UserError
 from packages.datasets import Item
 
 LEVELS = tuple(np.round(np.linspace(0.05, 0.95, 19), 2).tolist())
+SHARES = (0.5, 0.9, 0.95)
+"""Of pixels that the intervals in tables are meant to hold."""
 _ALPHA = _DELTA = 0.1
 _PIXELS = 2**16  # of each plane
+
+Array = NDArray[np.float64]
+Three = tuple[Array, Array, Array]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Stated and found uncertainty before, with or after a calibration.
+
+    Attributes
+    ----------
+    bins
+        Per 30th of the pixels of all images, from the most certain: stated and found root mean
+        square error.
+    ence
+        Mean relative difference of the two.
+    curve
+        Share of pixels that the Gaussian intervals of each of `LEVELS` hold, mean over images.
+    coverage
+        The same of the intervals of each of `SHARES`, which need not be Gaussian.
+    """
+
+    bins: tuple[tuple[float, float], ...]
+    ence: float
+    curve: tuple[float, ...]
+    coverage: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -30,13 +67,16 @@ class Reliability:
     ----------
     name
         Of the package.
-    curve
-        Share of pixels that the Gaussian intervals of each of `LEVELS` hold, mean over images.
     own
         Nominal and found coverage of the intervals that the package states itself.
-    bins
-        Per 30th of the pixels of all images, from the most certain: stated and found root mean
-        square error.
+    network
+        With the standard deviation before the package's calibration, Gaussian intervals; None where
+        the package does not say how it calibrates.
+    delivered
+        As the package delivers it, with its own intervals, Gaussian ones where it states none.
+    refitted
+        Fitted anew on one half of the specimens and measured on the other, and the reverse: what
+        calibration on images like these would bring; None with one specimen.
     guaranteed
         The factor λ with which mean ± λ·std holds, for new images like these, at least 90 % of the
         pixels with 90 % confidence; or why nothing can be promised.
@@ -45,9 +85,10 @@ class Reliability:
     """
 
     name: str
-    curve: tuple[float, ...]
     own: tuple[tuple[float, float], ...]
-    bins: tuple[tuple[float, float], ...]
+    network: Stage | None
+    delivered: Stage
+    refitted: Stage | None
     guaranteed: float | str
     width: float
 
@@ -69,7 +110,7 @@ def measure_reliability(
     Reliability or None
         None where the package states no standard deviation, or truth or images are not there.
     """
-    by_source: dict[str, list[Known]] = {}
+    by_source: dict[str, list[Three]] = {}
     for facts in dataset["images"]:
         place = Place(method["name"], dataset["name"], facts["name"])
         file = results.prediction_file(place)
@@ -83,13 +124,12 @@ def measure_reliability(
         except UserError:
             continue  # damaged since the run
         if planes:
-            by_source.setdefault(item.source, []).extend(planes)
+            by_source.setdefault(item.source, []).extend(_three(plane) for plane in planes)
     if not by_source:
         return None
     planes = [plane for of_source in by_source.values() for plane in of_source]
-    three = [_three(plane) for plane in planes]
-    curves = [reliability_curve(truth, mean, std, LEVELS) for truth, mean, std in three]
-    truth, mean, std = (np.concatenate(part) for part in zip(*three, strict=True))
+    own = {float(level): factor for level, factor in method["interval_factors"].items()}
+    gaussian = {share: gaussian_factor(share) for share in SHARES}
     guaranteed: float | str
     try:
         guaranteed = conformal_factor(
@@ -97,16 +137,21 @@ def measure_reliability(
         )
     except NotApplicable as reason:
         guaranteed = str(reason)
+    mean_std = float(np.concatenate([std for _, _, std in planes]).mean())
+    calibration = calibration_of(method)
+    network = None
+    if calibration is not None:
+        of_network, of_package = calibration
+        undone = [(t, m, _mapped(std, of_package, of_network)) for t, m, std in planes]
+        network = _stage(undone, [gaussian] * len(undone))
     return Reliability(
         method["name"],
-        tuple(np.mean(curves, axis=0).tolist()),
-        tuple(
-            (float(level), _own_coverage(three, factor))
-            for level, factor in method["interval_factors"].items()
-        ),
-        tuple((stated, found) for stated, found, _ in reliability_bins(truth, mean, std).tolist()),
+        tuple((level, _covered(planes, [factor] * len(planes))) for level, factor in own.items()),
+        network,
+        _stage(planes, [gaussian | own] * len(planes)),
+        _refit(list(by_source.values())),
         guaranteed,
-        2 * guaranteed * float(std.mean()) if isinstance(guaranteed, float) else 0.0,
+        2 * guaranteed * mean_std if isinstance(guaranteed, float) else 0.0,
     )
 
 
@@ -147,17 +192,61 @@ def _is_complete(plane: Known) -> bool:
     return True
 
 
-def _three(plane: Known) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _three(plane: Known) -> Three:
     """Return truth, mean and std of evenly spread pixels: enough for a figure."""
     step = math.ceil(np.size(plane["truth"]) / _PIXELS)
     truth, mean, std = (np.ravel(plane[name])[::step] for name in ("truth", "mean", "std"))
     return truth, mean, std
 
 
-def _own_coverage(three: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], f: float) -> float:
-    shares = [float(np.mean(np.abs(standardise(*of_plane)[0]) <= f)) for of_plane in three]
+def _stage(planes: Sequence[Three], factors: Sequence[Mapping[float, float]]) -> Stage:
+    """Compare pixels of all planes, whose intervals are these factors times the std."""
+    truth, mean, std = (np.concatenate(part) for part in zip(*planes, strict=True))
+    bins = reliability_bins(truth, mean, std)[:, :2]
+    return Stage(
+        tuple((stated, found) for stated, found in bins.tolist()),
+        float(np.mean(np.abs(bins[:, 0] - bins[:, 1]) / bins[:, 0])),
+        tuple(np.mean([reliability_curve(*plane, LEVELS) for plane in planes], axis=0).tolist()),
+        tuple(_covered(planes, [of[share] for of in factors]) for share in SHARES),
+    )
+
+
+def _refit(by_source: Sequence[Sequence[Three]]) -> Stage | None:
+    """Calibrate every other specimen on those between, and these on those."""
+    halves = [[plane for of in by_source[start::2] for plane in of] for start in (0, 1)]
+    if not all(halves):
+        return None
+    planes: list[Three] = []
+    factors: list[dict[float, float]] = []
+    for seen, unseen in (halves, halves[::-1]):
+        calibrate = _fit(seen)
+        planes += [(truth, mean, calibrate(std)) for truth, mean, std in unseen]
+        ratios = _ratios([(truth, mean, calibrate(std)) for truth, mean, std in seen])
+        factors += [{share: float(np.quantile(ratios, share)) for share in SHARES}] * len(unseen)
+    return _stage(planes, factors)
+
+
+def _fit(planes: Sequence[Three]) -> Callable[[Array], Array]:
+    """Fit a monotone map of standard deviations: isotonic regression of squared errors."""
+    truth, mean, std = (np.concatenate(part) for part in zip(*planes, strict=True))
+    stated, found, pixels = reliability_bins(truth, mean, std).T
+    variance = IsotonicRegression().fit_transform(stated, found**2, sample_weight=pixels)
+    calibrated = np.maximum(np.sqrt(variance), FLOOR)
+    return lambda std: _mapped(std, stated, calibrated)
+
+
+def _mapped(std: Array, knots: Array, values: Array) -> Array:
+    """Map linearly between knots, and beyond the last one in proportion."""
+    return np.interp(std, knots, values) * np.maximum(std / knots[-1], 1)
+
+
+def _covered(planes: Sequence[Three], factors: Sequence[float]) -> float:
+    shares = [
+        float(np.mean(np.abs(standardise(*plane)[0]) <= factor))
+        for plane, factor in zip(planes, factors, strict=True)
+    ]
     return float(np.mean(shares))
 
 
-def _ratios(planes: Sequence[Known]) -> np.ndarray:
-    return np.concatenate([np.abs(standardise(*_three(plane))[0]).ravel() for plane in planes])
+def _ratios(planes: Sequence[Three]) -> Array:
+    return np.concatenate([np.abs(standardise(*plane)[0]) for plane in planes])

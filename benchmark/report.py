@@ -24,6 +24,7 @@ from benchmark.reliability import measure_reliability
 from benchmark.scores import SAMPLE_SUFFIX, Results, Scores, read_scores
 from benchmark.sections import (
     tell_agreement,
+    tell_calibration,
     tell_limits,
     tell_registration,
     tell_seeds,
@@ -31,7 +32,6 @@ from benchmark.sections import (
     tell_verdicts,
 )
 from benchmark.seeds import find_seeds, measure_spread
-from benchmark.stated import calibration_of
 from benchmark.summary import summarise
 from benchmark.tables import write_tables
 from benchmark.trust.findings import Findings, read_findings
@@ -154,7 +154,7 @@ def _section(
     methods = scores.facts["packages"]
     summary = summarise(methods, table, absent, sources)
     reliabilities = [
-        (found, calibration_of(method))
+        found
         for method in methods
         if not method["control"] and (found := measure_reliability(dataset, method, results))
     ]
@@ -168,7 +168,7 @@ def _section(
     plane = draw_plane(summary)
     costs = draw_costs(summary)
     ring_curves = draw_ring_curves(dataset, methods, results)
-    reliability = draw_reliability([found for found, _ in reliabilities])
+    reliability = draw_reliability(reliabilities)
     views = make_views(dataset, scores, results, chosen, side)
     figures = {
         **strips,
@@ -208,8 +208,8 @@ def _section(
         "seeds": seeds,
         "agreement": tell_agreement(agreement),
         "reliability": list(reliability.values()),
-        "calibrations": [(one.name, rows) for one, rows in reliabilities if rows],
-        "reliability_caption": words.reliability_caption([found for found, _ in reliabilities]),
+        "calibrations": [tell_calibration(one) for one in reliabilities],
+        "reliability_caption": words.reliability_caption(reliabilities),
         "views": views,
         "views_caption": words.views_caption(dataset),
         "costs": list(costs.values()),

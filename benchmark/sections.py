@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.agreement import Agreement
+from benchmark.reliability import Reliability
 from benchmark.seeds import Spread
 from benchmark.trust.findings import Findings
 from benchmark.words import enumerate_words
@@ -101,6 +102,27 @@ def tell_agreement(found: Agreement | None) -> list[tuple[str, list[tuple[str, f
     return [
         (name, [(f"{value:.2f}".replace("-", "−"), value) for value in row])
         for name, row in zip(found.names, rows, strict=True)
+    ]
+
+
+def tell_calibration(found: Reliability) -> tuple[str, list[tuple[str, ...]]]:
+    """Write stated and found uncertainty before, with and after calibration.
+
+    Returns
+    -------
+    tuple
+        The package's name; and of each stage its name, the coverage of 50, 90 and 95 % intervals
+        and ENCE.
+    """
+    stages = (
+        ("network alone, Gaussian intervals", found.network),
+        ("as delivered, own intervals" if found.own else "as delivered", found.delivered),
+        ("fitted anew here, own intervals", found.refitted),
+    )
+    return found.name, [
+        (words, *(f"{100 * share:.1f} %" for share in stage.coverage), f"{stage.ence:.3f}")
+        for words, stage in stages
+        if stage
     ]
 
 

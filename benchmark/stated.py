@@ -1,19 +1,17 @@
-"""What packages state of themselves: how they were trained, and what their calibration changed."""
+"""What packages state of themselves: how they were trained, and how calibrated."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from packages.cli import UserError
 from packages.files import sha256
 from packages.rdf import read_rdf
 
-_STAGES = (
-    ("before", "network, Gaussian intervals"),
-    ("linear", "linear fit, Gaussian intervals"),
-    ("after", "as delivered, own intervals"),
-)
-_MEASURED = ("coverage_0.5", "coverage_0.9", "coverage_0.95", "nll", "ence")
+Calibration = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def description_of(method: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,8 +46,8 @@ def training_of(method: Mapping[str, Any]) -> dict[str, Any]:
         return {}
 
 
-def calibration_of(method: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Return what a package says its calibration changed.
+def calibration_of(method: Mapping[str, Any]) -> Calibration | None:
+    """Return how a package says that it calibrates its standard deviation.
 
     Parameters
     ----------
@@ -58,21 +56,18 @@ def calibration_of(method: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
     Returns
     -------
-    list of tuple
-        For each stage its name, found coverage of 50, 90 and 95 % intervals, NLL and ENCE; none
-        where the package does not say.
+    tuple of ndarray or None
+        Standard deviations of the network, increasing, and what the package makes of them; between
+        these the map is linear. None where the package states no map, or one without an inverse.
     """
     try:
         stated = description_of(method)["config"]["restoration_zoo"]["calibration"]
-        return [
-            (words, *(_number(name, stated[stage][name]) for name in _MEASURED))
-            for stage, words in _STAGES
-        ]
+        network, delivered = (np.array(stated[k], np.float64) for k in ("knots", "values"))
     except (KeyError, TypeError, ValueError):
-        return []
+        return None
+    usable = network.ndim == 1 and network.size and network.shape == delivered.shape
+    return (network, delivered) if usable and _increases(network, delivered) else None
 
 
-def _number(name: str, value: object) -> str:
-    number = float(str(value))
-    text = f"{100 * number:.1f} %" if name.startswith("coverage") else f"{number:.3f}"
-    return text.replace("-", "−")
+def _increases(*maps: NDArray[np.float64]) -> bool:
+    return all(bool((np.diff(values, prepend=-1e-9) > 0).all()) for values in maps)

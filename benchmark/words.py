@@ -119,9 +119,10 @@ def reliability_caption(found: Sequence[Reliability]) -> str:
     """Say what the figures of reliability show, and what may be promised."""
     text = (
         "Stated and found, on the scale on which packages deliver (percentiles 2 and 99.8 of the "
-        "truth at 0 and 1), without any fit. On the diagonal a package is right, below it in the "
-        "left figure, or above it in the right one, it is too sure. Rings: the intervals that the "
-        "package states itself, as errors are no Gaussians. "
+        "truth at 0 and 1), without any fit. On the diagonal a package is right; below it in the "
+        "figure of coverage, or above it in those of errors, it is too sure. Rings: the intervals "
+        "that the package states itself, as errors are no Gaussians. Errors: root mean square in "
+        "30ths of the pixels, from the most certain. "
     )
     promises = [
         f"{one.name}: mean ± {one.guaranteed:.2f} std holds at least 90 % of the pixels of new "

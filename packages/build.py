@@ -192,8 +192,6 @@ def _furnish(
     """Write every file of the package but rdf.yaml into a folder; return what that will say."""
     facts = trained["facts"]
     arguments = facts["request"]["settings"]["network"]
-    # What the zoo has no field for.
-    ours: dict[str, Any] = {"calibration": facts["calibration"]} if "calibration" in facts else {}
     description = chosen.description()
     architecture = description.pop("architecture")["callable"]
     model_file = folder / "model.py"
@@ -210,6 +208,7 @@ def _furnish(
         ) from error
     except ValueError as error:
         raise UserError(f"'{chosen.name}' cannot be built like this: {error}.") from error
+    ours = _without_a_field(facts, network)
     step = int(getattr(network, "divisor", 1))
     example = trained["example"]["input"].numpy()
     try:
@@ -269,6 +268,18 @@ def _furnish(
     if ours:
         description["config"]["restoration_zoo"] = ours
     return description
+
+
+def _without_a_field(facts: dict[str, Any], network: torch.nn.Module) -> dict[str, Any]:
+    """Return what the zoo has no field for: how the standard deviation was calibrated."""
+    if "calibration" not in facts:
+        return {}
+    curve = {
+        name: tensor.tolist()
+        for name, tensor in network.get_submodule("calibration").named_buffers()
+    }
+    rounded = {name: [float(f"{std:.6g}") for std in curve[name]] for name in ("knots", "values")}
+    return {"calibration": facts["calibration"] | rounded}
 
 
 def _complete(

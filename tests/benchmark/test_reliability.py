@@ -4,14 +4,21 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+import yaml
 
 from benchmark.metrics import normalise
-from benchmark.reliability import LEVELS, Reliability, measure_reliability
+from benchmark.reliability import LEVELS, SHARES, Reliability, measure_reliability
 from benchmark.scores import Place, Results
 from packages import images
+from packages.files import sha256
 from tests.benchmark import stand_ins
 
-METHOD = {"name": "net", "interval_factors": {"0.9": 1.645}}
+METHOD: dict[str, Any] = {
+    "name": "net",
+    "control": True,  # nothing is known of how it calibrates
+    "interval_factors": {"0.9": 1.645},
+    "file": "",
+}
 
 
 def dataset(tmp_path: Path, count: int, *, truth: bool = True) -> dict[str, Any]:
@@ -28,7 +35,9 @@ def dataset(tmp_path: Path, count: int, *, truth: bool = True) -> dict[str, Any]
     return {"name": "data", "pixel_size_um": stand_ins.PIXEL_UM, "images": entries}
 
 
-def measured(tmp_path: Path, *, factor: float = 1.0, count: int = 3) -> Reliability | None:
+def measured(
+    tmp_path: Path, *, factor: float = 1.0, count: int = 3, method: dict[str, Any] = METHOD
+) -> Reliability | None:
     """Of a package whose errors are Gaussian, and whose std is a factor off."""
     facts, results = dataset(tmp_path, count), Results(tmp_path / "results")
     for i, image in enumerate(facts["images"]):
@@ -40,22 +49,53 @@ def measured(tmp_path: Path, *, factor: float = 1.0, count: int = 3) -> Reliabil
             channels.astype(np.float32), dims=("c", "y", "x"), coords={"c": ["mean", "std"]}
         )
         images.write(results.prediction_file(Place("net", "data", image["name"])), restored)
-    return measure_reliability(facts, METHOD, results)
+    return measure_reliability(facts, method, results)
 
 
 def test_a_right_std_lies_on_the_diagonals(tmp_path: Path) -> None:
     found = measured(tmp_path)
     assert found is not None
-    assert found.curve == pytest.approx(LEVELS, abs=0.02)
-    assert all(seen == pytest.approx(stated, rel=0.2) for stated, seen in found.bins)
+    assert found.delivered.curve == pytest.approx(LEVELS, abs=0.02)
+    assert all(seen == pytest.approx(stated, rel=0.2) for stated, seen in found.delivered.bins)
 
 
 def test_a_std_that_is_too_small_by_half_shows(tmp_path: Path) -> None:
     found = measured(tmp_path, factor=0.5)
     assert found is not None
     assert found.own == (pytest.approx((0.9, 0.589), abs=0.02),)
-    assert found.curve[LEVELS.index(0.9)] == pytest.approx(0.589, abs=0.02)
-    assert np.mean([seen / stated for stated, seen in found.bins]) == pytest.approx(2, rel=0.05)
+    assert found.delivered.curve[LEVELS.index(0.9)] == pytest.approx(0.589, abs=0.02)
+    assert found.delivered.ence == pytest.approx(1, abs=0.05)
+    ratios = [seen / stated for stated, seen in found.delivered.bins]
+    assert np.mean(ratios) == pytest.approx(2, rel=0.05)
+
+
+def test_a_fit_on_other_specimens_mends_a_std_that_is_too_small(tmp_path: Path) -> None:
+    found = measured(tmp_path, factor=0.5, count=4)
+    assert found is not None
+    assert found.refitted is not None
+    assert found.refitted.ence < 0.05
+    assert found.refitted.coverage == pytest.approx(SHARES, abs=0.02)
+
+
+def test_one_specimen_leaves_nothing_to_fit_on(tmp_path: Path) -> None:
+    found = measured(tmp_path, count=1)
+    assert found is not None
+    assert found.refitted is None
+
+
+def test_a_stated_calibration_is_undone(tmp_path: Path) -> None:
+    file = tmp_path / "net/rdf.yaml"
+    file.parent.mkdir()
+    curve = {"knots": [0.001, 1.0], "values": [0.002, 2.0]}
+    content = {"config": {"restoration_zoo": {"calibration": curve}}}
+    file.write_text(yaml.safe_dump(content))
+    method = METHOD | {"control": False, "file": str(file.parent), "sha256": sha256(file.parent)}
+    found = measured(tmp_path, method=method)
+    assert found is not None
+    assert found.network is not None
+    assert found.delivered.ence < 0.1
+    assert found.network.ence == pytest.approx(1, abs=0.1)
+    assert found.network.coverage[1] == pytest.approx(0.589, abs=0.02)  # Φ of half of 1.645
 
 
 def test_few_images_promise_nothing_and_say_why(tmp_path: Path) -> None:

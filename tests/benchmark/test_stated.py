@@ -9,17 +9,11 @@ import yaml
 from benchmark.stated import calibration_of, description_of, training_of
 from packages.files import sha256
 
-STAGE = {
-    "coverage_0.5": 0.5,
-    "coverage_0.9": 0.91,
-    "coverage_0.95": 0.954,
-    "nll": -2.1,
-    "ence": 0.07,
-}
+MAP = {"knots": [0.01, 0.1, 1.0], "values": [0.02, 0.1, 3.0]}
 DESCRIPTION = {
     "config": {
         "bioimageio": {"training": {"seed": 3}},
-        "restoration_zoo": {"calibration": dict.fromkeys(("before", "linear", "after"), STAGE)},
+        "restoration_zoo": {"calibration": MAP},
     },
     "weights": {"pytorch_state_dict": {"architecture": {"callable": "UNet"}}},
 }
@@ -39,16 +33,34 @@ def test_training_comes_with_the_network(tmp_path: Path) -> None:
     }
 
 
-def test_calibration_is_told_stage_by_stage(tmp_path: Path) -> None:
-    rows = calibration_of(entry(tmp_path / "a.zip"))
-    assert [row[1:] for row in rows] == [("50.0 %", "91.0 %", "95.4 %", "−2.100", "0.070")] * 3
+def test_the_map_of_the_standard_deviation_is_read(tmp_path: Path) -> None:
+    found = calibration_of(entry(tmp_path / "a.zip"))
+    assert found is not None
+    assert [side.tolist() for side in found] == [MAP["knots"], MAP["values"]]
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"knots": [0.1, 0.2], "values": [0.1, 0.1]},  # flat: it cannot be undone
+        {"knots": [0.1, 0.2], "values": [0.1]},
+        {"knots": [], "values": []},
+        {"knots": ["a"], "values": [1]},
+        {"knots": [[0.1], [0.2]], "values": [[0.1], [0.2]]},
+        {"knots": [-1.0, 0.2], "values": [0.1, 0.2]},
+        {"knots": [0.1, float("nan")], "values": [0.1, 0.2]},
+    ],
+)
+def test_a_map_without_an_inverse_is_none(tmp_path: Path, stated: dict[str, Any]) -> None:
+    content = {"config": {"restoration_zoo": {"calibration": stated}}}
+    assert calibration_of(entry(tmp_path / "a.zip", content)) is None
 
 
 @pytest.mark.parametrize("content", [{}, {"config": None}, ["a list"], {"config": {"x": 1}}])
 def test_packages_of_others_state_nothing(tmp_path: Path, content: object) -> None:
     method = entry(tmp_path / "a.zip", content)
     assert training_of(method) == {}
-    assert calibration_of(method) == []
+    assert calibration_of(method) is None
 
 
 def test_a_package_that_moved_or_changed_is_not_asked(tmp_path: Path) -> None:

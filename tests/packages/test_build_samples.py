@@ -16,6 +16,7 @@ from packages.cli import UserError
 from packages.hazematching.model import hazematching
 from packages.hdn.model import HDN
 from packages.package import open_package
+from packages.posterior import KNOTS
 
 from .test_build import trained_content
 
@@ -77,7 +78,8 @@ def test_the_architecture_needs_nothing_but_torch(unpacked: Path) -> None:
 def test_the_package_opens_and_its_code_is_known(unpacked: Path) -> None:
     with open_package(unpacked) as package:
         assert package.weights[0] == "pytorch_state_dict"
-        assert package.own_entries["calibration"] == CALIBRATION
+        stated = package.own_entries["calibration"]
+        assert {name: stated[name] for name in CALIBRATION} == CALIBRATION
 
 
 def test_sizes_are_multiples_of_the_period_of_the_noise(unpacked: Path) -> None:
@@ -108,6 +110,18 @@ def test_the_calibration_is_in_the_description_and_the_model_card(unpacked: Path
     card = (unpacked / "documentation.md").read_text(encoding="utf-8")
     assert "| this package, intervals as stated below | 50.0% | 90.0% | 95.0% |" in card
     assert "± 1.50 std" in card
+
+
+def test_the_map_of_the_standard_deviation_is_stated(tmp_path: Path) -> None:
+    checkpoint = write_checkpoint("hdn", tmp_path / "weights.pt")
+    content = torch.load(checkpoint, weights_only=True)
+    knots = torch.linspace(0.01, 1, KNOTS)
+    content["weights"] |= {"calibration.knots": knots, "calibration.values": 2 * knots}
+    torch.save(content, checkpoint)
+    with open_package(build("hdn", checkpoint=checkpoint, out=tmp_path / "p.zip")) as package:
+        stated = package.own_entries["calibration"]
+    np.testing.assert_allclose(stated["knots"], knots, rtol=1e-5)
+    np.testing.assert_allclose(stated["values"], 2 * knots, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
