@@ -2,34 +2,25 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.table import Table
 from rich.text import Text
-from threadpoolctl import threadpool_limits
 
+from benchmark.cells import Task, compute_cell, is_kept
 from benchmark.controls import CONTROLS
 from benchmark.facts import collect_facts
-from benchmark.known import interval_factors, known_planes, of_sample
-from benchmark.metrics import METRICS, Known, Metric, NotApplicable
+from benchmark.known import interval_factors
 from benchmark.restore import (
-    Cost,
     Job,
     Method,
     ProcessDiedError,
     RestorationError,
-    Restore,
     open_method,
-    sentence_of,
 )
 from benchmark.scores import (
-    MEMORY,
     SAMPLE_SUFFIX,
-    SECONDS,
-    Cell,
     Failure,
     Place,
     Results,
@@ -40,17 +31,6 @@ from packages.cli import UserError, console, progress
 from packages.datasets import Dataset, Item, open_dataset
 from packages.files import sha256
 from packages.package import open_package
-
-
-@dataclass(frozen=True)
-class _Task:
-    """A cell that is to be computed."""
-
-    place: Place
-    job: Job
-    repeat: Job | None
-    computed_for: dict[str, str]
-    interval_factors: dict[str, float]
 
 
 def run_benchmark(
@@ -110,6 +90,7 @@ def run_benchmark(
     places: list[Place] = []
     failures: list[Failure] = []
     computed = 0
+    lacking: set[str] = set()
     with progress() as bars:
         cells = len(methods) * sum(len(dataset.evaluation_items) for dataset in datasets)
         bar = bars.add_task("", total=cells)
@@ -117,7 +98,7 @@ def run_benchmark(
             bars.update(bar, description=method.name)
             tasks = _tasks(method, datasets, hashes, facts, results)
             places += [task.place for task in tasks]
-            due = [task for task in tasks if not _is_kept(task, results)]
+            due = [task for task in tasks if not is_kept(task, results, lacking)]
             _say_what_changed(method, due, results)
             computed += len(due)
             bars.advance(bar, len(tasks) - len(due))
@@ -209,9 +190,9 @@ def _tasks(
     hashes: dict[Path, str],
     facts: dict[str, Any],
     results: Results,
-) -> list[_Task]:
+) -> list[Task]:
     """List the cells of a method, small images first so that peaks of memory do not shadow."""
-    tasks: list[_Task] = []
+    tasks: list[Task] = []
     for dataset in datasets:
         for item in dataset.evaluation_items:
             place = Place(method.name, dataset.name, item.name)
@@ -230,7 +211,7 @@ def _tasks(
             job = Job(item, results.prediction_file(place))
             again = item.of_repeat if method.restores_repeats else None
             repeat = Job(again, results.repeat_file(place)) if again else None
-            tasks.append(_Task(place, job, repeat, computed_for, method.interval_factors))
+            tasks.append(Task(place, job, repeat, computed_for, method.interval_factors))
     return sorted(tasks, key=lambda task: _pixels(task.job.item.input))
 
 
@@ -241,32 +222,7 @@ def _pixels(path: Path) -> int:
         return 0  # it will fail where failures are kept
 
 
-def _is_kept(task: _Task, results: Results) -> bool:
-    """Tell whether a cell is up to date; ask its missing metrics again.
-
-    What a metric lacked, a file of weights for instance, may be there now.
-    """
-    cell = results.find(task.place)
-    if cell is None or cell.computed_for != task.computed_for:
-        return False
-    if not results.prediction_file(task.place).exists():
-        return cell.values == {} and bool(cell.not_applicable)
-    if task.repeat is not None and not task.repeat.output.exists():
-        return False
-    for place, planes in _rows(task, results).items():
-        cell = results.find(place)
-        if cell is None or cell.computed_for != task.computed_for:
-            return False
-        missing = [METRICS[name] for name in cell.not_applicable if name in METRICS]
-        now = _score(planes, missing)
-        if now.values:
-            reasons = {**cell.not_applicable, **now.not_applicable}
-            left = {name: reason for name, reason in reasons.items() if name not in now.values}
-            results.keep(place, Cell(cell.computed_for, {**cell.values, **now.values}, left))
-    return True
-
-
-def _say_what_changed(method: Method, due: Iterable[_Task], results: Results) -> None:
+def _say_what_changed(method: Method, due: Iterable[Task], results: Results) -> None:
     changed: dict[tuple[str, ...], int] = {}
     for task in due:
         cell = results.find(task.place)
@@ -279,7 +235,7 @@ def _say_what_changed(method: Method, due: Iterable[_Task], results: Results) ->
         console.print(f"{method.name}: {count} cells are computed again ({why}).")
 
 
-def _compute(method: Method, tasks: Sequence[_Task], results: Results) -> Iterator[Failure | None]:
+def _compute(method: Method, tasks: Sequence[Task], results: Results) -> Iterator[Failure | None]:
     """Compute cells one by one; a package that dies is started again for the images left."""
     left = list(tasks)
     while left:
@@ -288,7 +244,7 @@ def _compute(method: Method, tasks: Sequence[_Task], results: Results) -> Iterat
                 while left:
                     task = left.pop(0)
                     try:
-                        _compute_cell(task, restore, results)
+                        compute_cell(task, restore, results)
                         yield None
                     except ProcessDiedError as error:
                         yield Failure(task.place, str(error))
@@ -298,69 +254,6 @@ def _compute(method: Method, tasks: Sequence[_Task], results: Results) -> Iterat
         except (RestorationError, UserError) as error:  # it cannot even be loaded
             yield from (Failure(task.place, str(error)) for task in left)
             return
-
-
-def _compute_cell(task: _Task, restore: Restore, results: Results) -> None:
-    results.discard(task.place)
-    try:
-        cost = restore(task.job)
-    except NotApplicable as reason:
-        names = [*METRICS, SECONDS, MEMORY]
-        cell = Cell(task.computed_for, {}, dict.fromkeys(names, str(reason)))
-        results.keep(task.place, cell)
-        return
-    try:
-        if task.repeat is not None:
-            restore(task.repeat)  # what it costs would be counted twice
-        cells = {
-            place: _score(planes, METRICS.values())
-            for place, planes in _rows(task, results).items()
-        }
-    except ProcessDiedError:
-        results.discard_images(task.place)
-        raise
-    except Exception as error:
-        results.discard_images(task.place)
-        raise RestorationError(sentence_of(error)) from error
-    # The cell of the restoration vouches for that of its sample, so it is written last.
-    for place, cell in reversed(cells.items()):
-        costs, reasons = _costs(cost, is_sample=place != task.place)
-        values, not_applicable = cell.values | costs, cell.not_applicable | reasons
-        results.keep(place, Cell(task.computed_for, values, not_applicable))
-
-
-def _rows(task: _Task, results: Results) -> dict[Place, list[Known]]:
-    """Return what is known of the planes of a restoration, and again with its sample judged."""
-    restored = images.read(results.prediction_file(task.place))
-    repeat = images.read(task.repeat.output) if task.repeat else None
-    planes = known_planes(restored, task.job.item, task.interval_factors, repeat)
-    samples = [sample for plane in planes if (sample := of_sample(plane)) is not None]
-    return {task.place: planes} | ({task.place.of_sample: samples} if samples else {})
-
-
-def _score(planes: Sequence[Known], metrics: Iterable[Metric]) -> Cell:
-    """Return values by metric, means over planes, and reasons by metric without one."""
-    values: dict[str, float] = {}
-    not_applicable: dict[str, str] = {}
-    # Sums shared among threads are rounded otherwise; scores must not tell how many there were.
-    with threadpool_limits(1, user_api="blas"):
-        for metric in metrics:
-            try:
-                values[metric.name] = float(np.mean([metric.of(known) for known in planes]))
-            except NotApplicable as reason:
-                not_applicable[metric.name] = str(reason)
-    return Cell({}, values, not_applicable)
-
-
-def _costs(cost: Cost, *, is_sample: bool) -> tuple[dict[str, float], dict[str, str]]:
-    """Return the rows of time and memory, and reasons where they have no value."""
-    if is_sample:
-        why = "One restoration gives the mean and the sample: see the row of the mean."
-        return {}, {SECONDS: why, MEMORY: why}
-    if cost.peak_mib_per_megapixel is None:
-        why = "Controls run in the benchmark's own process."
-        return {SECONDS: cost.seconds_per_megapixel}, {MEMORY: why}
-    return {SECONDS: cost.seconds_per_megapixel, MEMORY: cost.peak_mib_per_megapixel}, {}
 
 
 def _print_failures(failures: Sequence[Failure]) -> None:

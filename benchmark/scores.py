@@ -68,11 +68,17 @@ class Cell:
         By metric; infinite where a metric of a perfect restoration is, never NaN.
     not_applicable
         By metric, one sentence saying why it has no value here.
+    lacking
+        The metrics among these that lacked a file, which may be there another time.
+    has_sample
+        Whether the package's single sample has a cell of its own.
     """
 
     computed_for: dict[str, str]
     values: dict[str, float] = field(default_factory=dict[str, float])
     not_applicable: dict[str, str] = field(default_factory=dict[str, str])
+    lacking: list[str] = field(default_factory=list[str])
+    has_sample: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,13 @@ from benchmark.metrics import (
     uncertainty,
 )
 from benchmark.metrics.intensity import normalise
-from benchmark.metrics.metric import METRICS, Known, Metric, NotApplicable, metric
+from benchmark.metrics.metric import METRICS, Known, Metric, MissingFile, NotApplicable, metric
 
 __all__ = [
     "METRICS",
     "Known",
     "Metric",
+    "MissingFile",
     "NotApplicable",
     "calibration",
     "consistency",

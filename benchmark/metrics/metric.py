@@ -52,6 +52,10 @@ class NotApplicable(Exception):  # noqa: N818  (it is an answer, "n/a", not a fa
     """A metric or control can say nothing here; the message is the reason, one sentence."""
 
 
+class MissingFile(NotApplicable):
+    """A metric lacks a file that may be there another time, of weights for instance."""
+
+
 Known = Mapping[str, Any]
 """What is known of one plane, by the names in `WHY_MISSING`; a `NotApplicable` says why not."""
 

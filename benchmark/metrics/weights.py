@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from benchmark.metrics.metric import NotApplicable
+from benchmark.metrics.metric import MissingFile
 from packages.cli import UserError
 from packages.files import replacing, sha256
 
@@ -56,7 +56,7 @@ def find_weights(file: WeightsFile, path: Path | None = None, *, download: bool 
 
     Raises
     ------
-    NotApplicable
+    MissingFile
         It is nowhere, and was not to be downloaded.
     UserError
         The place named does not exist, a file is not the published one, or the download failed.
@@ -72,9 +72,9 @@ def find_weights(file: WeightsFile, path: Path | None = None, *, download: bool 
             return candidate
     target = cache / file.names[0]
     if not download:
-        raise NotApplicable(
-            f"LPIPS needs {file.names[0]}: download {file.url} ({file.size}) to {target}, "
-            f"or set {VARIABLE} to the file or folder that holds it."
+        raise MissingFile(
+            f"LPIPS needs {file.names[0]}: download {file.url} ({file.size}) and set {VARIABLE} to "
+            "the file or folder that holds it."
         )
     _download(file, target)
     return target

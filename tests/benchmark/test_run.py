@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark import cells as cells_module
 from benchmark import run as run_module
-from benchmark.metrics import METRICS, Metric, NotApplicable, normalise
+from benchmark.metrics import METRICS, Metric, normalise
 from benchmark.run import run_benchmark
 from benchmark.scores import MEMORY, SECONDS, Scores, read_scores
 from packages import images
@@ -25,7 +26,7 @@ def packages(monkeypatch: pytest.MonkeyPatch) -> stand_ins.StandIns:
     known = stand_ins.StandIns()
     monkeypatch.setattr(run_module, "open_package", stand_ins.open_package)
     monkeypatch.setattr(run_module, "open_method", known.open_method)
-    monkeypatch.setattr(run_module, "METRICS", dict(stand_ins.FEW_METRICS))
+    monkeypatch.setattr(cells_module, "METRICS", dict(stand_ins.FEW_METRICS))
     return known
 
 
@@ -166,29 +167,6 @@ def test_after_an_interrupt_only_the_rest_is_computed(
     assert set(scores.table.image) == {"0000", "0001", "0002"}
 
 
-def test_what_a_metric_lacked_may_be_there_next_time(
-    score: Run, packages: stand_ins.StandIns, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def without_weights(truth: object, prediction: object) -> float:
-        raise NotApplicable("The weights are not there.")
-
-    def with_weights(truth: object, prediction: object) -> float:
-        return 0.25
-
-    def use(function: Callable[[object, object], float]) -> None:
-        metric = Metric("lpips", "LPIPS", "lower", "", ("truth", "prediction"), function)
-        monkeypatch.setitem(run_module.METRICS, "lpips", metric)
-
-    use(without_weights)
-    assert "lpips" not in set(score(controls=True).table.metric)
-    packages.restored.clear()
-    use(with_weights)
-    scores = score(controls=True)
-    assert set(scores.table.value[scores.table.metric == "lpips"]) == {0.25}
-    assert MEMORY in set(scores.not_applicable.metric)  # other reasons stay
-    assert packages.restored == []
-
-
 def test_without_truth_there_are_images_and_costs_but_no_scores(
     packages: stand_ins.StandIns, tmp_path: Path
 ) -> None:
@@ -242,7 +220,7 @@ def test_a_metric_gets_what_the_package_says_of_its_intervals(
 
     needs = ("std", "interval_factors")
     metric = Metric("factor", "Factor", "lower", "", needs, factor)
-    monkeypatch.setitem(run_module.METRICS, "factor", metric)
+    monkeypatch.setitem(cells_module.METRICS, "factor", metric)
     scores = score("be uncertain")
     assert value(scores, "0000", "factor") == pytest.approx(0.15)
     absent = scores.not_applicable
