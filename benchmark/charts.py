@@ -15,8 +15,8 @@ from benchmark.reliability import Reliability
 from benchmark.reliability_figure import coverage_plot, error_plot
 from benchmark.scatter import Point, scatter_plot
 from benchmark.scores import SAMPLE_SUFFIX, Results
-from benchmark.statistics import estimate_mean
 from benchmark.summary import Summary
+from packages.bootstrap import estimate_mean
 
 _PLANE_WIDTH = 620.0
 _FILES = {"truth": "target", "repeat": "repeat"}

@@ -15,7 +15,7 @@ from benchmark.drawing import (
     svg,
     x_axis,
 )
-from benchmark.statistics import Estimate
+from packages.bootstrap import Estimate
 
 _ROW = 24
 _GOLDEN = 0.618034

@@ -22,7 +22,7 @@ from benchmark.drawing import (
     svg,
     x_axis,
 )
-from benchmark.statistics import Estimate
+from packages.bootstrap import Estimate
 
 _LEFT, _TOP = 52.0, 26.0
 _FEW_DECADES = 2.0

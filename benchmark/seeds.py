@@ -14,7 +14,7 @@ import pandas as pd
 from benchmark.columns import Column
 from benchmark.contests import Contest
 from benchmark.stated import training_of
-from benchmark.statistics import Estimate, estimate_mean
+from packages.bootstrap import Estimate, estimate_mean
 
 # What differs between two seeds, or says nothing of what was trained: the best weights of one come
 # from an earlier step than those of another.

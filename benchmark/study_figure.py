@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmark.statistics import estimate_mean
+from packages.bootstrap import estimate_mean
 from packages.files import replacing
 
 _LABELS = {

@@ -10,7 +10,7 @@ import pandas as pd
 from benchmark.columns import COSTS, QUALITY, Column
 from benchmark.contests import TRUTH, Contest, Test, best_beyond_chance, compare_leads
 from benchmark.scores import SAMPLE_SUFFIX
-from benchmark.statistics import Estimate, estimate_mean
+from packages.bootstrap import Estimate, estimate_mean
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from packages.evidence import Estimate, Evidence
+from packages.bootstrap import Estimate
+from packages.evidence import Evidence
 
 # The zoo asks for an address of the data, and not all data have one. The spec knows this domain.
 UNPUBLISHED = "https://example.com/not-published"
@@ -33,6 +34,7 @@ class _Score:
 
 SCORES = (
     _Score("si_psnr_a", "SI-PSNR (dB)", "scale-invariant peak signal-to-noise ratio, higher", 1),
+    _Score("ssim_affine", "SSIM", "structural similarity after an affine fit, higher", 1),
     _Score("ms_ssim", "MS-SSIM", "structural similarity over five scales, higher", 1),
     _Score(
         "micro_ms3im",
@@ -134,7 +136,7 @@ def evaluation(evidence: Evidence, trained_on: str) -> dict[str, Any]:
         "metrics_long": [f"{score.metric}: {score.meaning} is better" for score in told],
         "results": [[_number(evidence.scores[score.metric].mean)] for score in told],
         "results_summary": _summary(evidence, told),
-        "interval_95_percent": [_interval(evidence.scores[s.metric].interval) for s in told],
+        "interval_95_percent": [_interval(evidence.scores[score.metric]) for score in told],
         "results_of_input": [_number(_of_input(evidence, score)) for score in told],
         "specimens": evidence.specimens,
         "failed_images": evidence.failed,
@@ -210,7 +212,7 @@ def measured_section(measured: Sequence[Evidence], said: Iterable[str]) -> str:
             f"### On {evidence.dataset}",
             table,
             f"{evidence.images} images of {evidence.specimens} specimens{part}; intervals are "
-            f"Student's t over specimens. Provenance of the data: {made or 'not stated'}; SHA-256 "
+            f"bootstrapped over specimens. Provenance of the data: {made or 'not stated'}; SHA-256 "
             f"of its images `{evidence.data_sha256[:16]}`. Benchmark "
             f"`{evidence.benchmark_sha256[:16]}` on {evidence.device} with {versions}; package "
             f"`{evidence.package_sha256[:16]}`.",
@@ -229,7 +231,7 @@ def _row(evidence: Evidence, score: _Score) -> str:
     cells = (
         score.short,
         _written(found.mean),
-        _range(found.interval),
+        _range(found),
         _written(_of_input(evidence, score)),
         str(found.images),
     )
@@ -270,22 +272,24 @@ def _of_input(evidence: Evidence, score: _Score) -> float | None:
 
 
 def _number(value: float | None) -> float | str | None:
-    """Return what YAML and JSON both can hold."""
-    return value if value is None or math.isfinite(value) else "infinite"
+    """Return what YAML and JSON both can hold, with four digits, more than intervals justify."""
+    if value is None:
+        return None
+    return float(f"{value:.4g}") if math.isfinite(value) else "infinite"
 
 
 def _written(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:g}" if math.isfinite(value) else "infinite"
+    return f"{value:.4g}" if math.isfinite(value) else "infinite"
 
 
-def _interval(interval: tuple[float, float] | None) -> list[float]:
-    return list(interval) if interval else []
+def _interval(found: Estimate) -> list[float | str | None]:
+    return [] if found.low is None else [_number(found.low), _number(found.high)]
 
 
-def _range(interval: tuple[float, float] | None) -> str:
-    return f"{interval[0]:g} to {interval[1]:g}" if interval else ""
+def _range(found: Estimate) -> str:
+    return "" if found.low is None else f"{_written(found.low)} to {_written(found.high)}"
 
 
 def _percent(share: float) -> str:
@@ -294,7 +298,6 @@ def _percent(share: float) -> str:
 
 def _spelt(found: Estimate, write: Callable[[float], str]) -> str:
     """Write an interval behind its mean."""
-    if found.interval is None:
+    if found.low is None or found.high is None:
         return ""
-    low, high = found.interval
-    return f" (95 % interval {write(low)} to {write(high)})"
+    return f" (95 % interval {write(found.low)} to {write(found.high)})"

@@ -7,20 +7,16 @@ benchmarked is still there, byte for byte, and restores as the one being built d
 
 import hashlib
 import json
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from pyarrow import ArrowInvalid
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
-from scipy import stats
 
+from packages.bootstrap import Estimate, estimate_mean
 from packages.cli import UserError
 from packages.files import sha256
 from packages.rdf import read_rdf
@@ -79,15 +75,6 @@ class _Facts:
     datasets: list[_Dataset] = field(default_factory=list[_Dataset])
     failures: list[_Failure] = field(default_factory=list[_Failure])
     verdicts: list[_Verdict] = field(default_factory=list[_Verdict])
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over images, and its 95 % confidence interval where there are two specimens."""
-
-    mean: float
-    interval: tuple[float, float] | None
-    images: int
 
 
 @dataclass(frozen=True)
@@ -197,41 +184,6 @@ def read_verdict(results: Path, description: dict[str, Any], out: Path) -> str:
     raise UserError(f"{results} has no verdict on '{package.name}': run the trust tests again.")
 
 
-def estimate(values: ArrayLike, specimens: Sequence[str]) -> Estimate:
-    """Estimate a mean over images and its 95 % confidence interval.
-
-    Images of one specimen are not independent: the variance of the mean is that between specimens
-    (the linearised ratio estimator of cluster sampling, Cochran 1977, section 11.12), with
-    Student's t for as many as there are. With one image of each it is the textbook interval.
-
-    Parameters
-    ----------
-    values
-        (images,).
-    specimens
-        Of each image.
-
-    Returns
-    -------
-    Estimate
-        Without an interval where there is one specimen, or an infinite value.
-
-    Examples
-    --------
-    >>> estimate([1.0, 2.0, 3.0], ["a", "b", "c"])
-    Estimate(mean=2.0, interval=(-0.4841, 4.484), images=3)
-    """
-    given = np.asarray(values, dtype=np.float64)
-    mean = float(given.mean())
-    names, cluster = np.unique(np.asarray(specimens), return_inverse=True)
-    if len(names) < 2 or not np.isfinite(given).all():
-        return Estimate(_rounded(mean), None, len(given))
-    sums = np.bincount(cluster, given - mean)
-    error = math.sqrt(len(names) / (len(names) - 1) * float(sums @ sums)) / len(given)
-    reach = float(stats.t.ppf(0.975, len(names) - 1)) * error
-    return Estimate(_rounded(mean), (_rounded(mean - reach), _rounded(mean + reach)), len(given))
-
-
 def _read_facts(results: Path, name: str, command: str) -> _Facts:
     file = results / name
     if not file.exists():
@@ -318,11 +270,6 @@ def _on_dataset(
 
 def _estimates(table: pd.DataFrame, specimens: dict[str, str]) -> dict[str, Estimate]:
     return {
-        str(metric): estimate(rows["value"].to_numpy(), [specimens[i] for i in rows["image"]])
+        str(metric): estimate_mean(rows["value"].to_numpy(), [specimens[i] for i in rows["image"]])
         for metric, rows in table.groupby("metric")
     }
-
-
-def _rounded(value: float) -> float:
-    """Keep four digits, more than any interval justifies."""
-    return float(f"{value:.4g}")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from benchmark.drawing import LINE, mark, place_labels
 from benchmark.scatter import Point, scatter_plot
-from benchmark.statistics import Estimate
+from packages.bootstrap import Estimate
 
 AREA = (50.0, 20.0, 620.0, 380.0)
 PLACES = st.tuples(st.floats(60, 500), st.floats(30, 370))
