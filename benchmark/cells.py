@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from benchmark.delivery import Delivery
 from benchmark.known import known_planes, of_sample
 from benchmark.metrics import METRICS, Known, Metric, MissingFile, NotApplicable
 from benchmark.restore import (
@@ -35,6 +36,8 @@ class Task:
         Hashes and versions of all that its values depend on.
     interval_factors
         What the package states of its intervals.
+    delivery
+        On which scale it delivers.
     """
 
     place: Place
@@ -42,6 +45,7 @@ class Task:
     repeat: Job | None
     computed_for: dict[str, str]
     interval_factors: dict[str, float]
+    delivery: Delivery
 
 
 def is_kept(task: Task, results: Results, lacking: set[str]) -> bool:
@@ -150,7 +154,7 @@ def _rows(task: Task, results: Results) -> dict[Place, list[Known]]:
     """Return what is known of the planes of a restoration, and again with its sample judged."""
     restored = images.read(results.prediction_file(task.place))
     repeat = images.read(task.repeat.output) if task.repeat else None
-    planes = known_planes(restored, task.job.item, task.interval_factors, repeat)
+    planes = known_planes(restored, task.job.item, task.interval_factors, repeat, task.delivery)
     samples = [sample for plane in planes if (sample := of_sample(plane)) is not None]
     return {task.place: planes} | ({task.place.of_sample: samples} if samples else {})
 

@@ -3,6 +3,7 @@
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ _CODE = (
     "benchmark/channels.py",
     "benchmark/controls.py",
     "benchmark/deconvolution.py",
+    "benchmark/delivery.py",
+    "benchmark/grids.py",
     "benchmark/known.py",
     "benchmark/restore.py",
     "packages/datasets.py",
@@ -72,6 +75,7 @@ def collect_facts(
                 "sha256": method.sha256,
                 "weights": method.weights,
                 "interval_factors": method.interval_factors,
+                "delivery": asdict(method.delivery),
                 "pixel_size_um": method.pixel_size_um,
             }
             for method in methods

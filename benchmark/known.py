@@ -8,16 +8,22 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from benchmark.channels import mean_channel, named_channel
+from benchmark.delivery import Delivery
+from benchmark.grids import onto_grid
 from benchmark.metrics import Known, NotApplicable, normalise
 from benchmark.restore import RestorationError
 from packages import images
 from packages.datasets import Item
+from packages.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
 from packages.package import Package
-from packages.resample import linear
 
 Planes = NDArray[np.floating]  # (n, y, x)
 
 _OWN_CHANNELS = ("mean", "std", "sample", "disagreement")
+_OWN_SCALE = NotApplicable(
+    "The package delivers on a scale of its own, not on that of percentiles of the image, so that "
+    "only what allows any gain and offset can be compared."
+)
 
 
 def interval_factors(package: Package) -> dict[str, float]:
@@ -48,12 +54,14 @@ def known_planes(
     item: Item,
     interval_factors: Mapping[str, float],
     repeat: xr.DataArray | None = None,
+    delivery: Delivery | None = None,
 ) -> list[Known]:
     """Collect what is known of each plane of a restored image.
 
-    The truth is brought to the scale on which packages deliver, plane by plane as they do it.
-    What a package says of its uncertainty is taken as it is, without any fit to the truth: a
-    standard deviation means something on the scale on which it is stated, or nothing.
+    The truth is brought to the scale on which the package delivers, as the package does it. What
+    it says of its uncertainty is taken as it is, without any fit to the truth: a standard deviation
+    means something on the scale on which it is stated, or nothing. Planes without structure in the
+    truth are left out where others have some.
 
     Parameters
     ----------
@@ -65,6 +73,8 @@ def known_planes(
         Half-widths of the package's own intervals, in standard deviations, by nominal coverage.
     repeat
         What was restored from the repeat of the item, if that was done.
+    delivery
+        On which scale the package delivers; by default that of this project.
 
     Returns
     -------
@@ -86,17 +96,23 @@ def known_planes(
         "microscope": item.microscope or None,
         "interval_factors": interval_factors or None,
     }
-    stacks: dict[str, Planes | NotApplicable] = {
+    delivery = delivery or Delivery()
+    stacks: dict[str, Planes | list[Planes | NotApplicable] | NotApplicable] = {
         "prediction": predictions,
+        "delivered": predictions,
         "mean": predictions,  # where no channel has this name, the only one is meant
-        "input": _on_grid(item.read_input(), predictions.shape[-2:]),
+        "input": _planes_on_grid(item.read_input(), predictions.shape[-2:]),
         **_own_channels(restored, predictions.shape),
     }
+    if delivery.percentiles is None:
+        stacks |= dict.fromkeys(("delivered", "mean", "std"), _OWN_SCALE)
     if repeat is not None:
         stacks["repeat"] = _planes_of_repeat(repeat, truth, predictions.shape)
     if item.native is not None:
         native = images.read(item.native)
         stacks["native"] = native.values.reshape(-1, *native.shape[-2:])
+    if truths is not None:
+        stacks["truth"] = _scaled(truths, delivery)
     known: list[Known] = []
     for i in range(len(predictions)):
         plane = dict(common)
@@ -105,10 +121,9 @@ def known_planes(
                 plane[name] = stack
             elif len(stack) == len(predictions):
                 plane[name] = stack[i]
-        if truths is not None:
-            plane["truth"] = _normalised(truths[i])
         known.append(plane)
-    return known
+    with_structure = [plane for plane in known if not isinstance(plane.get("truth"), NotApplicable)]
+    return with_structure or known
 
 
 def of_sample(known: Known) -> Known | None:
@@ -130,15 +145,17 @@ def of_sample(known: Known) -> Known | None:
         return None
     silent = NotApplicable("One sample says nothing of its uncertainty.")
     alone = NotApplicable("The repeat is compared with the mean: a sample's noise is drawn twice.")
-    known = {**known, "prediction": sample, "repeat": alone}
+    delivered = known.get("delivered")
+    scale = delivered if isinstance(delivered, NotApplicable) else sample
+    known = {**known, "prediction": sample, "delivered": scale, "repeat": alone}
     return known | dict.fromkeys(_OWN_CHANNELS, silent)
 
 
 def alike(restored: xr.DataArray, truth: xr.DataArray | None) -> tuple[Planes, Planes | None]:
     """Return the planes of both images that are to be compared, on the truth's grid.
 
-    A package with a pixel size of its own restores on its own grid: the same field of view is
-    interpolated onto the truth's.
+    A package with a pixel size or a magnification of its own restores on its own grid: the same
+    field of view is brought onto the truth's, see `benchmark.grids.onto_grid`.
 
     Parameters
     ----------
@@ -160,7 +177,7 @@ def alike(restored: xr.DataArray, truth: xr.DataArray | None) -> tuple[Planes, P
     if truth is None:
         return _planes(restored), None
     if restored.sizes != truth.sizes and _same_field(restored, truth):
-        on_grid = linear(restored, (truth.sizes["y"], truth.sizes["x"]))
+        on_grid = onto_grid(restored, (truth.sizes["y"], truth.sizes["x"]))
         restored = xr.DataArray(on_grid, dims=restored.dims)
     if restored.sizes != truth.sizes:
         raise RestorationError(
@@ -181,7 +198,7 @@ def _own_channels(
             continue
         planes = _planes(channel)
         if name == "sample" and planes.shape != shape:
-            planes = _on_grid(channel, shape[-2:])
+            planes = _planes_on_grid(channel, shape[-2:])
         found[name] = planes
         if planes.shape != shape:
             found[name] = NotApplicable(
@@ -203,18 +220,24 @@ def _planes_of_repeat(
     return NotApplicable("The repeat is not of the same size as the image it repeats.")
 
 
-def _normalised(plane: Planes) -> Planes | NotApplicable:
+def _scaled(truths: Planes, delivery: Delivery) -> list[Planes | NotApplicable]:
+    """Normalise the truth as the package does its input: each plane, or all of them together."""
+    percentiles = delivery.percentiles or (LOW_PERCENTILE, HIGH_PERCENTILE)
+    if not delivery.of_volume:
+        return [_normalised(plane, percentiles) for plane in truths]
+    volume = _normalised(truths, percentiles)
+    return [volume] * len(truths) if isinstance(volume, NotApplicable) else list(volume)
+
+
+def _normalised(image: Planes, percentiles: tuple[float, float]) -> Planes | NotApplicable:
     try:
-        return normalise(plane)
+        return normalise(image, *percentiles)
     except NotApplicable as reason:
         return reason
 
 
-def _on_grid(image: xr.DataArray, shape: tuple[int, ...]) -> Planes:
-    same = image.shape[-2:] == shape
-    return _planes(
-        image if same else xr.DataArray(linear(image, (shape[0], shape[1])), dims=image.dims)
-    )
+def _planes_on_grid(image: xr.DataArray, shape: tuple[int, ...]) -> Planes:
+    return _planes(xr.DataArray(onto_grid(image, (shape[0], shape[1])), dims=image.dims))
 
 
 def _planes(image: xr.DataArray) -> Planes:

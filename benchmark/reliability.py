@@ -1,6 +1,5 @@
 """How well the uncertainties of one package hold over a whole dataset, pooled for figures."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 
+from benchmark.delivery import Delivery
 from benchmark.known import known_planes
 from benchmark.metrics import Known, NotApplicable
 from benchmark.metrics.calibration import (
@@ -31,6 +31,7 @@ SHARES = (0.5, 0.9, 0.95)
 """Of pixels that the intervals in tables are meant to hold."""
 _ALPHA = _DELTA = 0.1
 _PIXELS = 2**16  # of each plane
+_SEED = 0
 
 Array = NDArray[np.float64]
 Three = tuple[Array, Array, Array]
@@ -111,6 +112,8 @@ def measure_reliability(
         None where the package states no standard deviation, or truth or images are not there.
     """
     by_source: dict[str, list[Three]] = {}
+    delivery = Delivery(**method["delivery"])
+    unusable = 0
     for facts in dataset["images"]:
         place = Place(method["name"], dataset["name"], facts["name"])
         file = results.prediction_file(place)
@@ -120,11 +123,13 @@ def measure_reliability(
         if not item.target.exists():
             continue
         try:
-            planes = [p for p in known_planes(images.read(file), item, {}) if _is_complete(p)]
+            found = known_planes(images.read(file), item, {}, delivery=delivery)
         except UserError:
             continue  # damaged since the run
+        planes = [three for plane in found if (three := _three(plane)) is not None]
+        unusable += len(found) - len(planes)
         if planes:
-            by_source.setdefault(item.source, []).extend(_three(plane) for plane in planes)
+            by_source.setdefault(item.source, []).extend(planes)
     if not by_source:
         return None
     planes = [plane for of_source in by_source.values() for plane in of_source]
@@ -132,6 +137,8 @@ def measure_reliability(
     gaussian = {share: gaussian_factor(share) for share in SHARES}
     guaranteed: float | str
     try:
+        if unusable:
+            raise NotApplicable(f"{method['name']} states no usable deviation on some images.")
         guaranteed = conformal_factor(
             [_ratios(of_source) for of_source in by_source.values()], alpha=_ALPHA, delta=_DELTA
         )
@@ -182,20 +189,24 @@ def item_of(facts: Mapping[str, Any], pixel_size_um: float | None) -> Item:
     )
 
 
-def _is_complete(plane: Known) -> bool:
-    if any(not isinstance(plane.get(name), np.ndarray) for name in ("truth", "mean", "std")):
-        return False
+def _three(plane: Known) -> Three | None:
+    """Return truth, mean and std of pixels drawn at random, enough for a figure, if they are known.
+
+    A regular choice would meet a regular grid, that of an image that was interpolated for instance.
+    """
+    truth, mean, std = (plane.get(name) for name in ("truth", "mean", "std"))
+    if not all(isinstance(values, np.ndarray) for values in (truth, mean, std)):
+        return None
+    truth, mean, std = (
+        np.ravel(np.asarray(values, dtype=np.float64)) for values in (truth, mean, std)
+    )
+    if truth.size > _PIXELS:
+        drawn = np.random.default_rng(_SEED).choice(truth.size, _PIXELS, replace=False)
+        truth, mean, std = truth[drawn], mean[drawn], std[drawn]
     try:
-        standardise(*_three(plane))
+        standardise(truth, mean, std)
     except NotApplicable:
-        return False
-    return True
-
-
-def _three(plane: Known) -> Three:
-    """Return truth, mean and std of evenly spread pixels: enough for a figure."""
-    step = math.ceil(np.size(plane["truth"]) / _PIXELS)
-    truth, mean, std = (np.ravel(plane[name])[::step] for name in ("truth", "mean", "std"))
+        return None
     return truth, mean, std
 
 

@@ -17,6 +17,7 @@ import torch
 import xarray as xr
 
 from benchmark.controls import CONTROLS, INPUT
+from benchmark.delivery import Delivery
 from benchmark.metrics import NotApplicable
 from packages import images
 from packages.cli import UserError
@@ -61,6 +62,8 @@ class Method:
     interval_factors
         Half-widths of the package's own intervals, in its standard deviations, by nominal coverage;
         empty when it states none.
+    delivery
+        On which scale it delivers.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Method:
     weights: str = ""
     trust: bool = False
     interval_factors: dict[str, float] = field(default_factory=dict[str, float])
+    delivery: Delivery = field(default_factory=Delivery)
 
     @property
     def restores_repeats(self) -> bool:
@@ -157,7 +161,7 @@ def here(method: Method) -> Generator[Restore]:
 
         def prepare(job: Job) -> Callable[[], xr.DataArray]:
             image = resample(job.item.read_input(), package.pixel_size_um)
-            once(lambda: runner(image.isel(y=slice(_WARM_UP_PX), x=slice(_WARM_UP_PX))))
+            once(lambda: runner(_warm_up_image(image)))
             return lambda: runner(image)
 
         yield _measuring(prepare, loaded=_resident_bytes(), on_gpu=on_gpu)
@@ -247,6 +251,12 @@ def _measuring(
         return Cost(seconds, (measure.peak_mib + grown_mib) / megapixels)
 
     return restore
+
+
+def _warm_up_image(image: xr.DataArray) -> xr.DataArray:
+    """Return noise like a corner of an image, which itself may be empty."""
+    corner = image.isel(y=slice(_WARM_UP_PX), x=slice(_WARM_UP_PX))
+    return corner.copy(data=np.random.default_rng(SEED).random(corner.shape, np.float32))
 
 
 def _resident_bytes() -> int:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from benchmark.cells import Task, compute_cell, is_kept
 from benchmark.controls import CONTROLS
+from benchmark.delivery import delivery_of
 from benchmark.facts import collect_facts
 from benchmark.known import interval_factors
 from benchmark.restore import (
@@ -144,6 +145,7 @@ def method_of(path: Path, *, trust: bool) -> Method:
             pixel_size_um=package.pixel_size_um,
             weights=package.weights[0],
             interval_factors=interval_factors(package),
+            delivery=delivery_of(package),
             trust=trust,
         )
 
@@ -211,7 +213,9 @@ def _tasks(
             job = Job(item, results.prediction_file(place))
             again = item.of_repeat if method.restores_repeats else None
             repeat = Job(again, results.repeat_file(place)) if again else None
-            tasks.append(Task(place, job, repeat, computed_for, method.interval_factors))
+            tasks.append(
+                Task(place, job, repeat, computed_for, method.interval_factors, method.delivery)
+            )
     return sorted(tasks, key=lambda task: _pixels(task.job.item.input))
 
 

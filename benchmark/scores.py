@@ -30,7 +30,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from packages.cli import UserError
 from packages.files import replacing, write_json
 
-SCHEMA = 1
+SCHEMA = 2
 PLACE = ("package", "dataset", "image")
 COLUMNS = (*PLACE, "metric", "value")
 SECONDS = "seconds_per_megapixel"

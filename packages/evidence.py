@@ -21,7 +21,7 @@ from packages.cli import UserError
 from packages.files import sha256
 from packages.rdf import read_rdf
 
-SCHEMA = 1  # of run.json and trust.json
+SCHEMAS = {"run.json": 2, "trust.json": 1}
 INPUT = "input"  # the control that does nothing
 _COLUMNS = ["package", "dataset", "image", "metric", "value"]
 
@@ -193,10 +193,10 @@ def _read_facts(results: Path, name: str, command: str) -> _Facts:
     try:
         content: Any = json.loads(file.read_bytes())
         schema = content["schema"]
-        if schema != SCHEMA:
+        if schema != SCHEMAS[name]:
             raise UserError(
-                f"{results} holds results in schema {schema} and this program reads {SCHEMA}: "
-                f"run `python -m {command}` of this version into another folder."
+                f"{results} holds results in schema {schema}, and this program reads "
+                f"{SCHEMAS[name]}: run `python -m {command}` of this version into another folder."
             )
         return TypeAdapter(_Facts).validate_python(content)
     except (ValueError, KeyError, TypeError, ValidationError) as error:

@@ -89,7 +89,7 @@ def si_psnr_b(truth: Image, prediction: Image) -> float:
 
 
 @metric(label="PSNR", direction="higher", unit="dB")
-def psnr(truth: Image, prediction: Image) -> float:
+def psnr(truth: Image, delivered: Image) -> float:
     """Peak signal-to-noise ratio of the intensities as they were delivered.
 
     10·log₁₀((max g − min g)² / ⟨(g − p)²⟩). A wrong offset or scale costs as much as wrong
@@ -97,7 +97,7 @@ def psnr(truth: Image, prediction: Image) -> float:
 
     Parameters
     ----------
-    truth, prediction
+    truth, delivered
         Images of one shape (y, x).
 
     Returns
@@ -115,7 +115,7 @@ def psnr(truth: Image, prediction: Image) -> float:
     >>> round(psnr([[0.0, 1.0], [0.0, 1.0]], [[0.1, 0.9], [0.1, 0.9]]), 2)
     20.0
     """
-    return _decibel(truth - prediction, value_range(truth))
+    return _decibel(truth - delivered, value_range(truth))
 
 
 @metric(label="NRMSE (CARE)", direction="lower")
@@ -187,7 +187,7 @@ def nrmse_dfcan(truth: Image, prediction: Image) -> float:
 
 
 @metric(label="MAE", direction="lower")
-def mae(truth: Image, prediction: Image) -> float:
+def mae(truth: Image, delivered: Image) -> float:
     """Mean absolute error of the intensities as they were delivered, over the truth's range.
 
     ⟨|g − p|⟩ / (max g − min g). A wrong offset or scale costs as much as wrong structure; the
@@ -195,7 +195,7 @@ def mae(truth: Image, prediction: Image) -> float:
 
     Parameters
     ----------
-    truth, prediction
+    truth, delivered
         Images of one shape (y, x).
 
     Returns
@@ -213,7 +213,7 @@ def mae(truth: Image, prediction: Image) -> float:
     >>> mae([[0.0, 2.0], [0.0, 2.0]], [[0.0, 2.0], [0.0, 1.0]])
     0.125
     """
-    return float(np.mean(np.abs(truth - prediction))) / value_range(truth)
+    return float(np.mean(np.abs(truth - delivered))) / value_range(truth)
 
 
 @metric(label="Pearson", direction="higher")

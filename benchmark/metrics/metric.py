@@ -15,12 +15,14 @@ Direction = Literal["higher", "lower", "closest", "neither"]
 
 # (y, x) in float64, of one shape but for native. Mean, std, sample and disagreement are channels of
 # a package; prediction is the image that is judged: that mean, that sample, or what a control made;
-# repeat is the mean restored from a second recording of the same field. They and the truth have
-# percentiles 2 and 99.8 of the truth at 0 and 1, or are meant to. Input and native are in counts,
+# delivered is the same image where its scale is that of the truth; repeat is the mean restored from
+# a second recording of the same field. The truth has two of its percentiles at 0 and 1, and what is
+# delivered is meant to, 2 and 99.8 with packages of this project. Input and native are in counts,
 # native on the microscope's own pixels.
 IMAGES = (
     "truth",
     "prediction",
+    "delivered",
     "mean",
     "std",
     "sample",
@@ -34,6 +36,7 @@ IMAGES = (
 WHY_MISSING = {
     "truth": "The dataset has no truth.",
     "prediction": "Nothing was restored.",
+    "delivered": "Nothing was restored.",
     "mean": "It gives no mean.",
     "std": "It gives no standard deviation.",
     "sample": "It gives no sample.",

@@ -19,13 +19,15 @@ _K1, _K2 = 0.01, 0.03
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 # Ashesh et al. 2024: the percentile that is taken for the background.
 _BACKGROUND = 3
-# Of microSSIM, between images with maxima of 1: the scales that are tried, and how many first.
+# Where brightness is compared before the scale is fitted.
+_BRIGHT = 99.9
+# Of microSSIM, between images of like brightness: the scales that are tried, and how many first.
 _SCALES = (0.1, 10.0)
 _STARTS = 33
 
 
 @metric(label="SSIM", direction="higher")
-def ssim(truth: Image, prediction: Image) -> float:
+def ssim(truth: Image, delivered: Image) -> float:
     """Structural similarity of the intensities as they were delivered.
 
     Mean of (2μ_g μ_p + C₁)(2σ_gp + C₂) / ((μ_g² + μ_p² + C₁)(σ_g² + σ_p² + C₂)) over Gaussian
@@ -38,7 +40,7 @@ def ssim(truth: Image, prediction: Image) -> float:
 
     Parameters
     ----------
-    truth, prediction
+    truth, delivered
         Images of one shape (y, x), at least 11 x 11.
 
     Returns
@@ -61,7 +63,7 @@ def ssim(truth: Image, prediction: Image) -> float:
     """
     extent = value_range(truth)
     _refuse_below_window(truth)
-    return _Moments.of(truth, prediction).similarity(extent)
+    return _Moments.of(truth, delivered).similarity(extent)
 
 
 @metric(label="SSIM, affine fit", direction="higher")
@@ -96,7 +98,7 @@ def ssim_affine(truth: Image, prediction: Image) -> float:
 
 
 @metric(label="MS-SSIM", direction="higher")
-def ms_ssim(truth: Image, prediction: Image) -> float:
+def ms_ssim(truth: Image, delivered: Image) -> float:
     """Structural similarity over five scales, of the intensities as they were delivered.
 
     Π_j max(0, ⟨cs_j⟩)^w_j · max(0, ⟨l₅⋅cs₅⟩)^w₅, with l and cs the luminance and the
@@ -107,7 +109,7 @@ def ms_ssim(truth: Image, prediction: Image) -> float:
 
     Parameters
     ----------
-    truth, prediction
+    truth, delivered
         Images of one shape (y, x), both sides above 160.
 
     Returns
@@ -128,7 +130,7 @@ def ms_ssim(truth: Image, prediction: Image) -> float:
     """
     extent = value_range(truth)
     _refuse_below_five_scales(truth)
-    g, p = truth, prediction
+    g, p = truth, delivered
     product = 1.0
     for weight in _SCALE_WEIGHTS[:-1]:
         _, contrast_structure = _Moments.of(g, p).factors(extent)
@@ -148,7 +150,7 @@ def micro_ssim(truth: Image, prediction: Image) -> float:
     Two differences from its reference code. That fits α to a stack with the constants of its last
     image, so that the order of images counts: here each image is fitted with its own. And where the
     truth's background has no noise, α = 0 is best, SSIM of a prediction that vanished: here α stays
-    within a factor of ten of the ratio of the maxima.
+    within a factor of ten of the ratio of their percentiles 99.9 above the background.
 
     Parameters
     ----------
@@ -224,7 +226,12 @@ def _micro_fit(truth: Image, prediction: Image) -> _MicroFit:
     g, p = (image - np.percentile(image, _BACKGROUND) for image in (truth, prediction))
     if g.max() == 0:
         raise NotApplicable(f"The truth has its maximum at percentile {_BACKGROUND}: no structure.")
-    g, p = g / g.max(), p / np.abs(p).max()
+    # A hot pixel must not say how bright a prediction is, but there may be no more than one pixel.
+    tops = [float(np.percentile(image, _BRIGHT)) for image in (g, p)]
+    if min(tops) <= 0:
+        tops = [float(np.abs(image).max()) for image in (g, p)]
+    p = p * (tops[0] / tops[1] / g.max())
+    g = g / g.max()
     moments = _Moments.of(g, p)
     thinned = moments.every(4)
     extent = value_range(g)

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import xarray as xr
+from bioimageio.spec.model import v0_5
 from scipy import ndimage
 
 from benchmark import restore
@@ -20,6 +21,9 @@ from packages.files import write_toml
 
 PIXEL_UM = 0.08
 SIDE = 64
+NORMALISED = v0_5.ScaleRangeDescr(
+    kwargs=v0_5.ScaleRangeKwargs(min_percentile=2, max_percentile=99.8)
+)
 CALIBRATED = {"restoration_zoo": {"calibration": {"interval_factors": {"0.9": 1.5}}}}
 
 
@@ -62,6 +66,8 @@ def open_package(path: Path, *, trust: bool = False) -> Generator[SimpleNamespac
         pixel_size_um={"y": PIXEL_UM, "x": PIXEL_UM},
         weights=("torchscript",),
         own_entries=CALIBRATED["restoration_zoo"],
+        input=SimpleNamespace(axes=[], preprocessing=[NORMALISED]),
+        output=SimpleNamespace(axes=[], postprocessing=[]),
     )
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from benchmark.delivery import Delivery
 from benchmark.known import alike, known_planes, of_sample
-from benchmark.metrics import Known, NotApplicable, normalise
+from benchmark.metrics import METRICS, Known, NotApplicable, normalise
 from benchmark.restore import RestorationError
 from packages import images
 from packages.datasets import open_dataset
@@ -83,6 +84,60 @@ def test_a_restoration_on_its_own_grid_is_brought_to_the_truth_s() -> None:
     )
     restored, _ = alike(finer, truth)
     np.testing.assert_allclose(restored, np.full((1, 20, 30), 7.0))
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_a_package_that_repeats_pixels_gains_nothing_by_its_finer_grid(factor: int) -> None:
+    image = np.random.default_rng(0).normal(size=(24, 36))
+    truth = xr.DataArray(
+        np.zeros((24, 36)), dims=("y", "x"), attrs={"pixel_size_um": {"y": 0.2, "x": 0.2}}
+    )
+    pixel_um = 0.2 / factor
+    finer = xr.DataArray(
+        np.kron(image, np.ones((factor, factor))),
+        dims=("y", "x"),
+        attrs={"pixel_size_um": {"y": pixel_um, "x": pixel_um}},
+    )
+    restored, _ = alike(finer, truth)
+    np.testing.assert_allclose(restored[0], image, atol=1e-12)
+
+
+def of_stack(tmp_path: Path, delivery: Delivery) -> list[Known]:
+    """What is known of a stack that gets darker with depth, restored without a fault."""
+    rng = np.random.default_rng(0)
+    stack = rng.random((3, 32, 32)) * np.array([1.0, 0.5, 0.0])[:, None, None]
+    for kind in ("input", "target"):
+        images.write(tmp_path / f"data/{kind}/a.tif", xr.DataArray(stack, dims=("z", "y", "x")))
+    (item,) = open_dataset(tmp_path / "data").items
+    return known_planes(xr.DataArray(stack, dims=("z", "y", "x")), item, {}, delivery=delivery)
+
+
+def test_the_truth_is_normalised_plane_by_plane_for_packages_of_planes(tmp_path: Path) -> None:
+    tops = [float(np.max(plane["truth"])) for plane in of_stack(tmp_path, Delivery())]
+    assert tops == pytest.approx([1, 1], abs=0.02)
+
+
+def test_the_truth_is_normalised_as_a_volume_for_packages_of_volumes(tmp_path: Path) -> None:
+    planes = of_stack(tmp_path, Delivery((0.0, 100.0), of_volume=True))
+    tops = [float(np.max(plane["truth"])) for plane in planes]
+    assert tops == pytest.approx([1, 0.5, 0], abs=0.02)
+
+
+def test_the_truth_has_the_percentiles_of_the_package_at_0_and_1(tmp_path: Path) -> None:
+    plane = of_stack(tmp_path, Delivery((10.0, 90.0)))[0]
+    assert np.percentile(plane["truth"], [10, 90]) == pytest.approx([0, 1])
+
+
+def test_planes_without_structure_are_left_out(tmp_path: Path) -> None:
+    assert len(of_stack(tmp_path, Delivery())) == 2
+
+
+def test_what_has_a_scale_of_its_own_is_not_compared_without_a_fit(tmp_path: Path) -> None:
+    plane = of_stack(tmp_path, Delivery(percentiles=None))[0]
+    for name in ("psnr", "mae", "ssim", "crps"):
+        with pytest.raises(NotApplicable, match="scale of its own"):
+            METRICS[name].of({**plane, "std": plane.get("std")})
+    assert METRICS["si_psnr_a"].of(plane) > 60
 
 
 def test_another_field_of_view_cannot_be_compared() -> None:

@@ -17,12 +17,16 @@ METHOD: dict[str, Any] = {
     "name": "net",
     "control": True,  # nothing is known of how it calibrates
     "interval_factors": {"0.9": 1.645},
+    "delivery": {},
     "file": "",
 }
 
 
 def dataset(tmp_path: Path, count: int, *, truth: bool = True) -> dict[str, Any]:
-    folder = stand_ins.dataset(tmp_path / "data", count, truth=truth)
+    return dataset_facts(stand_ins.dataset(tmp_path / "data", count, truth=truth), count, truth)
+
+
+def dataset_facts(folder: Path, count: int, truth: bool = True) -> dict[str, Any]:
     entries = [
         {
             "name": f"{i:04}",
@@ -96,6 +100,35 @@ def test_a_stated_calibration_is_undone(tmp_path: Path) -> None:
     assert found.delivered.ence < 0.1
     assert found.network.ence == pytest.approx(1, abs=0.1)
     assert found.network.coverage[1] == pytest.approx(0.589, abs=0.02)  # Φ of half of 1.645
+
+
+def test_pixels_on_a_regular_grid_do_not_decide_what_is_guaranteed(tmp_path: Path) -> None:
+    # Every fourth column of a large image errs less, as after an interpolation.
+    side, results = 512, Results(tmp_path / "results")
+    folder = stand_ins.dataset(tmp_path / "data", 1, side=side)
+    facts = dataset_facts(folder, 1)
+    truth = normalise(images.read(folder / "target/0000.tif").values)
+    error = np.where(np.arange(side) % 4 == 0, 0.3, 1.0) * np.ones((side, side))
+    channels = np.stack([truth + error, np.ones((side, side))]).astype(np.float32)
+    restored = xr.DataArray(channels, dims=("c", "y", "x"), coords={"c": ["mean", "std"]})
+    images.write(results.prediction_file(Place("net", "data", "0000")), restored)
+    found = measure_reliability(facts, METHOD, results)
+    assert found is not None
+    share = found.delivered.curve[LEVELS.index(0.5)]  # holds errors below 0.67
+    assert share == pytest.approx(0.25, abs=0.02)
+
+
+def test_a_package_that_states_no_deviation_somewhere_promises_nothing(tmp_path: Path) -> None:
+    facts, results = dataset(tmp_path, 30), Results(tmp_path / "results")
+    for i, image in enumerate(facts["images"]):
+        truth = normalise(images.read(Path(image["target"])).values)
+        std = np.full(truth.shape, 0.0 if i == 0 else 0.1)
+        channels = np.stack([truth + 0.05, std]).astype(np.float32)
+        restored = xr.DataArray(channels, dims=("c", "y", "x"), coords={"c": ["mean", "std"]})
+        images.write(results.prediction_file(Place("net", "data", image["name"])), restored)
+    found = measure_reliability(facts, METHOD, results)
+    assert found is not None
+    assert found.guaranteed == "net states no usable deviation on some images."
 
 
 def test_few_images_promise_nothing_and_say_why(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from benchmark.panels import make_view, side_within
 from benchmark.report import write_report
 from benchmark.run import run_benchmark
+from benchmark.scores import SCHEMA as SCORES_SCHEMA
 from benchmark.scores import Results
 from benchmark.trust.findings import COLUMNS, SCHEMA
 from packages import images
@@ -219,7 +220,8 @@ def test_places_are_of_packages_samples_and_controls(page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [('{"schema": 0}', "in schema 0"), ('{"schema": 1}', "did not finish")]
+    ("content", "said"),
+    [('{"schema": 0}', "in schema 0"), (f'{{"schema": {SCORES_SCHEMA}}}', "did not finish")],
 )
 def test_results_of_another_version_or_unfinished_are_refused_in_a_sentence(
     tmp_path: Path, content: str, said: str

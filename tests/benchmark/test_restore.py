@@ -55,6 +55,17 @@ def test_an_image_of_other_pixels_is_brought_to_those_of_the_package(
     assert images.read(output).shape == (96, 96)
 
 
+def test_an_empty_corner_does_not_keep_an_image_from_being_restored(
+    tiny: Path, tmp_path: Path
+) -> None:
+    values = np.zeros((280, 300), np.uint16)
+    values[260:, 260:] = np.random.default_rng(0).integers(1, 99, (20, 40))
+    file = stand_ins.save(tmp_path / "mosaic.tif", values)
+    with here(Method("tiny", "Tiny", tiny)) as restore:
+        restore(Job(open_dataset(file).items[0], tmp_path / "restored.ome.tif"))
+    assert images.read(tmp_path / "restored.ome.tif").shape == (280, 300)
+
+
 def test_the_dataset_says_the_pixel_size_where_the_file_does_not(
     tiny: Path, tmp_path: Path
 ) -> None:

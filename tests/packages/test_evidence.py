@@ -15,7 +15,7 @@ from packages import build as build_module
 from packages.build import build
 from packages.cli import UserError
 from packages.evaluations import UNPUBLISHED, add_evidence, evaluation, limitations
-from packages.evidence import Evidence, read_scores, read_verdict
+from packages.evidence import SCHEMAS, Evidence, read_scores, read_verdict
 from packages.files import sha256
 from packages.package import open_package
 
@@ -48,7 +48,7 @@ def results_of(folder: Path, package: Path, *, name: str = "care") -> Path:
         for i in range(3)
     ]
     facts = {
-        "schema": 1,
+        "schema": SCHEMAS["run.json"],
         "device": "CPU",
         "cpu": "an old one",
         "versions": {"torch": "2"},
@@ -80,7 +80,8 @@ def results_of(folder: Path, package: Path, *, name: str = "care") -> Path:
     (folder / "not_applicable.csv").touch()
     (folder / "run.json").write_text(json.dumps(facts | run))
     verdicts = [{"package": name, "sentence": "invents nothing", "faults": ["FAULT"]}]
-    (folder / "trust.json").write_text(json.dumps(facts | {"verdicts": verdicts}))
+    trust = facts | {"schema": SCHEMAS["trust.json"], "verdicts": verdicts}
+    (folder / "trust.json").write_text(json.dumps(trust))
     return folder
 
 
@@ -185,7 +186,7 @@ def remove(name: str) -> Callable[[Path], None]:
         (remove("not_applicable.csv"), "did not finish"),
         (write("scores.parquet", "no table"), "cannot be read"),
         (write("run.json", "{"), "cannot be read"),
-        (edit_run(schema=7), "schema 7 and this program reads 1"),
+        (edit_run(schema=7), "schema 7, and this program reads 2"),
         (edit_run(packages="none"), "cannot be read"),
         (edit_run(packages=[]), "none of those benchmarked has the same weights"),
         (edit_run(datasets=[]), "as it failed everywhere"),

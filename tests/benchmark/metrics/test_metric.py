@@ -10,9 +10,16 @@ from benchmark.metrics.metric import Image, Known
 from tests.benchmark.metrics.acquisitions import blurred
 
 # LPIPS needs weights that are not part of the repository: see test_perception.py.
-OF_PAIRS = [m for m in METRICS.values() if m.needs == ("truth", "prediction")]
+OF_PAIRS = [
+    m for m in METRICS.values() if m.needs in (("truth", "prediction"), ("truth", "delivered"))
+]
 WITHOUT_WEIGHTS = [m for m in METRICS.values() if not m.name.startswith("lpips")]
 OF_PAIRS_WITHOUT_WEIGHTS = [m for m in WITHOUT_WEIGHTS if m in OF_PAIRS]
+OF_DEVIATIONS = [
+    m for m in METRICS.values() if "coverage" in m.name or m.name in ("mean_z_squared", "ence")
+] + [METRICS["nll"], METRICS["crps"]]
+OF_RANKS = [METRICS["ause"], METRICS["error_rank_correlation"]]
+GAUSSIAN = {"0.5": 0.674490, "0.9": 1.644854, "0.95": 1.959964}
 RNG = np.random.default_rng(7)
 # Smooth, so that noise costs resolution as well.
 TRUTH = (280 * blurred(RNG.normal(size=(176, 180)), 2) + 100).clip(0, 255).astype(np.uint8)
@@ -20,6 +27,7 @@ PREDICTION = np.clip(TRUTH + RNG.normal(0, 20, TRUTH.shape), 0, 255).astype(np.u
 IMAGES: dict[str, NDArray[np.generic]] = {
     "truth": TRUTH,
     "prediction": PREDICTION,
+    "delivered": PREDICTION,
     "mean": PREDICTION,
     "std": RNG.integers(10, 30, TRUTH.shape).astype(np.uint8),
     "sample": np.clip(PREDICTION + RNG.normal(0, 20, TRUTH.shape), 0, 255).astype(np.uint8),
@@ -77,6 +85,39 @@ def test_worse_under_more_noise(metric: Metric):
     values = [metric(TRUTH, TRUTH + sigma * noise) for sigma in (2, 8, 32, 128)]
     assert values == sorted(values, reverse=metric.direction == "higher")
     assert len(set(values)) == len(values)
+
+
+@pytest.mark.parametrize("metric", OF_PAIRS_WITHOUT_WEIGHTS, ids=names)
+def test_worse_under_more_blur(metric: Metric):
+    truth = TRUTH.astype(float)
+    values = [metric(truth, blurred(truth, sigma)) for sigma in (1, 2, 4, 8)]
+    assert values == sorted(values, reverse=metric.direction == "higher")
+    assert len(set(values)) == len(values)
+
+
+@pytest.mark.parametrize("factor", [0.6, 1.2])
+@pytest.mark.parametrize("metric", OF_DEVIATIONS, ids=names)
+def test_worse_the_farther_a_deviation_is_off(metric: Metric, factor: float):
+    std = np.random.default_rng(2).uniform(5, 20, TRUTH.shape)
+    truth = TRUTH + std * np.random.default_rng(3).normal(size=TRUTH.shape)
+    known = {**FACTS, "truth": truth, "mean": TRUTH, "interval_factors": GAUSSIAN}
+    values = [metric.of({**known, "std": factor**power * std}) for power in range(4)]
+    far = [abs(v - metric.ideal) if metric.direction == "closest" else v for v in values]
+    assert far == sorted(far)
+    assert len(set(far)) == len(far)
+
+
+@pytest.mark.parametrize("metric", OF_RANKS, ids=names)
+def test_worse_the_more_deviations_are_mixed_up(metric: Metric):
+    rng = np.random.default_rng(2)
+    std = rng.uniform(5, 20, TRUTH.shape)
+    truth = TRUTH + std * rng.normal(size=TRUTH.shape)
+    other = rng.uniform(5, 20, TRUTH.shape)
+    values = [
+        metric.of({"truth": truth, "mean": TRUTH, "std": (1 - share) * std + share * other})
+        for share in (0, 0.3, 0.6, 1)
+    ]
+    assert values == sorted(values, reverse=metric.direction == "higher")
 
 
 @pytest.mark.parametrize("metric", WITHOUT_WEIGHTS, ids=names)

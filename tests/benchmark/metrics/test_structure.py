@@ -145,6 +145,16 @@ def test_micro_ssim_does_not_collapse_on_a_background_without_noise():
     assert micro_ssim(truth, 1e2 * truth + 50) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("factor", [10, 100, 1000])
+def test_a_hot_pixel_does_not_say_how_bright_a_prediction_is(factor: float):
+    truth, prediction = images(64, "structured")
+    prediction[20, 30] = factor * truth.max()
+    g, p = (image - np.percentile(image, 3) for image in (truth, prediction))
+    scales = np.geomspace(0.2, 5, 400)
+    expected = max(of_scikit_image(g / g.max(), scale * p / g.max()) for scale in scales)
+    assert micro_ssim(truth, prediction) == pytest.approx(expected, abs=1e-3)
+
+
 def test_micro_ssim_does_not_reward_a_prediction_that_vanishes():
     truth, noisy = images(96, "sparse")
     assert ssim(truth, np.full_like(truth, truth.min())) > 0.9
