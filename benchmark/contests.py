@@ -24,21 +24,25 @@ class Contest:
     """Who can be compared with each other in one metric.
 
     The truth does not take part, as it is perfect by definition, nor does the input where it would
-    be compared with itself; nor who has no score on some of the images, as means over different
-    images do not compare.
+    be compared with itself. Who has no score on some of the images has no place, as means over
+    different images do not compare; but nobody is ahead of all without being ahead of them, too, on
+    the images that both have.
 
     Attributes
     ----------
     column
         The metric.
     losses
-        By name, of the same images.
+        By name, of who has a score on every image.
+    incomplete
+        The same of the others, on the images they have.
     sources
-        The specimen or file of each of these images.
+        The specimen or file of each of all images.
     """
 
     column: Column
     losses: dict[str, "pd.Series[float]"]
+    incomplete: dict[str, "pd.Series[float]"]
     sources: tuple[str, ...]
 
     @classmethod
@@ -70,16 +74,23 @@ class Contest:
             if metric == column.metric and name != TRUTH and name not in column.needs
         }
         everything = sorted({str(image) for values in losses.values() for image in values.index})
-        losses = {name: values for name, values in losses.items() if len(values) == len(everything)}
-        if not losses:
+        complete = {name: of for name, of in losses.items() if len(of) == len(everything)}
+        if not complete:
             return None
-        return cls(column, losses, tuple(sources[image] for image in everything))
+        incomplete = {name: of for name, of in losses.items() if name not in complete}
+        return cls(column, complete, incomplete, tuple(sources[image] for image in everything))
 
     @property
     def ranks(self) -> dict[str, Rank]:
-        """Return everyone's place with its interval."""
+        """Return the place, with its interval, of everyone who has a score on every image."""
         ranks = estimate_ranks(list(self.losses.values()), self.sources)
         return dict(zip(self.losses, ranks, strict=True))
+
+    def compare(self, leader: str, other: str) -> Comparison:
+        """Compare who has a score on every image with another, on the images that both have."""
+        first, second = self.losses[leader], (self.losses | self.incomplete)[other]
+        sources = pd.Series(self.sources, first.index)
+        return compare(first[second.index], second, sources[second.index])
 
 
 @dataclass(frozen=True)
@@ -91,7 +102,7 @@ class Test:
     column, leader, other
         Who leads whom in what.
     comparison
-        Of their losses, image by image.
+        Of their losses, image by image, on the images that both have.
     p
         Corrected for all tests of the dataset (Holm).
     """
@@ -104,7 +115,7 @@ class Test:
 
 
 def compare_leads(contests: Iterable[Contest]) -> tuple[Test, ...]:
-    """Compare whose mean loss is lowest with every other one, metric by metric.
+    """Compare whose mean loss over all images is lowest with every other one, metric by metric.
 
     Parameters
     ----------
@@ -121,8 +132,8 @@ def compare_leads(contests: Iterable[Contest]) -> tuple[Test, ...]:
         losses = contest.losses
         leader, *others = sorted(losses, key=lambda name: losses[name].mean())
         found += [
-            (contest.column, leader, other, compare(losses[leader], losses[other], contest.sources))
-            for other in others
+            (contest.column, leader, other, contest.compare(leader, other))
+            for other in (*others, *contest.incomplete)
         ]
     corrected = holm([comparison.p for *_, comparison in found])
     return tuple(Test(*test, float(p)) for test, p in zip(found, corrected, strict=True))

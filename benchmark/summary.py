@@ -23,10 +23,12 @@ class Entry:
         The mean and its interval.
     footnote
         Number of the note that says why there is no value, or not for every image; 0 for none.
+    share
+        Of how many images it is the mean, where others have more: "18/20"; else empty.
     hint
         Shown on hovering.
     best
-        Whether it is ahead of all others beyond chance.
+        Whether it is ahead of all others beyond chance, on the images that both have.
     measured
         Whether there is a value.
     """
@@ -34,6 +36,7 @@ class Entry:
     text: str
     interval: str = ""
     footnote: int = 0
+    share: str = ""
     hint: str = ""
     best: bool = False
     measured: bool = False
@@ -182,6 +185,7 @@ def summarise(
     }
     tests = compare_leads(contests.values())
     best = best_beyond_chance(tests)
+    imaged = table[table["package"] != TRUTH].groupby("metric")["image"].nunique()
     estimates = {
         key: estimate_mean(values, [sources[str(image)] for image in values.index])
         for key, values in scores.items()
@@ -191,15 +195,23 @@ def summarise(
     def entry(name: str, column: Column) -> Entry:
         estimate = estimates.get((name, column.metric))
         missing = reasons.get((name, column.metric), [])
-        footnote = _footnote(missing, footnotes) if missing else 0
+        notes = [_reason(missing)] if missing else []
         if estimate is None:
             return Entry(
-                "n/a" if missing else "–", "", footnote, missing[0] if missing else "failed"
+                "n/a" if missing else "–",
+                footnote=_footnote(notes, footnotes),
+                hint=missing[0] if missing else "failed",
             )
+        images = int(imaged.get(column.metric, 0))
+        partial = estimate.images < images
+        if partial:
+            of_images = f"{estimate.images} of {images} images"
+            notes.insert(0, f"{of_images}: this mean does not compare with means over others.")
         return Entry(
             column.format(estimate.mean),
             _interval(estimate, column),
-            footnote,
+            _footnote(notes, footnotes),
+            f"{estimate.images}/{images}" if partial else "",
             _hint(estimate),
             best.get(column.metric) == name,
             measured=True,
@@ -237,11 +249,17 @@ def _why(cells: Sequence[Entry]) -> str:
     return next((cell.hint for cell in cells if cell.footnote), cells[0].hint)
 
 
-def _footnote(reasons: Sequence[str], footnotes: list[str]) -> int:
+def _reason(reasons: Sequence[str]) -> str:
     distinct = sorted(set(reasons))
-    text = distinct[0]
-    if len(distinct) > 1:
-        text += f" (And {len(distinct) - 1} like it, on other images.)"
+    others = f" (And {len(distinct) - 1} like it, on other images.)" if distinct[1:] else ""
+    return distinct[0] + others
+
+
+def _footnote(notes: Sequence[str], footnotes: list[str]) -> int:
+    """Return the number of the footnote that holds these notes; 0 for none."""
+    text = " ".join(notes)
+    if not text:
+        return 0
     if text not in footnotes:
         footnotes.append(text)
     return footnotes.index(text) + 1

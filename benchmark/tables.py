@@ -68,8 +68,8 @@ def tidy(summary: Summary) -> pd.DataFrame:
     -------
     DataFrame
         Columns package, kind, metric, unit, direction, mean, low, high (95 % interval), images,
-        sources, ahead (of all others, beyond chance), place, place_low and place_high; empty where
-        there is none.
+        sources, ahead (of each other one, beyond chance, on the images that both have), place,
+        place_low and place_high (among who has every image); empty where there is none.
     """
     places = {metric: contest.ranks for metric, contest in summary.contests.items()}
     rows: list[Mapping[str, object]] = []
@@ -115,7 +115,9 @@ def latex(name: str, summary: Summary) -> str:
     Returns
     -------
     str
-        A table for each family of metrics; bold is ahead of all others beyond chance.
+        A table for each family of metrics; bold is ahead of each other row but the truth beyond
+        chance, on the images that both have; raised is over how many images a mean is that lacks
+        some.
     """
     return "\n".join(_table(name, family) for family in summary.families)
 
@@ -133,10 +135,14 @@ def escape(text: str) -> str:
 
 def _table(name: str, family: Family) -> str:
     head = " & ".join(["", *(_heading(column) for column in family.columns)])
+    raised = ""
+    if any(cell.share for row in family.rows for cell in row.cells):
+        raised = "; raised: mean over so many of the images, which does not compare with the others"
     lines = [
         r"\begin{table}",
         rf"\caption{{{escape(family.title)} on {escape(name)}: means over images with 95\,\% "
-        r"intervals; bold: ahead of all others beyond chance.}",
+        r"intervals; bold: ahead of each other row but the truth beyond chance, on the images that "
+        rf"both have{raised}.}}",
         rf"\begin{{tabular}}{{l{'r' * len(family.columns)}}}",
         r"\toprule",
         rf"{head.strip()} \\",
@@ -167,4 +173,6 @@ def _cell(cell: Entry) -> str:
     text = escape(cell.text)
     if cell.best:
         text = rf"\textbf{{{text}}}"
+    if cell.share:
+        text += rf"\textsuperscript{{{cell.share}}}"
     return rf"{text} {{\scriptsize ({escape(cell.interval)})}}" if cell.interval else text

@@ -66,9 +66,10 @@ def caption(summary: Summary, sources: int) -> str:
     text += " → comes before the best value where neither is better."
     if summary.tests:
         text += (
-            " Underlined: ahead of everyone who has a score on every image, by Wilcoxon's "
-            f"signed-rank test over sources at {100 * SIGNIFICANT:g} %, after Holm's correction "
-            f"for all {len(summary.tests)} comparisons."
+            " Underlined: a mean over every image, ahead of each other row but the truth on the "
+            "images that both have, by Wilcoxon's signed-rank test over sources at "
+            f"{100 * SIGNIFICANT:g} %, after Holm's correction for all {len(summary.tests)} "
+            "comparisons."
         )
     return text + " Hover over a heading for its definition."
 
@@ -87,8 +88,10 @@ def ranks(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
         if (contest := summary.contests.get(column.metric)) and len(contest.losses) > 1
     ]
     places = [contest.ranks for contest in contests]
-    names = [row.name for row in summary.rows if any(row.name in ranks for ranks in places)]
-    names.sort(key=lambda name: [r[name].place if name in r else len(names) for r in places])
+    scored = {name for contest in contests for name in (*contest.losses, *contest.incomplete)}
+    names = [row.name for row in summary.rows if row.name in scored]
+    last = len(names)
+    names.sort(key=lambda name: [r[name].place if name in r else last for r in places])
     return (
         [contest.column.label for contest in contests],
         [(name, *(_place(ranks.get(name)) for ranks in places)) for name in names],
@@ -102,7 +105,8 @@ PLANE_CAPTION = (
 )
 PLACES_CAPTION = (
     "Places: the 95 % interval of each place among packages, samples and controls, over draws of "
-    "the sources; a single number where the draws agree on it."
+    "the sources; a single number where the draws agree on it; none (–) without a score on every "
+    "image."
 )
 
 

@@ -24,6 +24,10 @@ def summary(*tables: list[tuple[object, ...]], absent: pd.DataFrame = ABSENT) ->
     return summarise(methods, table, absent, {image: image for image in IMAGES})
 
 
+def place(found: Summary, metric: str) -> int:
+    return [column.metric for column in found.columns].index(metric)
+
+
 def test_a_consistent_lead_is_marked() -> None:
     assert summary(rows("a", 30 + NOISE), rows("b", 29.9 + NOISE)).best == {"si_psnr_a": "a"}
 
@@ -105,8 +109,30 @@ def test_the_truth_takes_no_part() -> None:
     assert summary(rows("a", 30 + NOISE), rows("b", 29 + NOISE), perfect).best == {"si_psnr_a": "a"}
 
 
-def test_means_over_different_images_are_not_compared() -> None:
-    assert summary(rows("a", 30 + NOISE), rows("b", 29 + NOISE[:9])).best == {}
+def test_the_best_mean_of_all_images_is_not_marked_where_a_better_package_lacks_some() -> None:
+    found = summary(rows("a", 30 + NOISE), rows("b", 33 + NOISE[:10]))
+    assert found.best == {}
+    assert found.rows[1].cells[place(found, "si_psnr_a")].share == "10/12"
+
+
+def test_a_worse_package_that_lacks_images_does_not_keep_the_best_from_being_marked() -> None:
+    assert summary(rows("a", 30 + NOISE), rows("b", 29 + NOISE[:9])).best == {"si_psnr_a": "a"}
+
+
+def test_a_mean_that_lacks_images_says_so_and_why() -> None:
+    absent = pd.DataFrame([("b", "d", "11", "ssim", "Too small.")], columns=list(ABSENT.columns))
+    found = summary(rows("a", NOISE, "ssim"), rows("b", NOISE[:11], "ssim"), absent=absent)
+    whole, partial = (found.rows[i].cells[place(found, "ssim")] for i in (0, 1))
+    assert (whole.footnote, whole.share) == (0, "")
+    assert found.footnotes[partial.footnote - 1] == (
+        "11 of 12 images: this mean does not compare with means over others. Too small."
+    )
+
+
+def test_means_over_the_same_images_carry_no_share() -> None:
+    truth = rows("truth", np.full(12, np.inf))
+    found = summary(rows("a", 30 + NOISE[:11]), rows("b", 29 + NOISE[:11]), truth)
+    assert [row.cells[place(found, "si_psnr_a")].share for row in found.rows] == ["", "", ""]
 
 
 def test_costs_are_not_marked() -> None:
@@ -130,7 +156,7 @@ def test_a_metric_in_which_nobody_has_a_value_has_no_column_but_a_reason() -> No
 def test_a_missing_value_points_to_its_reason() -> None:
     absent = pd.DataFrame([("b", "d", "00", "ssim", "Too small.")], columns=list(ABSENT.columns))
     found = summary(rows("a", 30 + NOISE, "ssim"), rows("b", 30 + NOISE), absent=absent)
-    cell = found.rows[1].cells[[c.metric for c in found.columns].index("ssim")]
+    cell = found.rows[1].cells[place(found, "ssim")]
     assert (cell.text, found.footnotes[cell.footnote - 1]) == ("n/a", "Too small.")
 
 
@@ -157,4 +183,4 @@ def test_a_row_without_any_value_says_why_once() -> None:
 )
 def test_values_have_the_digits_that_mean_something(metric: str, value: float, text: str) -> None:
     found = summary(rows("a", np.full(12, value), metric))
-    assert found.rows[0].cells[[c.metric for c in found.columns].index(metric)].text == text
+    assert found.rows[0].cells[place(found, metric)].text == text

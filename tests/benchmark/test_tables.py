@@ -12,9 +12,10 @@ IMAGES = [f"{i:02}" for i in range(12)]
 NOISE = np.random.default_rng(0).normal(0, 2, len(IMAGES))
 
 
-def summary() -> Summary:
+def summary(lacking: int = 0) -> Summary:
+    """Summarise two packages, of which the better lacks some images."""
     values = {
-        ("care_0", "si_psnr_a"): 30 + NOISE,
+        ("care_0", "si_psnr_a"): 30 + NOISE[lacking:],
         ("hdn & co", "si_psnr_a"): 29 + NOISE,
         ("care_0", "seconds_per_megapixel"): 1 + abs(NOISE),
     }
@@ -22,7 +23,7 @@ def summary() -> Summary:
         [
             (package, "d", image, metric, value)
             for (package, metric), scores in values.items()
-            for image, value in zip(IMAGES, scores, strict=True)
+            for image, value in zip(IMAGES[-len(scores) :], scores, strict=True)
         ],
         columns=["package", "dataset", "image", "metric", "value"],
     )
@@ -63,6 +64,18 @@ def test_latex_has_as_many_cells_in_every_row_and_marks_who_is_ahead() -> None:
         rows = re.findall(r"^(.*) \\\\$", block, re.MULTILINE)
         assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {columns - 1}
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 2
+
+
+def test_where_the_better_package_lacks_images_no_table_says_that_anyone_is_ahead() -> None:
+    found = summary(lacking=2)
+    assert not tidy(found)["ahead"].any()
+    assert r"\textbf" not in latex("d", found)
+
+
+def test_latex_says_over_how_many_images_a_mean_is_that_lacks_some() -> None:
+    lacking, whole = latex("d", summary(lacking=2)), latex("d", summary())
+    assert re.search(r"^care\\_0 & [\d.]+\\textsuperscript\{10/12\} ", lacking, re.MULTILINE)
+    assert ("raised:" in lacking, "raised:" in whole) == (True, False)
 
 
 def test_every_special_character_is_escaped() -> None:
