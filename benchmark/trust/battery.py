@@ -51,12 +51,7 @@ TESTS = (
     TrustTest(
         "crossings", "crossings", crossings.count, lambda outcomes, _: crossings.summarise(outcomes)
     ),
-    TrustTest(
-        "empty",
-        "empty",
-        lambda plane, geometry, _: empty.look(plane, geometry),
-        lambda outcomes, _: empty.summarise(outcomes),
-    ),
+    TrustTest("empty", "empty", empty.look, lambda outcomes, _: empty.summarise(outcomes)),
     TrustTest(
         "amplitudes",
         "point-pairs",

@@ -43,8 +43,12 @@ FIGURES = (
         "empty", "Invented beside structure", "empty", "invented_per_1000_um2", "objects / 1000 µm²"
     ),
     _Figure(
+        "light", "Light in empty fields", "empty", "invented_light", "share of tube brightness"
+    ),
+    _Figure(
         "amplitudes", "Brightness ratios are kept to the power", "amplitudes", "ratio_exponent", ""
     ),
+    _Figure("dim", "Dim points that are lost", "amplitudes", "dim_lost", "share"),
     _Figure("shifts", "Gain over the input", SHIFTS, "si_psnr_a_gain", "SI-PSNR, dB"),
 )
 

@@ -15,6 +15,9 @@ _GAIN = "si_psnr_a_gain"
 MOST_SPLITS = 0.05
 """Share of single objects that may be split."""
 
+_LEAST_DB = 0.05
+"""A gain that is nearer to 0 is told as 0.0 dB, and no fault."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -27,7 +30,8 @@ class Verdict:
     sentence
         What was found at the usual level of light.
     faults
-        What it does worse than its input beyond chance, each with the levels of light at which.
+        What it does worse than its input beyond chance, each with the levels of light at which, or
+        with the images on which.
     """
 
     package: str
@@ -58,6 +62,8 @@ _FAULTS = (
     _Fault("breaks more tubes than its input", "gaps", "false_breaks"),
     _Fault("miscounts more tubes than its input", "crossings", "count_accuracy", False),
     _Fault("invents more objects than its input shows", "empty", "invented_per_1000_um2"),
+    _Fault("fills empty fields with more light than its input", "empty", "invented_light"),
+    _Fault("loses more dim points beside bright ones than its input", "amplitudes", "dim_lost"),
 )
 _SPLITS = {"points": "single points", "tubes": "single tubes"}
 _SAID: tuple[tuple[str, str, Callable[[float], str]], ...] = (
@@ -75,15 +81,18 @@ _SAID: tuple[tuple[str, str, Callable[[float], str]], ...] = (
         "invented_per_1000_um2",
         lambda rate: f"invents {rate:.2g} objects per 1000 µm² on noise",
     ),
+    ("empty", "invented_light", lambda x: f"leaves {_percent(x)} of tube brightness there"),
     ("amplitudes", "ratio_exponent", lambda x: f"keeps brightness ratios to the power {x:.2g}"),
+    ("amplitudes", "dim_lost", lambda share: f"loses {_percent(share)} of dim points"),
 )
 
 
 def judge(table: pd.DataFrame, package: str, photons: Sequence[float]) -> Verdict:
     """Sum up one package.
 
-    A fault is told where its 95 % interval and the input's do not overlap, or where the share of
-    single objects that are split is above 5 % with its whole interval.
+    A fault is told where its 95 % interval and the input's do not overlap; where the share of
+    single objects that are split is above 5 % with its whole interval; and where the gain over the
+    input is below 0 (by more than 0.05 dB) with its whole interval.
 
     Parameters
     ----------
@@ -107,7 +116,7 @@ def judge(table: pd.DataFrame, package: str, photons: Sequence[float]) -> Verdic
         if found and found.value is not None:
             said.append(words(found.value))
     if package != INPUT:
-        said += _gains(values, package)
+        said += _say_gains(values, package)
     sentence = f"at {at}, {'; '.join(said)}" if said else "nothing could be measured"
     return Verdict(package, sentence, tuple(_faults(values, package, photons)))
 
@@ -139,13 +148,19 @@ def _resolves(um: float) -> str:
     return f"resolves tubes {um:.2f} µm apart"
 
 
-def _gains(values: _Values, package: str) -> list[str]:
-    """Say what is gained over the input on usual images, and the least elsewhere."""
-    gains = {
-        condition: found.value
+def _gains(values: _Values, package: str) -> dict[str, Value]:
+    """Return the gains over the input by condition."""
+    return {
+        condition: found
         for (of, test, condition, metric), found in values.items()
-        if (of, test, metric) == (package, SHIFTS, _GAIN) and found.value is not None
+        if (of, test, metric) == (package, SHIFTS, _GAIN)
     }
+
+
+def _say_gains(values: _Values, package: str) -> list[str]:
+    """Say what is gained over the input on usual images, and the least elsewhere."""
+    found = _gains(values, package)
+    gains = {name: gain.value for name, gain in found.items() if gain.value is not None}
     usual_db = gains.pop(REFERENCE, None)
     if usual_db is None or not gains:
         return []
@@ -165,6 +180,9 @@ def _faults(values: _Values, package: str, photons: Sequence[float]) -> Iterator
         at = [x for x, value in found.items() if value and (value.low or 0) > MOST_SPLITS]
         if at:
             yield f"splits more than {_percent(MOST_SPLITS)} of {objects} ({_levels(at)})"
+    on = [name for name, gain in _gains(values, package).items() if (gain.high or 0) < -_LEAST_DB]
+    if on:
+        yield f"has a lower SI-PSNR than its input (on {' and '.join(on)})"
 
 
 def _is_worse(values: _Values, package: str, condition: str, fault: _Fault) -> bool:

@@ -24,18 +24,23 @@ Model = Callable[[Geometry, Floats, np.random.Generator], Floats]
 """What restores: of the truth, of the input, with randomness of its own."""
 
 
-def render(geometry: Geometry, fwhm_um: float) -> Floats:
+def render(
+    geometry: Geometry, fwhm_um: float, shape: tuple[int, ...] = (SIDE_PX, SIDE_PX)
+) -> Floats:
     """Draw all points and tubes of a geometry with some width; where they overlap they add."""
-    image = np.zeros((SIDE_PX, SIDE_PX))
-    centres_um = (np.arange(SIDE_PX) + 0.5) * PIXEL_UM
+    image = np.zeros(shape)
+    centres_um = [(np.arange(n) + 0.5) * PIXEL_UM for n in shape]
     sigma_um = fwhm_um / np.sqrt(8 * np.log(2))
     for object in [*geometry.get("points", []), *geometry.get("tubes", [])]:
         corners = np.array(object["points_um"], np.float64)
         low, high = corners.min(0) - 4 * sigma_um, corners.max(0) + 4 * sigma_um
         window = tuple(
-            slice(*np.searchsorted(centres_um, ends)) for ends in zip(low, high, strict=True)
+            slice(*np.searchsorted(along, ends))
+            for along, *ends in zip(centres_um, low, high, strict=True)
         )
-        y, x = np.meshgrid(*(centres_um[part] for part in window), indexing="ij")
+        y, x = np.meshgrid(
+            *(along[part] for along, part in zip(centres_um, window, strict=True)), indexing="ij"
+        )
         nearest = np.full(y.shape, np.inf)
         for start, end in zip(corners, corners[1:] if len(corners) > 1 else corners, strict=False):
             along = end - start
@@ -139,6 +144,7 @@ SCENES: dict[str, Callable[[np.random.Generator], Geometry]] = {
     "gaps": gaps,
     "crossings": crossings,
     "empty": field,
+    "amplitudes": lambda rng: point_pairs(rng, ratio=3.0, closest_um=0.6),
 }
 
 
@@ -156,7 +162,52 @@ def over_smoother(geometry: Geometry, recorded: Floats, rng: np.random.Generator
 
 def hallucinator(geometry: Geometry, recorded: Floats, rng: np.random.Generator) -> Floats:
     ends = rng.uniform(1, 15, (8, 2, 2))
-    return recorded + render({"tubes": [_tube(tube) for tube in ends]}, TRUTH_FWHM_UM)
+    tubes = [_tube(tube) for tube in ends]
+    return recorded + render({"tubes": tubes}, TRUTH_FWHM_UM, recorded.shape)
+
+
+def _in_fields(geometry: Geometry, recorded: Floats, objects: Geometry, fwhm_um: float) -> Floats:
+    """Put a drawing in the place of what was recorded of empty fields."""
+    image = recorded.copy()
+    for field in geometry.get("fields", []):
+        corners = np.round(np.array(field["points_um"]) / PIXEL_UM).astype(int)
+        place = tuple(slice(*ends) for ends in corners.T)
+        drawn = render(objects, fwhm_um, recorded.shape)[place]
+        image[place] = np.median(recorded[place]) + drawn
+    return image
+
+
+def _drawn_lines(level: float, step_um: float = 1.5) -> list[dict[str, Any]]:
+    return [_tube([[y, 0.0], [y, 21.0]], level) for y in np.arange(0.8, 21.0, step_um)]
+
+
+def line_drawer(level: float) -> Model:
+    """Draw parallel lines over empty fields, dimmer than what is counted as an object."""
+    return lambda geometry, recorded, rng: _in_fields(
+        geometry, recorded, {"tubes": _drawn_lines(level)}, 0.35
+    )
+
+
+def mesh_drawer(geometry: Geometry, recorded: Floats, rng: np.random.Generator) -> Floats:
+    """Draw one net over empty fields: many tubes, and a single object."""
+    lines = _drawn_lines(1.0)
+    across = [_tube(np.array(line["points_um"])[:, ::-1]) for line in lines]
+    return _in_fields(geometry, recorded, {"tubes": [*lines, *across]}, 0.3)
+
+
+def dot_drawer(geometry: Geometry, recorded: Floats, rng: np.random.Generator) -> Floats:
+    dots = {"points": [_tube([place], 0.6) for place in rng.uniform(0, 20, (150, 2))]}
+    return _in_fields(geometry, recorded, dots, 0.25)
+
+
+def blob_drawer(geometry: Geometry, recorded: Floats, rng: np.random.Generator) -> Floats:
+    """Fill empty fields from edge to edge."""
+    return _in_fields(geometry, recorded, {"points": [_tube([[10.0, 10.0]], 0.8)]}, 1000.0)
+
+
+def cube(geometry: Geometry, recorded: Floats, rng: np.random.Generator) -> Floats:
+    """Make bright what is bright, and lose what is dim."""
+    return (recorded - np.median(recorded)).clip(0) ** 3
 
 
 def bridge_builder(geometry: Geometry, recorded: Floats, rng: np.random.Generator) -> Floats:

@@ -108,7 +108,8 @@ def test_sections_at_the_edge_are_not_asked() -> None:
 
 def _field(image: Floats) -> Outcome:
     geometry = drawings.field(np.random.default_rng(0))
-    (outcome,) = empty.look(Plane(image + render(geometry, 0.2), PIXEL_UM), geometry)
+    plane = Plane(image + render(geometry, 0.2), PIXEL_UM)
+    (outcome,) = empty.look(plane, geometry, drawings.PSF_FWHM_UM)
     return outcome
 
 
@@ -135,12 +136,39 @@ def test_the_scale_of_the_restored_image_does_not_matter() -> None:
     geometry = drawings.field(np.random.default_rng(0))
     image = render(geometry, 0.2)
     image[50, 50] = 0.6
-    seen = [empty.look(Plane(a * image + b, PIXEL_UM), geometry) for a, b in ((1, 0), (50, -7))]
-    assert seen[0] == seen[1]
+    (one,), (other,) = (
+        empty.look(Plane(a * image + b, PIXEL_UM), geometry, drawings.PSF_FWHM_UM)
+        for a, b in ((1, 0), (50, -7))
+    )
+    assert one == pytest.approx(other)
 
 
 def test_the_area_is_that_of_the_field() -> None:
     assert _field(np.zeros((256, 256)))["area_um2"] == pytest.approx(15.6 * 19.6, rel=0.01)
+
+
+@pytest.mark.parametrize("level", [-0.3, 0.1, 0.5])
+def test_the_light_of_a_flat_field_is_its_level_in_tubes(level: float) -> None:
+    image = np.zeros((256, 256))
+    image[5:200, 5:250] = level
+    assert _field(image)["light"] == pytest.approx(abs(level), rel=0.03)
+
+
+def test_the_light_of_waves_is_that_of_the_blurred_ones() -> None:
+    """A Gaussian of σ passes exp(−2(πσf)²) of a wave, whose root mean square is a/√2."""
+    a, f = 0.4, 0.8
+    waves = a * np.sin(2 * np.pi * f * (np.arange(256) + 0.5) * PIXEL_UM)
+    sigma_um = drawings.PSF_FWHM_UM / math.sqrt(8 * math.log(2))
+    image = np.zeros((256, 256))
+    image[5:200, 5:250] = np.tile(waves, (256, 1))[5:200, 5:250]
+    expected = a / math.sqrt(2) * math.exp(-2 * (math.pi * sigma_um * f) ** 2)
+    assert _field(image)["light"] == pytest.approx(expected, rel=0.03)
+
+
+def test_a_field_as_bright_as_tubes_is_full() -> None:
+    geometry = drawings.field(np.random.default_rng(0))
+    blank = Plane(np.zeros((256, 256)), PIXEL_UM)
+    assert empty.look(blank, geometry, drawings.PSF_FWHM_UM)[0]["light"] == 1.0
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 2.0])

@@ -29,13 +29,16 @@ FOUND = (
     _row("net", "tubes", "d50_um", 0.314),
     _row("net", "tubes", "false_splits", 0.02),
     _row("net", "empty", "invented_per_1000_um2", 0.41),
+    _row("net", "empty", "invented_light", 0.03),
+    _row("net", "amplitudes", "dim_lost", 0.2),
 )
 
 
 def test_the_sentence_says_what_was_found() -> None:
     assert str(judge(_table(*FOUND), "net", [30.0])) == (
         "net: at 30 photons, resolves tubes 0.31 µm apart; splits 2 % of single tubes; "
-        "invents 0.41 objects per 1000 µm² on noise"
+        "invents 0.41 objects per 1000 µm² on noise; leaves 3 % of tube brightness there; "
+        "loses 20 % of dim points"
     )
 
 
@@ -82,6 +85,21 @@ def test_a_better_count_is_no_fault_and_a_worse_one_is() -> None:
 def test_splits_may_be_five_percent(share: float, is_fault: bool) -> None:
     table = _table(_row("net", "tubes", "false_splits", share, 0.02))
     assert bool(judge(table, "net", [30.0]).faults) is is_fault
+
+
+@pytest.mark.parametrize(("spread", "is_fault"), [(0.1, True), (0.3, False)])
+def test_a_loss_against_the_input_needs_its_whole_interval(spread: float, is_fault: bool) -> None:
+    rows = [
+        _row("net", "shifts", "si_psnr_a_gain", -0.25, spread) | {"condition": "granules"},
+        _row("net", "shifts", "si_psnr_a_gain", 1.0) | {"condition": "cells"},
+    ]
+    told = ("has a lower SI-PSNR than its input (on granules)",)
+    assert judge(_table(*rows), "net", [30.0]).faults == (told if is_fault else ())
+
+
+def test_a_loss_that_is_told_as_none_is_no_fault() -> None:
+    row = _row("net", "shifts", "si_psnr_a_gain", -0.04) | {"condition": "cells"}
+    assert judge(_table(row), "net", [30.0]).faults == ()
 
 
 def test_faults_are_looked_for_at_every_level() -> None:
