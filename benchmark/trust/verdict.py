@@ -81,7 +81,6 @@ _SAID: tuple[tuple[str, str, Callable[[float], str]], ...] = (
         "invented_per_1000_um2",
         lambda rate: f"invents {rate:.2g} objects per 1000 µm² on noise",
     ),
-    ("empty", "invented_light", lambda x: f"leaves {_percent(x)} of tube brightness there"),
     ("amplitudes", "ratio_exponent", lambda x: f"keeps brightness ratios to the power {x:.2g}"),
     ("amplitudes", "dim_lost", lambda share: f"loses {_percent(share)} of dim points"),
 )
