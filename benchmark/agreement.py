@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from benchmark.channels import mean_channel
 from benchmark.controls import INPUT
+from benchmark.grids import onto_grid
 from benchmark.metrics.fidelity import pearson
 from benchmark.scores import Place, Results
 from packages import images
-from packages.resample import linear
 
 Plane = NDArray[np.floating]
 
@@ -98,8 +98,5 @@ def _correlations(restored: Mapping[str, xr.DataArray]) -> dict[tuple[str, str],
 def _alike(one: xr.DataArray, other: xr.DataArray) -> tuple[Plane, Plane]:
     """Return two stacks as (planes · y, x) on the coarser of their grids."""
     shape = min(one.shape[-2:], other.shape[-2:])
-    first, second = (
-        image.values if image.shape[-2:] == shape else linear(image, (shape[0], shape[1]))
-        for image in (one, other)
-    )
+    first, second = (onto_grid(image, (shape[0], shape[1])) for image in (one, other))
     return first.reshape(-1, shape[1]), second.reshape(-1, shape[1])

@@ -181,7 +181,7 @@ def _costs(cost: Cost, *, is_sample: bool) -> tuple[dict[str, float], dict[str, 
     if is_sample:
         why = "One restoration gives the mean and the sample: see the row of the mean."
         return {}, {SECONDS: why, MEMORY: why}
-    if cost.peak_mib_per_megapixel is None:
+    if cost.peak_mib is None:
         why = "Controls run in the benchmark's own process."
         return {SECONDS: cost.seconds_per_megapixel}, {MEMORY: why}
-    return {SECONDS: cost.seconds_per_megapixel, MEMORY: cost.peak_mib_per_megapixel}, {}
+    return {SECONDS: cost.seconds_per_megapixel, MEMORY: cost.peak_mib}, {}

@@ -76,8 +76,8 @@ COSTS = (
         MEMORY,
         "Peak memory",
         "lower",
-        "MiB/MP",
-        "Memory per megapixel beyond the loaded model.",
+        "MiB",
+        "Memory beyond the loaded model.",
         COST,
     ),
 )

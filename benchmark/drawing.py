@@ -17,6 +17,7 @@ WIDTH = 380.0
 RIGHT = 14.0
 LETTER, BOLD_LETTER = 6.4, 7.2  # mean width of a letter at 11 px
 LINE = 13.0  # from one line of text to the next
+_LARGEST_ZOOM = 1.4  # on a page, so that letters stay letters
 _FAR = 13.0  # from here on a line leads from a label to its point
 _MARK = 6.0  # half the side of what a mark keeps free of labels
 _DIRECTIONS = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1))
@@ -168,6 +169,7 @@ def svg(parts: Sequence[str], height: float, title: str, width: float = WIDTH) -
     """
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img" '
+        f'style="max-width:{_LARGEST_ZOOM * width:g}px" '
         'font-family="system-ui, sans-serif" font-size="11" fill="currentColor">'
         f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
     )

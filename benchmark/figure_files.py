@@ -9,6 +9,7 @@ import resvg_py
 
 from packages.files import replacing
 
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*=\x00-\x1f]')  # in names of files, on one system or another
 _ZOOM = 2  # pixels of the PNG per unit of the SVG
 _FONT = "DejaVu Sans"  # comes with matplotlib, so that a machine without fonts has it too
 
@@ -24,6 +25,7 @@ def write_figures(folder: Path, figures: Mapping[str, str]) -> None:
         SVG elements by name, in the colours of a page.
     """
     for name, figure in figures.items():
+        name = _FORBIDDEN.sub("_", name)
         alone = in_own_colours(figure)
         with replacing(folder / f"{name}.svg") as temporary:
             temporary.write_text(alone, encoding="utf-8")

@@ -148,6 +148,9 @@ def curve_plot(
         f'<line x1="{left:g}" x2="{right:g}" y1="{y(threshold):.1f}" y2="{y(threshold):.1f}" '
         'stroke="currentColor" stroke-opacity="0.5"/>'
     )
+    parts.append(
+        f'<text x="{width - RIGHT:g}" y="13" text-anchor="end">below {threshold:.2g} from</text>'
+    )
     row_y = top + LINE / 2  # names, the farthest reaching first
     for i, curve in sorted(enumerate(curves), key=lambda pair: -pair[1].falls_at):
         colour, weight = (ACCENT, 2) if curve.is_package else ("currentColor", 1.2)

@@ -61,4 +61,5 @@ def area_mean(values: NDArray[np.floating], length: int, axis: int) -> NDArray[n
     part = (edges - whole).reshape(-1, *(1,) * (fine.ndim - 1))
     before = np.concatenate([np.zeros_like(fine[:1]), np.cumsum(fine, axis=0)])
     integral = before[whole] + part * fine[whole]
-    return np.moveaxis(np.diff(integral, axis=0) * (length / len(fine)), 0, axis)
+    means = (integral[1:] - integral[:-1]) * (length / len(fine))
+    return np.moveaxis(means, 0, axis)

@@ -28,6 +28,7 @@ Plane = NDArray[np.float64]
 _LARGEST_SIDE = 256
 _LOW, _HIGH = 1.0, 99.9
 _FULL_COLOUR = 99.0  # percentile of the input's errors that error maps show in full colour
+_LEAST_COLOUR = 0.01  # of the range: rounding is no error
 _BYTES_PER_PIXEL = 1.3  # of an 8-bit PNG of a noisy image, in base64
 # Okabe and Ito's sky blue and orange: told apart by every kind of colour vision.
 _MISSING, _ADDED = (86, 180, 233), (230, 159, 0)
@@ -182,8 +183,9 @@ def make_view(
             if truth is not None:
                 wrong = (crop - reference) / (high - low)
                 # The input comes first and sets the colours: its errors are what all begin with.
-                full_colour = full_colour or float(np.percentile(abs(wrong), _FULL_COLOUR))
-                error = _diverging(wrong / (full_colour or 1.0))
+                largest = float(np.percentile(abs(wrong), _FULL_COLOUR))
+                full_colour = full_colour or max(largest, _LEAST_COLOUR)
+                error = _diverging(wrong / full_colour)
         std = _grey(stds[name], 0, white or 1.0) if name in stds else ""
         panels.append(Panel(name, is_package, picture, error, notes.get(name, ""), std))
     if truth is not None:

@@ -100,7 +100,7 @@ def _register_item(item: Item, folder: Path, *, elastic: bool) -> Entries:
         registration = register_pair(seen, scene.plane("target"), elastic=elastic)
     except NotApplicable as reason:
         raise UserError(
-            f"{item.input}: {reason} Remove the image, or give a larger one."
+            f"{item.input} and its target: {reason} Remove the pair, or give another one."
         ) from reason
     target, rows, columns = _displaced(scene, registration.after.field)
     for kind in scene.images:

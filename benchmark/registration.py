@@ -209,7 +209,10 @@ def _no_better(new: Fit, old: Fit, least_gain_px: float) -> str:
         return f"the correlation is {new.correlation:.3f} with it and {old.correlation:.3f} without"
     new_px, old_px = new.residual.median_px, old.residual.median_px
     if new_px > old_px - least_gain_px:
-        return f"blocks are displaced by {new_px:.2f} pixels with it and {old_px:.2f} without"
+        return (
+            f"blocks are displaced by {new_px:.2f} pixels with it and {old_px:.2f} without, a gain "
+            f"of less than {least_gain_px:g}"
+        )
     return ""
 
 

@@ -19,6 +19,7 @@ from benchmark.charts import (
 )
 from benchmark.columns import CHOOSING, COSTS, QUALITY
 from benchmark.figure_files import write_figures
+from benchmark.intact import split_intact
 from benchmark.panels import row_of_panels, side_within
 from benchmark.reliability import measure_reliability
 from benchmark.scores import SAMPLE_SUFFIX, Results, Scores, read_scores
@@ -69,8 +70,15 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
     scores = read_scores(path)
     findings = read_findings(trust_results) if trust_results else None
     if scores.table.empty:
-        raise UserError(f"{path} holds no scores: every cell failed or was not applicable.")
+        raise UserError(
+            f"{path} holds no scores: every cell failed (run.json says why) or was not applicable "
+            "(not_applicable.csv says why)."
+        )
     facts = scores.facts
+    if not {"packages", "datasets", "failures"} <= facts.keys():
+        raise UserError(
+            f"{path / 'run.json'} is damaged: give the command of `benchmark run` again."
+        )
     chosen = {
         dataset["name"]: choose_images(dataset, facts, scores.table)
         for dataset in facts["datasets"]
@@ -148,6 +156,7 @@ def _section(
     side: int,
 ) -> dict[str, Any]:
     name = dataset["name"]
+    intact, changed = split_intact(dataset)
     table = scores.table[scores.table["dataset"] == name]
     absent = scores.not_applicable[scores.not_applicable["dataset"] == name]
     sources = {image["name"]: image["source"] for image in dataset["images"]}
@@ -156,9 +165,9 @@ def _section(
     reliabilities = [
         found
         for method in methods
-        if not method["control"] and (found := measure_reliability(dataset, method, results))
+        if not method["control"] and (found := measure_reliability(intact, method, results))
     ]
-    agreement = _agreement(dataset, methods, results)
+    agreement = _agreement(intact, methods, results)
     seeds = [
         tell_seeds(names, spreads)
         for names in find_seeds(methods)
@@ -167,9 +176,9 @@ def _section(
     strips = draw_strips(summary, table, sources)
     plane = draw_plane(summary)
     costs = draw_costs(summary)
-    ring_curves = draw_ring_curves(dataset, methods, results)
+    ring_curves = draw_ring_curves(intact, methods, results)
     reliability = draw_reliability(reliabilities)
-    views = make_views(dataset, scores, results, chosen, side)
+    views = make_views(intact, scores, results, chosen, side)
     figures = {
         **strips,
         **({"plane": plane} if plane else {}),
@@ -185,10 +194,11 @@ def _section(
         "name": name,
         "anchor": anchor,
         "about": words.about(dataset, len(set(sources.values()))),
+        "changed": words.changed(changed),
         "limits": tell_limits(dataset),
         "registration": tell_registration(dataset.get("registered", {})),
         "summary": summary,
-        "finding": words.finding(summary),
+        "finding": words.finding(summary, len(set(sources.values()))),
         "plane": plane,
         "plane_caption": words.PLANE_CAPTION,
         "places_caption": words.PLACES_CAPTION,

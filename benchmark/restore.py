@@ -100,13 +100,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a restoration took, per megapixel of the restored image.
+    """What a restoration took.
 
-    Memory is None for controls: they run in a process that does much else.
+    Time is told per megapixel of the restored image. Memory is not: windows bound it, whatever the
+    size of the image. It is None for controls: they run in a process that does much else.
     """
 
     seconds_per_megapixel: float
-    peak_mib_per_megapixel: float | None
+    peak_mib: float | None
 
 
 Restore = Callable[[Job], Cost]
@@ -248,7 +249,7 @@ def _measuring(
         if loaded is None:
             return Cost(seconds, None)
         grown_mib = 0 if on_gpu else max(0, before - loaded) / 2**20
-        return Cost(seconds, (measure.peak_mib + grown_mib) / megapixels)
+        return Cost(seconds, measure.peak_mib + grown_mib)
 
     return restore
 

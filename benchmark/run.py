@@ -109,7 +109,7 @@ def run_benchmark(
     scores = results.finish(facts, places, failures)
     _print_failures(failures)
     console.print(
-        f"{len(places) - len(failures)} cells scored ({computed - len(failures)} now, "
+        f"{len(places) - len(failures)} cells done ({computed - len(failures)} now, "
         f"{len(places) - computed} kept from before) in {out}",
         soft_wrap=True,
     )

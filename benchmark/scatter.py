@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from matplotlib.ticker import LogLocator
 
@@ -25,7 +26,7 @@ from benchmark.drawing import (
 from packages.bootstrap import Estimate
 
 _LEFT, _TOP = 52.0, 26.0
-_FEW_DECADES = 2.0
+_STEPS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), tuple(range(1, 10)))  # ticks of a decade
 
 
 @dataclass(frozen=True)
@@ -121,13 +122,23 @@ def _logarithmic(
     values: Sequence[float], start: float, stop: float
 ) -> tuple[list[float], Callable[[float], float]]:
     low, high = math.log10(min(values) / 1.6), math.log10(max(values) * 1.6)
-    steps = (1.0, 2.0, 5.0) if high - low < _FEW_DECADES else (1.0,)
-    ticks = LogLocator(10, subs=steps).tick_values(10**low, 10**high)
 
     def position(value: float) -> float:
         return start + (math.log10(value) - low) / (high - low) * (stop - start)
 
-    return [float(tick) for tick in ticks if low <= math.log10(tick) <= high], position
+    # As many ticks as have room for their numbers.
+    choices = [LogLocator(10, subs=steps).tick_values(10**low, 10**high) for steps in _STEPS]
+    inside = [[float(t) for t in ticks if low <= math.log10(t) <= high] for ticks in choices]
+    fitting = [ticks for ticks in inside if _fit(ticks, position)]
+    return max(fitting, key=len), position
+
+
+def _fit(ticks: Sequence[float], position: Position) -> bool:
+    """Tell whether the numbers at ticks leave each other room."""
+    return all(
+        position(right) - position(left) > LETTER * max(len(f"{t:g}") for t in (left, right)) + 6
+        for left, right in pairwise(ticks)
+    )
 
 
 def _strokes(point: Point, x: Position, y: Position) -> list[str]:

@@ -24,6 +24,7 @@ from typing import Any
 
 import pandas as pd
 import psutil
+from pyarrow import ArrowInvalid
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
@@ -34,7 +35,7 @@ SCHEMA = 2
 PLACE = ("package", "dataset", "image")
 COLUMNS = (*PLACE, "metric", "value")
 SECONDS = "seconds_per_megapixel"
-MEMORY = "peak_mib_per_megapixel"
+MEMORY = "peak_mib"
 SAMPLE_SUFFIX = " (sample)"
 _BEGUN = re.compile(r"\.\d+\.run\.json")  # all that a run leaves which is killed at once
 
@@ -260,8 +261,15 @@ def read_scores(path: Path) -> Scores:
     if not (path / "not_applicable.csv").exists():
         raise UserError(f"The run in {path} did not finish: give the same command again.")
     words = dict.fromkeys((*PLACE, "metric", "reason"), str)
-    absent = pd.read_csv(path / "not_applicable.csv", dtype=words, keep_default_na=False)
-    return Scores(facts, pd.read_parquet(path / "scores.parquet"), absent)
+    try:
+        absent = pd.read_csv(path / "not_applicable.csv", dtype=words, keep_default_na=False)
+        table = pd.read_parquet(path / "scores.parquet", columns=list(COLUMNS))
+    except (ArrowInvalid, LookupError, ValueError, OSError) as error:
+        raise UserError(
+            f"The tables in {path} are missing or damaged: give the same command of `benchmark "
+            "run` again, which computes only what is missing."
+        ) from error
+    return Scores(facts, table, absent)
 
 
 def _read_facts(path: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The sentences of the page."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,14 +34,33 @@ def about(dataset: Mapping[str, Any], sources: int) -> str:
     return f"{dataset['description']} {text}".strip()
 
 
-def finding(summary: Summary) -> str:
-    """Say who leads, if anyone does."""
+def changed(names: Sequence[str]) -> str:
+    """Say which images are no longer as they were scored; empty where all are."""
+    if not names:
+        return ""
+    files = (
+        "The files of 1 image are" if len(names) == 1 else f"The files of {len(names)} images are"
+    )
+    return (
+        f"{files} gone, damaged or changed since they were scored: {enumerate_words(names)}. They "
+        "count in the tables, and are left out of pictures, curves and reliability. Run the "
+        "benchmark again to score what is there now."
+    )
+
+
+def finding(summary: Summary, sources: int) -> str:
+    """Say who leads, if anyone does, or that so few sources could not show it."""
     if not summary.measured:
         return ""
     led: dict[str, list[str]] = {}
     for column in summary.measured:
         if column.metric in summary.best:
             led.setdefault(summary.best[column.metric], []).append(column.label)
+    if not led and 2 / 2**sources > SIGNIFICANT:
+        return (
+            f"{counted(sources, 'source')} cannot show that anybody is ahead: the paired test asks "
+            f"for {_fewest_sources()} at least, and for more where many are compared."
+        )
     if not led:
         return "No package or control leads beyond chance in any metric."
     count = sum(column.direction != "neither" for column in summary.measured)
@@ -49,6 +69,11 @@ def finding(summary: Summary) -> str:
         f"{enumerate_words(labels)}."
         for name, labels in led.items()
     )
+
+
+def _fewest_sources() -> int:
+    """Return how many differences of one sign are beyond chance in a signed-rank test."""
+    return math.ceil(math.log2(2 / SIGNIFICANT))
 
 
 def caption(summary: Summary, sources: int) -> str:

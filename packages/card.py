@@ -56,7 +56,7 @@ def training_entries(facts: dict[str, Any]) -> dict[str, Any]:
             f"{_measured_with(facts)}"
         ),
         "memory_requirements_inference": (
-            f"{cost['peak_mib_per_megapixel']:g} MiB per megapixel, in windows of 256²"
+            f"{_window_mib(cost):.0f} MiB for 256²; larger images are restored in windows"
         ),
         "environmental_impact": {
             "hardware_type": facts["device"],
@@ -121,8 +121,8 @@ def measured_text(facts: dict[str, Any], *, parameters: int) -> str:
 - {reached["steps"]} steps of {request["settings"]["batch_size"]} patches of
   {request["settings"]["patch_px"]}², seed {request["seed"]}, {reached["seconds"] / 60:.1f} min on
   {facts["device"]}; {parameters} parameters; loss: {facts["loss"]}.
-- Inference: {cost["seconds_per_megapixel"]:g} s and {cost["peak_mib_per_megapixel"]:g} MiB per
-  megapixel on {cost["device"]}{_measured_with(facts)}.
+- Inference: {cost["seconds_per_megapixel"]:g} s per megapixel, {_window_mib(cost):.0f} MiB for
+  256², on {cost["device"]}{_measured_with(facts)}.
 
 ## Validation
 
@@ -149,6 +149,11 @@ def _errors(facts: dict[str, Any]) -> str:
     return f"""Mean absolute error in normalised intensity on fixed crops of
 {data["calibration_images"]} images that were not trained on, but served to choose the best weights:
 {restored:.4f} restored{_measured_with(facts)}, {unrestored:.4f} before restoration."""
+
+
+def _window_mib(cost: dict[str, Any]) -> float:
+    """Return the peak memory of one window: it was measured in one, and is kept per megapixel."""
+    return float(cost["peak_mib_per_megapixel"]) * 256**2 / 1e6
 
 
 def _calibration(facts: dict[str, Any]) -> str:

@@ -68,12 +68,7 @@ SCORES = (
         "share of pixels within the package's own intervals of 90 %, closest to 0.9",
     ),
     _Score("seconds_per_megapixel", "Time (s/MP)", "seconds per megapixel, lower", is_cost=True),
-    _Score(
-        "peak_mib_per_megapixel",
-        "Memory (MiB/MP)",
-        "peak memory per megapixel, lower",
-        is_cost=True,
-    ),
+    _Score("peak_mib", "Memory (MiB)", "peak memory beyond the loaded model, lower", is_cost=True),
 )
 
 
@@ -211,7 +206,8 @@ def measured_section(measured: Sequence[Evidence], said: Iterable[str]) -> str:
         parts += [
             f"### On {evidence.dataset}",
             table,
-            f"{evidence.images} images of {evidence.specimens} specimens{part}; intervals are "
+            f"{_counted(evidence.images, 'image')} of "
+            f"{_counted(evidence.specimens, 'specimen')}{part}; intervals are "
             f"bootstrapped over specimens. Provenance of the data: {made or 'not stated'}; SHA-256 "
             f"of its images `{evidence.data_sha256[:16]}`. Benchmark "
             f"`{evidence.benchmark_sha256[:16]}` on {evidence.device} with {versions}; package "
@@ -224,6 +220,10 @@ def measured_section(measured: Sequence[Evidence], said: Iterable[str]) -> str:
     if sentences:
         parts.append(f"### Limits seen\n\n{sentences}")
     return "\n\n".join(parts) + "\n"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _row(evidence: Evidence, score: _Score) -> str:

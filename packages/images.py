@@ -28,6 +28,7 @@ from packages.files import replacing
 from packages.formats import mrc, ome_zarr, png, tiff
 from packages.formats.header import DIMS, Format, Header, Readable, Writable
 
+_LARGEST = float(np.finfo(np.float32).max)  # models compute in float32
 _FORMATS: dict[str, Format] = {
     ".ome.tiff": tiff,
     ".ome.zarr": ome_zarr,
@@ -260,8 +261,12 @@ def _refuse_dtype_and_shape(path: Path, dtype: np.dtype[Any], shape: tuple[int, 
 
 
 def _refuse_nan(path: Path, pixels: np.ndarray) -> None:
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+    if pixels.dtype.kind != "f":
+        return
+    if not np.isfinite(pixels).all():
         raise UserError(f"{path}: NaN or infinite values cannot be handled; replace them first.")
+    if pixels.itemsize > 4 and (largest := float(np.abs(pixels).max())) > _LARGEST:
+        raise UserError(f"{path}: values as large as {largest:.2g} cannot be handled; rescale it.")
 
 
 @contextmanager

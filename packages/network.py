@@ -5,6 +5,7 @@ come from outside, so that every window of it is processed alike. Blocks are (c,
 a 2-D network takes blocks with a single z.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -25,6 +26,9 @@ from packages.geometry import geometry, letters
 from packages.package import Package
 from packages.statistics import Blocks, Moments, moments, quantiles
 from packages.tiles import AxisGeometry
+
+# Of the number that is added to it when normalising: below, that would change intensities by 1 %.
+_LEAST_EXTENT = 100
 
 Statistics = dict[Measure, MeasureValue]
 
@@ -202,6 +206,17 @@ class Network:
                     f"(percentiles {100 * operator.lower.q:g} and {100 * operator.upper.q:g}) to "
                     "normalise by. Crop to what holds structure."
                 )
+            if isinstance(low, float) and isinstance(high, float):
+                self._refuse_faint(high - low, operator.eps)
+
+    def _refuse_faint(self, extent: float, epsilon: float) -> None:
+        """Refuse an image of which normalising would add more than 1 % to the range."""
+        if extent < _LEAST_EXTENT * epsilon:
+            raise UserError(
+                f"The intensities of the image spread by {extent:.2g} only, and the package adds "
+                f"{epsilon:.2g} to that when it normalises: multiply them by "
+                f"{10 ** math.ceil(math.log10(_LEAST_EXTENT * epsilon / extent)):g} or more."
+            )
 
     def _id_of(self, letter: str) -> Any:
         return self.package.input.axes[self._input_letters.index(letter)].id
@@ -279,6 +294,11 @@ def _load(
             )
     except Exception as error:
         # Whatever the package's code and the backends raise.
+        if "SHA256 mismatch" in str(error):
+            raise UserError(
+                f"{package.path}: the file of its {chosen} weights is not the one that rdf.yaml "
+                "describes, as its SHA-256 differs: download or build the package again."
+            ) from error
         raise UserError(
             f"{package.path}: its {chosen} weights cannot be loaded on {device}: "
             f"{_last_line(error)}."

@@ -110,8 +110,44 @@ def test_images_that_moved_away_leave_the_scores(reported: Path, tmp_path: Path)
     (tmp_path / "results/run.json").write_text(facts.replace("/input/", "/gone/"))
     moved = write_report(tmp_path / "results").read_text(encoding="utf-8")
     assert '<article class="viewer"' not in moved
-    assert "no longer where the run found them" in moved
+    assert "are gone, damaged or changed" in moved
     assert '<th scope="row" title="Stand-in that does sharpen">net</th>' in moved
+
+
+def test_what_changed_since_it_was_scored_is_said_and_not_shown(
+    reported: Path, tmp_path: Path, page: str
+) -> None:
+    shutil.copytree(reported, tmp_path / "results")
+    facts = json.loads((tmp_path / "results/run.json").read_text())
+    image = facts["datasets"][0]["images"][0]
+    other = stand_ins.save(tmp_path / "other.tif", np.eye(stand_ins.SIDE, dtype=np.float32))
+    image["target"] = str(other)
+    (tmp_path / "results/run.json").write_text(json.dumps(facts))
+    changed = write_report(tmp_path / "results").read_text(encoding="utf-8")
+    said = f"1 image are gone, damaged or changed since they were scored: {image['name']}."
+    assert said in changed
+    assert said not in page
+    assert page.count('<article class="viewer"') == changed.count('<article class="viewer"') + 1
+
+
+@pytest.mark.parametrize("content", [b"no table", None])
+def test_a_damaged_table_is_one_sentence(
+    reported: Path, tmp_path: Path, content: bytes | None
+) -> None:
+    shutil.copytree(reported, tmp_path / "results")
+    file = tmp_path / "results/scores.parquet"
+    file.unlink()
+    if content:
+        file.write_bytes(content)
+    with pytest.raises(UserError, match=r"tables in .* are missing or damaged"):
+        write_report(tmp_path / "results")
+
+
+def test_facts_without_what_a_page_needs_are_one_sentence(reported: Path, tmp_path: Path) -> None:
+    shutil.copytree(reported, tmp_path / "results")
+    (tmp_path / "results/run.json").write_text(json.dumps({"schema": SCORES_SCHEMA}))
+    with pytest.raises(UserError, match=r"run\.json is damaged"):
+        write_report(tmp_path / "results")
 
 
 def test_results_without_any_score_are_refused(tmp_path: Path) -> None:

@@ -103,4 +103,4 @@ def test_a_control_without_what_it_needs_does_not_apply(job: Job) -> None:
 
 def test_memory_of_a_control_is_not_known(job: Job) -> None:
     with here(Method("input", "")) as restore:
-        assert restore(job).peak_mib_per_megapixel is None
+        assert restore(job).peak_mib is None

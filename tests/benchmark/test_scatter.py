@@ -1,11 +1,13 @@
 import math
+import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.drawing import LINE, mark, place_labels
+from benchmark.drawing import LETTER, LINE, mark, place_labels
 from benchmark.scatter import Point, scatter_plot
 from packages.bootstrap import Estimate
 
@@ -69,3 +71,22 @@ def test_equal_steps_of_a_logarithmic_axis_are_equal_factors(cost: float) -> Non
     root = ElementTree.fromstring(scatter_plot(points, "s", "dB", logarithmic=True))
     marks = [float(e.get("x", "")) for e in root.iter("{http://www.w3.org/2000/svg}rect")]
     assert math.isclose(marks[1] - marks[0], marks[2] - marks[1], abs_tol=0.2)
+
+
+def _is_number(text: str | None) -> bool:
+    return re.fullmatch(r"[\d.e+-]+", text or "") is not None
+
+
+@given(st.floats(-3, 7), st.floats(0.01, 5))
+def test_numbers_of_a_logarithmic_axis_have_room(low: float, decades: float) -> None:
+    points = [
+        Point("a", "control", Estimate(10.0**place, None, None, 1, 1), estimate(30))
+        for place in (low, low + decades)
+    ]
+    root = ElementTree.fromstring(scatter_plot(points, "s", "dB", logarithmic=True))
+    texts = [t for t in root.iter("{http://www.w3.org/2000/svg}text") if _is_number(t.text)]
+    below = max(float(t.get("y", "")) for t in texts)
+    texts = [t for t in texts if float(t.get("y", "")) == below]
+    ends = sorted((float(t.get("x", "")), len(t.text or "") * LETTER) for t in texts)
+    assert ends
+    assert all(b - a > (one + other) / 2 for (a, one), (b, other) in pairwise(ends))

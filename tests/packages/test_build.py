@@ -145,7 +145,7 @@ def test_the_model_card_tells_what_was_measured(unpacked: Path) -> None:
     card = yaml.safe_load((unpacked / "rdf.yaml").read_text("utf-8"))["config"]["bioimageio"]
     assert card["training"]["training_steps"] == 12
     assert card["inference_time"].startswith("0.25 s per megapixel")
-    assert card["memory_requirements_inference"].startswith("60 MiB per megapixel")
+    assert card["memory_requirements_inference"].startswith("4 MiB for 256²")
     assert card["bias_risks_limitations"]["limitations"]
 
 

@@ -64,6 +64,12 @@ def test_nan_and_infinity(tmp_path: Path, suffix: str, value: float) -> None:
     assert images.read(path, lazy=True).shape == (4, 5)
 
 
+def test_values_that_float32_cannot_hold(tmp_path: Path) -> None:
+    path = tmp_path / "huge.tif"
+    tifffile.imwrite(path, np.array([[0.0, 1e300]]))
+    refused(path, r"as large as 1e\+300")
+
+
 WRITERS: dict[str, dict[str, Any]] = {
     "plain.tif": {"metadata": None},
     "shaped.tif": {},

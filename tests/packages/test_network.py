@@ -1,4 +1,5 @@
 import gc
+import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -118,6 +119,21 @@ def test_an_image_that_is_flat_but_for_a_few_pixels_is_refused(tmp_path: Path) -
             network.statistics(of(image))
 
 
+@pytest.mark.parametrize(("extent", "accepted"), [(1e-5, False), (2e-4, True)])
+def test_an_image_that_normalising_would_change_is_refused(
+    tmp_path: Path, extent: float, accepted: bool
+) -> None:
+    folder = tiny.write(tmp_path / "p", nn.Identity(), preprocessing=PROCESSING["scale_range"])
+    image = (extent * np.random.default_rng(0).random((1, 1, 64, 64))).astype(np.float32)
+    with open_package(folder) as package:
+        network = Network(package)
+        if accepted:
+            network.statistics(of(image))
+            return
+        with pytest.raises(UserError, match=r"spread by .* only.* multiply them by 100 or more"):
+            network.statistics(of(image))
+
+
 class Fails(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return image.reshape(1, 1, 16, 16)
@@ -152,13 +168,28 @@ def test_absent_weights_are_refused(tmp_path: Path) -> None:
         Network(package, weights="onnx")
 
 
+def close_what_core_left_open() -> None:
+    """Free it here, and not in the middle of another test."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
+
+
+def test_weights_that_are_not_those_described_are_refused(tmp_path: Path) -> None:
+    folder = tiny.write(tmp_path / "p", nn.Identity())
+    description = json.loads((folder / "rdf.yaml").read_text())
+    description["weights"]["torchscript"]["sha256"] = 64 * "0"
+    (folder / "rdf.yaml").write_text(json.dumps(description))
+
+    with open_package(folder) as package, pytest.raises(UserError, match="SHA-256 differs"):
+        Network(package)
+    close_what_core_left_open()
+
+
 def test_damaged_weights_are_refused(tmp_path: Path) -> None:
     folder = tiny.write(tmp_path / "p", nn.Identity())
     (folder / "torchscript.pt").write_bytes(b"no network")
 
     with open_package(folder) as package, pytest.raises(UserError, match="cannot be loaded"):
         Network(package)
-    with warnings.catch_warnings():
-        # core left the file open: what it held is freed here, not in the middle of another test.
-        warnings.simplefilter("ignore")
-        gc.collect()
+    close_what_core_left_open()
