@@ -70,7 +70,7 @@ def measure_ring_curve(
     found: list[NDArray[np.float64]] = []
     for facts in _spread(dataset["images"]):
         place = Place(method["name"], dataset["name"], facts["name"])
-        known = _known(place, item_of(facts, dataset["pixel_size_um"]), results)
+        known = _known(place, item_of(facts, dataset), results)
         one, other = known.get("prediction"), known.get(reference)
         if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
             continue

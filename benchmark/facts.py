@@ -87,6 +87,7 @@ def collect_facts(
                 "description": dataset.facts.description or "",
                 "licence": dataset.facts.licence or "",
                 "pixel_size_um": dataset.facts.pixel_size_um,
+                "target_pixel_size_um": dataset.facts.target_pixel_size_um,
                 "registration": dataset.facts.registration or "",
                 "registered": dataset.facts.registered or {},
                 "provenance": dataset.facts.provenance,

@@ -117,7 +117,7 @@ def measure_reliability(
     for facts in dataset["images"]:
         place = Place(method["name"], dataset["name"], facts["name"])
         file = results.prediction_file(place)
-        item = item_of(facts, dataset["pixel_size_um"])
+        item = item_of(facts, dataset)
         if item.target is None or not (file.exists() and item.input.exists()):
             continue
         if not item.target.exists():
@@ -162,15 +162,15 @@ def measure_reliability(
     )
 
 
-def item_of(facts: Mapping[str, Any], pixel_size_um: float | None) -> Item:
+def item_of(facts: Mapping[str, Any], dataset: Mapping[str, Any]) -> Item:
     """Return an image of a dataset as run.json has it.
 
     Parameters
     ----------
     facts
         The image's entry there.
-    pixel_size_um
-        What the dataset says of it, µm.
+    dataset
+        That of its dataset.
 
     Returns
     -------
@@ -185,7 +185,8 @@ def item_of(facts: Mapping[str, Any], pixel_size_um: float | None) -> Item:
         source=facts["source"],
         split=None,
         microscope={},
-        pixel_size_um=pixel_size_um,
+        pixel_size_um=dataset["pixel_size_um"],
+        target_pixel_size_um=dataset.get("target_pixel_size_um"),
     )
 
 

@@ -95,8 +95,10 @@ def make_views(
                     unit = metric.unit or metric.label
                     notes[row.package] = f"{metric.format(value)} {unit}"
         why = chosen[image["name"]]
+        of_target = dataset.get("target_pixel_size_um") if image["target"] else None
+        pixel_um = of_target or dataset["pixel_size_um"]
         try:
-            view = make_view(image, why, restored, notes, side, dataset["pixel_size_um"])
+            view = make_view(image, why, restored, notes, side, pixel_um)
         except UserError:
             continue  # moved or damaged since the run; the scores stand without them
         views.append(view)

@@ -5,8 +5,8 @@ Training and benchmark both read datasets and do not know each other, so the con
 ::
 
     DATASET/
-      input/NAME.tif     what the network sees, on the target's grid
-      target/NAME.tif    the truth, where it is known
+      input/NAME.tif     what the network sees
+      target/NAME.tif    the truth, where it is known: the same field, with the same or finer pixels
       native/NAME.tif    the microscope's own pixels, where they were kept
       repeat/NAME.tif    the same field recorded once more, with noise of its own, for any of the
                          images; on the grid of input/
@@ -60,7 +60,9 @@ class Facts:
     Attributes
     ----------
     pixel_size_um
-        Side of a pixel of input/ and target/, µm before expansion.
+        Side of a pixel of input/, µm before expansion.
+    target_pixel_size_um
+        Side of a pixel of target/, where it is not that of input/, as only the benchmark allows.
     native_pixel_size_um
         Side of a pixel of native/, µm.
     interpolation
@@ -82,6 +84,7 @@ class Facts:
     description: str | None = None
     licence: str | None = None
     pixel_size_um: Length | None = None
+    target_pixel_size_um: Length | None = None
     native_pixel_size_um: Length | None = None
     interpolation: Literal["linear"] | None = None
     registration: Literal["exact", "approximate", "registered"] | None = None
@@ -103,10 +106,8 @@ class Item:
         Its files; None where there is none.
     source, split, microscope
         See `ImageFacts`; an image without a stated source is its own.
-    pixel_size_um
-        What dataset.toml says of input and target; `read_input` takes it where the file says none.
-    tolerance_um
-        See `Facts`.
+    pixel_size_um, target_pixel_size_um, tolerance_um
+        See `Facts`; `read_input` and `read_target` take a pixel size where the file says none.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Item:
     microscope: dict[str, float | int | str]
     pixel_size_um: float | None
     repeat: Path | None = None
+    target_pixel_size_um: float | None = None
     tolerance_um: float | None = None
 
     @property
@@ -140,17 +142,13 @@ class Item:
         xr.DataArray
             As `packages.images.read` returns it.
         """
-        return self._with_pixel_size(read(self.input, lazy=lazy))
+        return _with_pixel_size(read(self.input, lazy=lazy), self.pixel_size_um)
 
     def read_target(self) -> xr.DataArray | None:
         """Read the target in the same way; None where there is none."""
-        return None if self.target is None else self._with_pixel_size(read(self.target))
-
-    def _with_pixel_size(self, image: xr.DataArray) -> xr.DataArray:
-        if self.pixel_size_um is None:
-            return image
-        stated = dict.fromkeys("yx", self.pixel_size_um)
-        return image.assign_attrs(pixel_size_um=stated | image.attrs["pixel_size_um"])
+        if self.target is None:
+            return None
+        return _with_pixel_size(read(self.target), self.target_pixel_size_um or self.pixel_size_um)
 
 
 @dataclass(frozen=True)
@@ -230,6 +228,7 @@ def open_dataset(path: Path) -> Dataset:
                 microscope=of_image.microscope,
                 pixel_size_um=facts.pixel_size_um,
                 repeat=repeats.get(name),
+                target_pixel_size_um=facts.target_pixel_size_um,
                 tolerance_um=facts.tolerance_um,
             )
         )
@@ -277,6 +276,14 @@ def write_facts(path: Path, facts: Facts) -> None:
 
 def _without_none(entries: list[tuple[str, Any]]) -> dict[str, Any]:
     return {entry: value for entry, value in entries if value is not None}
+
+
+def _with_pixel_size(image: xr.DataArray, pixel_size_um: float | None) -> xr.DataArray:
+    """Return an image with a pixel size where it says none itself."""
+    if pixel_size_um is None:
+        return image
+    stated = dict.fromkeys("yx", pixel_size_um)
+    return image.assign_attrs(pixel_size_um=stated | image.attrs["pixel_size_um"])
 
 
 def _stem(path: Path) -> str:

@@ -102,6 +102,21 @@ def test_an_impossible_pixel_size_is_refused(tmp_path: Path, size: str) -> None:
         open_dataset(tmp_path)
 
 
+@pytest.mark.parametrize(("of_file", "read"), [({}, 0.05), ({"y": 0.04, "x": 0.04}, 0.04)])
+def test_the_dataset_says_the_pixel_size_of_a_finer_target(
+    tmp_path: Path, of_file: dict[str, float], read: float
+) -> None:
+    image = xr.DataArray(np.eye(8, dtype=np.uint8), dims=("y", "x"))
+    images.write(tmp_path / "input/a.tif", image)
+    images.write(tmp_path / "target/a.ome.tif", image.assign_attrs(pixel_size_um=of_file))
+    (tmp_path / "dataset.toml").write_text("pixel_size_um = 0.1\ntarget_pixel_size_um = 0.05\n")
+    item = open_dataset(tmp_path).items[0]
+    target = item.read_target()
+    assert target is not None
+    assert item.read_input().attrs["pixel_size_um"] == pytest.approx({"y": 0.1, "x": 0.1})
+    assert target.attrs["pixel_size_um"] == pytest.approx({"y": read, "x": read})
+
+
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         open_dataset(tmp_path / "nowhere")
