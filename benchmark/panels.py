@@ -18,6 +18,7 @@ from benchmark.channels import mean_channel, named_channel
 from benchmark.controls import INPUT
 from benchmark.metrics import NotApplicable
 from benchmark.metrics.intensity import affine_fit
+from benchmark.resolution_map import resolution_map
 from benchmark.scores import SAMPLE_SUFFIX
 from packages import images
 from packages.cli import UserError
@@ -35,6 +36,16 @@ _MISSING, _ADDED = (86, 180, 233), (230, 159, 0)
 
 
 @dataclass(frozen=True)
+class Restored:
+    """What a package or control made of an image, and of its repeat where there is one."""
+
+    name: str
+    is_package: bool
+    file: Path
+    repeat: Path
+
+
+@dataclass(frozen=True)
 class Panel:
     """One image of a view.
 
@@ -48,8 +59,8 @@ class Panel:
         PNGs as data URIs; empty where there is none.
     note
         What stands below: a score, or why there is no image.
-    std
-        Its standard deviation, as the images.
+    std, resolution
+        Its standard deviation, and where it is resolved, as the images.
     """
 
     name: str
@@ -58,6 +69,7 @@ class Panel:
     error: str
     note: str
     std: str = ""
+    resolution: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,9 @@ class View:
         without truth.
     std
         What white stands for in the maps of the standard deviation; 0 where there are none.
+    period
+        What white stands for in the maps of resolution, in µm or else pixels; 0 where there are
+        none.
     """
 
     image: str
@@ -90,6 +105,7 @@ class View:
     bar_percent: float
     error: float
     std: float
+    period: float
 
 
 def side_within(panels: int, budget_bytes: float) -> int:
@@ -114,7 +130,7 @@ def side_within(panels: int, budget_bytes: float) -> int:
 def make_view(
     facts: Mapping[str, Any],
     why: str,
-    restored: Sequence[tuple[str, bool, Path]],
+    restored: Sequence[Restored],
     notes: Mapping[str, str],
     side: int,
     pixel_size_um: float | None,
@@ -133,7 +149,7 @@ def make_view(
     why
         The rule that chose the image.
     restored
-        Name, whether it is a package, and file of each restoration; absent files are shown as such.
+        By everyone; absent files are shown as such.
     notes
         What stands below each restored image, by name.
     side
@@ -148,7 +164,7 @@ def make_view(
     """
     measured = images.read(Path(facts["input"]), lazy=True)
     truth = images.read(Path(facts["target"]), lazy=True) if facts["target"] else None
-    found = {name: image for name, _, file in restored if (image := _readable(file)) is not None}
+    found = {one.name: image for one in restored if (image := _readable(one.file)) is not None}
     # Without truth the finest grid counts: restorations of native pixels are larger than those.
     finest = max([measured, *found.values()], key=lambda image: image.sizes["y"])
     grid = finest if truth is None else truth
@@ -161,17 +177,26 @@ def make_view(
 
     everyone: list[tuple[str, bool, xr.DataArray | None]] = [(INPUT, False, measured)]
     stds: dict[str, Plane] = {}
-    for name, is_package, _ in restored:
-        image = found.get(name)
+    repeats = {INPUT: Path(facts["repeat"])} if facts["repeat"] else {}
+    for one in restored:
+        name, is_package, image = one.name, one.is_package, found.get(one.name)
         everyone.append((name, is_package, image))
         if image is None:
             continue
+        repeats[name] = one.repeat
         if (sample := named_channel(image, "sample")) is not None:
             everyone.append((name + SAMPLE_SUFFIX, is_package, sample))
         if (std := named_channel(image, "std")) is not None:
             stds[name] = _on_grid(std, shape)[window]
     # One scale for all packages, so that the more certain one is the darker one.
     white = max((float(np.percentile(std, _FULL_COLOUR)) for std in stds.values()), default=0.0)
+
+    resolved = {
+        name: resolution_map(_on_grid(image, shape), _on_grid(again, shape))[window]
+        for name, _, image in everyone
+        if image is not None and name in repeats and (again := _readable(repeats[name])) is not None
+    }
+    finest_frequency = max((float(of.max()) for of in resolved.values()), default=0.0)
 
     panels: list[Panel] = []
     full_colour = 0.0
@@ -187,7 +212,8 @@ def make_view(
                 full_colour = full_colour or max(largest, _LEAST_COLOUR)
                 error = _diverging(wrong / full_colour)
         std = _grey(stds[name], 0, white or 1.0) if name in stds else ""
-        panels.append(Panel(name, is_package, picture, error, notes.get(name, ""), std))
+        resolution = _grey(resolved[name], 0, finest_frequency or 1.0) if name in resolved else ""
+        panels.append(Panel(name, is_package, picture, error, notes.get(name, ""), std, resolution))
     if truth is not None:
         panels.append(Panel("truth", False, _grey(reference, low, high), "", ""))
     pixel_um = float(grid.attrs["pixel_size_um"].get("x") or pixel_size_um or 0)
@@ -204,6 +230,7 @@ def make_view(
         bar_percent,
         full_colour,
         white,
+        (pixel_um or 1.0) / finest_frequency if finest_frequency else 0.0,
     )
 
 

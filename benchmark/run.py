@@ -198,7 +198,8 @@ def _tasks(
     for dataset in datasets:
         for item in dataset.evaluation_items:
             place = Place(method.name, dataset.name, item.name)
-            known = [item.microscope, item.pixel_size_um, item.tolerance_um]
+            sizes_um = [item.pixel_size_um, item.target_pixel_size_um, item.tolerance_um]
+            known = [item.microscope, *sizes_um]
             computed_for = {
                 "package": f"{method.sha256} {method.weights}".strip(),
                 "input": hashes[item.input],

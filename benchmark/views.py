@@ -1,7 +1,6 @@
 """Which images of a dataset are shown, and everyone's restoration of them."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,7 +8,7 @@ import pandas as pd
 from benchmark.columns import CHOOSING, Column, column_of
 from benchmark.contests import TRUTH
 from benchmark.controls import INPUT
-from benchmark.panels import View, make_view
+from benchmark.panels import Restored, View, make_view
 from benchmark.scores import PLACE, Place, Results, Scores
 from packages.cli import UserError
 
@@ -77,7 +76,7 @@ def make_views(
     for image in dataset["images"]:
         if image["name"] not in chosen:
             continue
-        restored: list[tuple[str, bool, Path]] = []
+        restored: list[Restored] = []
         notes: dict[str, str] = {}
         for method in methods:
             place = Place(method["name"], dataset["name"], image["name"])
@@ -85,7 +84,8 @@ def make_views(
             file = results.prediction_file(place)
             # Every view begins with the input anyway.
             if method["name"] != INPUT and (file.exists() or where not in reasons.index):
-                restored.append((method["name"], not method["control"], file))
+                again = results.repeat_file(place)
+                restored.append(Restored(method["name"], not method["control"], file, again))
             if not file.exists():
                 notes[method["name"]] = "failed"
             for row in (place, place.of_sample):

@@ -46,7 +46,12 @@ for (const viewer of document.querySelectorAll(".viewer")) {
   const pictures = new Map();
   for (const figure of viewer.querySelectorAll(".panels figure")) {
     const name = figure.dataset.name;
-    const named = { picture: name, error: `${name} − truth`, std: `${name}, std` };
+    const named = {
+      picture: name,
+      error: `${name} − truth`,
+      resolution: `${name}, resolution`,
+      std: `${name}, std`,
+    };
     for (const [kind, title] of Object.entries(named)) {
       const frame = figure.querySelector(`.${kind}`);
       if (frame) pictures.set(title, frame);

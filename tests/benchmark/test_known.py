@@ -144,5 +144,5 @@ def test_another_field_of_view_cannot_be_compared() -> None:
     size = {"pixel_size_um": {"y": 0.2, "x": 0.2}}
     truth = xr.DataArray(np.zeros((20, 30)), dims=("y", "x"), attrs=size)
     larger = xr.DataArray(np.zeros((40, 60)), dims=("y", "x"), attrs=size)
-    with pytest.raises(RestorationError, match="crop or resample the truth"):
+    with pytest.raises(RestorationError, match="do not say that both show the same field"):
         alike(larger, truth)

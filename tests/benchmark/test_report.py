@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 from PIL import Image
 
-from benchmark.panels import make_view, side_within
+from benchmark.panels import Restored, make_view, side_within
 from benchmark.report import write_report
 from benchmark.run import run_benchmark
 from benchmark.scores import SCHEMA as SCORES_SCHEMA
@@ -170,9 +170,10 @@ def test_an_error_map_is_black_where_a_restoration_is_right(tmp_path: Path) -> N
         "name": "0000",
         "input": stand_ins.save(tmp_path / "input.tif", truth.astype(np.float32) ** 2),
         "target": stand_ins.save(tmp_path / "target.tif", truth.astype(np.float32)),
+        "repeat": "",
     }
     restored = stand_ins.save(tmp_path / "net.ome.tif", (3 * truth + 1).astype(np.float32))
-    view = make_view(facts, "", [("net", True, restored)], {}, 64, None)
+    view = make_view(facts, "", [Restored("net", True, restored, tmp_path / "none")], {}, 64, None)
     error = view.panels[1].error.partition(",")[2]
     picture = Image.open(io.BytesIO(base64.b64decode(error))).convert("RGB")
     assert np.asarray(picture).max() <= 8  # float32, quantised to 127 colours
@@ -180,15 +181,20 @@ def test_an_error_map_is_black_where_a_restoration_is_right(tmp_path: Path) -> N
 
 def test_standard_deviations_share_one_scale(tmp_path: Path) -> None:
     truth = np.random.default_rng(0).uniform(size=(64, 64)).astype(np.float32)
-    restored: list[tuple[str, bool, Path]] = []
+    restored: list[Restored] = []
     for name, std in (("sure", 0.1), ("unsure", 0.2)):
         channels = np.stack([truth, np.full_like(truth, std), truth])
         image = xr.DataArray(
             channels, dims=("c", "y", "x"), coords={"c": ["mean", "std", "sample"]}
         )
         images.write(tmp_path / f"{name}.ome.tif", image)
-        restored.append((name, True, tmp_path / f"{name}.ome.tif"))
-    facts = {"name": "0", "input": stand_ins.save(tmp_path / "input.tif", truth), "target": ""}
+        restored.append(Restored(name, True, tmp_path / f"{name}.ome.tif", tmp_path / "none"))
+    facts = {
+        "name": "0",
+        "input": stand_ins.save(tmp_path / "input.tif", truth),
+        "target": "",
+        "repeat": "",
+    }
     view = make_view(facts, "", restored, {}, 64, None)
     assert [panel.name for panel in view.panels] == [
         "input", "sure", "sure (sample)", "unsure", "unsure (sample)",
@@ -205,7 +211,7 @@ def test_the_dataset_says_the_pixel_size_where_the_file_does_not(
 ) -> None:
     image = xr.DataArray(np.eye(64, dtype=np.uint8), dims=("y", "x"))
     images.write(tmp_path / "silent.png", image)
-    facts = {"name": "0000", "input": tmp_path / "silent.png", "target": ""}
+    facts = {"name": "0000", "input": tmp_path / "silent.png", "target": "", "repeat": ""}
     assert make_view(facts, "", [], {}, 64, of_dataset).bar_um == bar_um
 
 
