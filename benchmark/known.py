@@ -181,8 +181,8 @@ def alike(restored: xr.DataArray, truth: xr.DataArray | None) -> tuple[Planes, P
         restored = xr.DataArray(on_grid, dims=restored.dims)
     if restored.sizes != truth.sizes:
         raise RestorationError(
-            f"The image to be compared is {_size(restored)}, the truth {_size(truth)}, and their pixel "
-            "sizes do not say that both show the same field: state pixel_size_um and "
+            f"The image to be compared is {_size(restored)}, the truth {_size(truth)}, and their "
+            "pixel sizes do not say that both show the same field: state pixel_size_um and "
             "target_pixel_size_um in dataset.toml, or crop or resample the truth."
         )
     return _planes(restored), _planes(truth)

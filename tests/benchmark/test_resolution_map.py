@@ -23,9 +23,7 @@ def test_every_pixel_has_the_frequency_of_its_cell(shape: tuple[int, int]) -> No
     cells = rolling_correlation(one, two)
     assert found.shape == shape
     stride, expected = cells.stride, np.nan_to_num(1 / cells.resolution_px)
-    np.testing.assert_array_equal(
-        found[: 8 * stride : stride, : 8 * stride : stride], expected[:8, :8]
-    )
+    np.testing.assert_array_equal(found[: 8 * stride : stride, ::stride], expected[:8])
 
 
 def test_what_is_sharper_is_brighter() -> None:
