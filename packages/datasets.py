@@ -31,7 +31,8 @@ from packages.images import SUFFIXES, read, suffix_of
 Split = Literal["train", "calibration", "validation"]
 SPLITS: tuple[Split, ...] = ("train", "calibration", "validation")
 _STRICT = ConfigDict(extra="forbid")
-Length = Annotated[float, CheckedField(gt=0, allow_inf_nan=False)]
+# From smaller than an atom to a meter: what lies beyond is a slip.
+Length = Annotated[float, CheckedField(ge=1e-5, le=1e6, allow_inf_nan=False)]
 
 
 @checked_dataclass(frozen=True, config=_STRICT)
