@@ -31,15 +31,16 @@ COLUMNS = (
     *("package", "kind", "metric", "unit", "direction", "mean", "low", "high", "images", "sources"),
     *("ahead", "place", "place_low", "place_high"),
 )
+TEST_COLUMNS = ("metric", "leader", "other", "lead", "low", "high", "effect", "p")
 
 
 def write_tables(folder: Path, anchor: str, name: str, summary: Summary) -> None:
-    """Write the summary of a dataset as CSV, Parquet and LaTeX.
+    """Write the summary of a dataset as CSV, Parquet and LaTeX, and its paired tests as CSV.
 
     Parameters
     ----------
     folder
-        Where ANCHOR.csv, ANCHOR.parquet and ANCHOR.tex go.
+        Where ANCHOR.csv, ANCHOR.parquet, ANCHOR.tex and ANCHOR.tests.csv go.
     anchor
         Begins the names of the files.
     name
@@ -54,6 +55,38 @@ def write_tables(folder: Path, anchor: str, name: str, summary: Summary) -> None
         table.to_parquet(temporary, index=False)
     with replacing(folder / f"{anchor}.tex") as temporary:
         temporary.write_text(latex(name, summary), encoding="utf-8")
+    with replacing(folder / f"{anchor}.tests.csv") as temporary:
+        tested(summary).to_csv(temporary, index=False)
+
+
+def tested(summary: Summary) -> pd.DataFrame:
+    """Arrange the paired tests of a summary.
+
+    Parameters
+    ----------
+    summary
+        Of a dataset.
+
+    Returns
+    -------
+    DataFrame
+        Columns metric, leader, other, lead, low, high (95 % interval), effect (rank-biserial
+        correlation) and p (corrected), a row for each test.
+    """
+    rows = [
+        (
+            test.column.metric,
+            test.leader,
+            test.other,
+            test.comparison.advantage.mean,
+            test.comparison.advantage.low,
+            test.comparison.advantage.high,
+            test.comparison.effect,
+            test.p,
+        )
+        for test in summary.tests
+    ]
+    return pd.DataFrame(rows, columns=list(TEST_COLUMNS))
 
 
 def tidy(summary: Summary) -> pd.DataFrame:
@@ -140,6 +173,7 @@ def _table(name: str, family: Family) -> str:
         raised = "; raised: mean over so many of the images, which does not compare with the others"
     lines = [
         r"\begin{table}",
+        r"\centering",
         rf"\caption{{{escape(family.title)} on {escape(name)}: means over images with 95\,\% "
         r"intervals; bold: ahead of each other row but the truth beyond chance, on the images that "
         rf"both have{raised}.}}",

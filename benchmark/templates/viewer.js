@@ -1,7 +1,7 @@
 "use strict";
-// What is folded away belongs on paper.
+// What is folded away belongs on paper, but for pages of numbers that are files of their own.
 addEventListener("beforeprint", () => {
-  for (const folded of document.querySelectorAll("details")) folded.open = true;
+  for (const folded of document.querySelectorAll("details:not(.long)")) folded.open = true;
 });
 // Every figure can be saved as a picture, in the colours of paper.
 for (const svg of document.querySelectorAll("figure > svg")) {

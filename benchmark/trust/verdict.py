@@ -79,7 +79,9 @@ _SAID: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     (
         "empty",
         "invented_per_1000_um2",
-        lambda rate: f"invents {rate:.2g} objects per 1000 µm² on noise",
+        lambda rate: (
+            f"invents {rate:{'.0f' if rate >= 10 else '.2g'}} objects per 1000 µm² on noise"
+        ),
     ),
     ("amplitudes", "ratio_exponent", lambda x: f"keeps brightness ratios to the power {x:.2g}"),
     ("amplitudes", "dim_lost", lambda share: f"loses {_percent(share)} of dim points"),
@@ -179,9 +181,11 @@ def _faults(values: _Values, package: str, photons: Sequence[float]) -> Iterator
         at = [x for x, value in found.items() if value and (value.low or 0) > MOST_SPLITS]
         if at:
             yield f"splits more than {_percent(MOST_SPLITS)} of {objects} ({_levels(at)})"
-    on = [name for name, gain in _gains(values, package).items() if (gain.high or 0) < -_LEAST_DB]
+    gains = _gains(values, package)
+    on = [name for name, gain in gains.items() if (gain.high or 0) < -_LEAST_DB]
     if on:
-        yield f"has a lower SI-PSNR than its input (on {' and '.join(on)})"
+        which = "; ".join(on) if len(on) < len(gains) else "all images"
+        yield f"has a lower SI-PSNR than its input (on {which})"
 
 
 def _is_worse(values: _Values, package: str, condition: str, fault: _Fault) -> bool:

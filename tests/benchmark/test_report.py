@@ -239,7 +239,7 @@ def test_datasets_whose_names_look_alike_have_pages_and_files_of_their_own(tmp_p
     assert len(anchors) == len(set(anchors))
     sections = re.findall(r'<section id="([^"]+)"', page)
     assert sections == ["dataset", "dataset-2", "a-b", "a-b-2", "provenance-2", "provenance"]
-    files = {file.stem for file in (tmp_path / "results/tables").glob("*.csv")}
+    files = {file.stem for file in (tmp_path / "results/tables").glob("*.tex")}
     assert files == set(sections[:-1])
 
 

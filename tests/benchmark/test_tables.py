@@ -91,3 +91,12 @@ def test_a_dataset_without_any_score_has_an_empty_table() -> None:
     table = tidy(summarise(methods, nothing, absent, {"00": "00"}))
     assert table.empty
     assert list(table.columns) == list(COLUMNS)
+
+
+def test_the_paired_tests_are_a_file(tmp_path: Path) -> None:
+    write_tables(tmp_path, "d", "d", summary())
+    (row,) = pd.read_csv(tmp_path / "d.tests.csv").to_dict("records")
+    assert (row["metric"], row["leader"], row["other"]) == ("si_psnr_a", "care_0", "hdn & co")
+    assert np.isclose(row["lead"], 1)
+    assert row["effect"] == 1
+    assert row["p"] < 0.05

@@ -15,7 +15,7 @@ from tests.benchmark.trust import drawings, recordings
 from tests.benchmark.trust.drawings import Model
 
 PLANTED: dict[str, tuple[Model, str]] = {
-    "hallucinator": (drawings.hallucinator, "lower SI-PSNR than its input (on cells"),
+    "hallucinator": (drawings.hallucinator, "lower SI-PSNR than its input (on all images)"),
     "dots": (drawings.dot_drawer, "invents more objects"),
     "lines": (drawings.line_drawer(0.45), "fills empty fields with more light"),
     "dim_lines": (drawings.line_drawer(0.3), "fills empty fields with more light"),

@@ -95,6 +95,18 @@ def test_a_loss_against_the_input_needs_its_whole_interval(spread: float, is_fau
     assert judge(_table(*rows), "net", [30.0]).faults == (told if is_fault else ())
 
 
+def test_losses_on_several_kinds_of_images_are_all_named() -> None:
+    gains = {"cells": 1.0, "granules": -1.0, "cells, 30 % more noise": -2.0}
+    rows = [_row("net", "shifts", "si_psnr_a_gain", v) | {"condition": k} for k, v in gains.items()]
+    (fault,) = judge(_table(*rows), "net", [30.0]).faults
+    assert fault.endswith("(on granules; cells, 30 % more noise)")
+
+
+def test_many_objects_are_told_as_a_whole_number() -> None:
+    row = _row("net", "empty", "invented_per_1000_um2", 341.6)
+    assert "invents 342 objects" in judge(_table(row), "net", [30.0]).sentence
+
+
 def test_a_loss_that_is_told_as_none_is_no_fault() -> None:
     row = _row("net", "shifts", "si_psnr_a_gain", -0.04) | {"condition": "cells"}
     assert judge(_table(row), "net", [30.0]).faults == ()
