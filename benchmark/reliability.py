@@ -30,7 +30,7 @@ LEVELS = tuple(np.round(np.linspace(0.05, 0.95, 19), 2).tolist())
 SHARES = (0.5, 0.9, 0.95)
 """Of pixels that the intervals in tables are meant to hold."""
 _ALPHA = _DELTA = 0.1
-_PIXELS = 2**16  # of each plane
+_PIXELS = 2**14  # of each plane
 _SEED = 0
 
 Array = NDArray[np.float64]

@@ -37,7 +37,7 @@ from benchmark.summary import summarise
 from benchmark.tables import write_tables
 from benchmark.trust.findings import Findings, read_findings
 from benchmark.views import choose_images, make_views
-from packages.cli import UserError
+from packages.cli import UserError, progress
 from packages.files import replacing
 
 PAGE = "report.html"
@@ -89,17 +89,18 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
     samples = sum(str(name).endswith(SAMPLE_SUFFIX) for name in names)
     views = sum(len(images) for images in chosen.values())
     side = side_within((2 * (len(names) + 1) + samples) * views, _IMAGES_BYTES)
-    sections = [
-        _section(
-            dataset,
-            scores,
-            Results(path),
-            anchors[dataset["name"]],
-            chosen[dataset["name"]],
-            side,
-        )
-        for dataset in facts["datasets"]
-    ]
+    with progress() as bars:
+        sections = [
+            _section(
+                dataset,
+                scores,
+                Results(path),
+                anchors[dataset["name"]],
+                chosen[dataset["name"]],
+                side,
+            )
+            for dataset in bars.track(facts["datasets"], description="Sections")
+        ]
     packages = [method for method in facts["packages"] if not method["control"]]
     controls = [method["name"] for method in facts["packages"] if method["control"]]
     count = sum(len(dataset["images"]) for dataset in facts["datasets"])
@@ -119,9 +120,10 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
     )
     with replacing(path / PAGE) as temporary:
         temporary.write_text(page, encoding="utf-8")
-    for section in sections:
-        write_figures(path / "figures", section["files"])
-        write_tables(path / "tables", section["anchor"], section["name"], section["summary"])
+    with progress() as bars:
+        for section in bars.track(sections, description="Figures and tables as files"):
+            write_figures(path / "figures", section["files"])
+            write_tables(path / "tables", section["anchor"], section["name"], section["summary"])
     return path / PAGE
 
 
