@@ -92,6 +92,30 @@ def measure_residual(first: Image, second: Image) -> Residual:
     return Residual(corners + (side - 1) / 2, np.array(shifts, dtype=np.float64))
 
 
+def shared(one: Residual, other: Residual) -> tuple[Residual, Residual]:
+    """Take the blocks that both have, as medians over other blocks do not compare.
+
+    Parameters
+    ----------
+    one, other
+        Of one image, with targets under different maps.
+
+    Returns
+    -------
+    tuple of Residual
+        With the same blocks in the same order; as given where no block is shared.
+    """
+    places = [{tuple(at): i for i, at in enumerate(of.at_px.tolist())} for of in (one, other)]
+    both = [at for at in places[0] if at in places[1]]
+    if not both:
+        return one, other
+    rows = [[of[at] for at in both] for of in places]
+    return (
+        Residual(one.at_px[rows[0]], one.shift_px[rows[0]]),
+        Residual(other.at_px[rows[1]], other.shift_px[rows[1]]),
+    )
+
+
 def _windowed(block: Image) -> Image:
     window = np.hanning(block.shape[0])
     return (block - block.mean()) * window[:, None] * window

@@ -25,7 +25,7 @@ from benchmark.alignment import (
     correlation,
     warp,
 )
-from benchmark.displacement import Residual, measure_residual
+from benchmark.displacement import Residual, measure_residual, shared
 from benchmark.metrics.metric import Image, NotApplicable
 from benchmark.metrics.squirrel import resolution_scaled_fit
 
@@ -207,7 +207,7 @@ def _no_better(new: Fit, old: Fit, least_gain_px: float) -> str:
     """Say why a step is not worth keeping; nothing when it is."""
     if new.correlation <= old.correlation:
         return f"the correlation is {new.correlation:.3f} with it and {old.correlation:.3f} without"
-    new_px, old_px = new.residual.median_px, old.residual.median_px
+    new_px, old_px = (of.median_px for of in shared(new.residual, old.residual))
     if new_px > old_px - least_gain_px:
         return (
             f"blocks are displaced by {new_px:.2f} pixels with it and {old_px:.2f} without, a gain "

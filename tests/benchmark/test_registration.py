@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.alignment import Affine, align_affine, warp
-from benchmark.displacement import measure_residual
+from benchmark.displacement import Residual, measure_residual, shared
 from benchmark.metrics import NotApplicable
 from benchmark.registration import Registration, register_pair
 from tests.benchmark.deformed import BLUR_PX, deformation, pair
@@ -118,3 +118,14 @@ def test_blocks_measure_a_planted_shift() -> None:
 def test_blocks_without_overlap_are_refused() -> None:
     with pytest.raises(NotApplicable, match="Not one block"):
         measure_residual(np.eye(64), np.full((64, 64), np.nan))
+
+
+def test_residuals_are_compared_on_the_blocks_that_both_have() -> None:
+    one = Residual(
+        np.array([[0.0, 0.0], [0.0, 9.0], [9.0, 9.0]]), np.array([[0, 1], [0, 5], [7, 0]])
+    )
+    other = Residual(np.array([[9.0, 9.0], [0.0, 0.0]]), np.array([[0, 2], [3, 0]]))
+    first, second = shared(one, other)
+    assert first.at_px.tolist() == second.at_px.tolist() == [[0, 0], [9, 9]]
+    assert first.shift_px.tolist() == [[0, 1], [7, 0]]
+    assert second.shift_px.tolist() == [[3, 0], [0, 2]]
