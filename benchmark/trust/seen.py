@@ -122,7 +122,7 @@ def see(task: Task, restore: Restore, done: Callable[[], None]) -> None:
 def _outcomes(task: Task, item: Item, restored: xr.DataArray) -> dict[str, list[Outcome]]:
     try:
         if task.is_shift:
-            return {SHIFTS: [shifts.score(restored, item, task.method.interval_factors)]}
+            return {SHIFTS: [shifts.score(restored, item, task.method)]}
         plane, psf_fwhm_um = _plane(restored, item), float(item.microscope["psf_fwhm_um"])
         geometry = _geometry(task.made, item)
         structure = task.made.phantoms.structure

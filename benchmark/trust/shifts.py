@@ -13,6 +13,7 @@ import xarray as xr
 
 from benchmark.known import known_planes
 from benchmark.metrics import METRICS, NotApplicable
+from benchmark.restore import Method
 from benchmark.trust.phantoms import REFERENCE
 from benchmark.trust.plane import Outcome
 from benchmark.trust.values import Value, mean
@@ -22,20 +23,22 @@ GAINS = ("si_psnr_a", "ssim")
 _MEASURED = (*GAINS, "coverage_90")
 
 
-def score(restored: xr.DataArray, item: Item, interval_factors: Mapping[str, float]) -> Outcome:
+def score(restored: xr.DataArray, item: Item, method: Method) -> Outcome:
     """Score a restored image.
 
     Parameters
     ----------
-    restored, item, interval_factors
+    restored, item
         As for `benchmark.known.known_planes`; the item has a target.
+    method
+        That restored it.
 
     Returns
     -------
     dict
         By metric; without coverage where the package states no standard deviation.
     """
-    (known,) = known_planes(restored, item, interval_factors)
+    (known,) = known_planes(restored, item, method.interval_factors, delivery=method.delivery)
     outcome: Outcome = {}
     for name in (name for name in _MEASURED if name in METRICS):
         with suppress(NotApplicable):

@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 from benchmark.metrics import METRICS, normalise
+from benchmark.restore import Method
 from benchmark.trust.shifts import score, summarise
 from packages import images
 from packages.datasets import open_dataset
@@ -48,7 +49,7 @@ def test_scores_are_those_of_the_benchmark(tmp_path: Path) -> None:
     item = open_dataset(stand_ins.dataset(tmp_path / "data", 1)).items[0]
     assert item.target is not None
     restored = images.read(item.input)
-    found = score(restored, item, {})
+    found = score(restored, item, Method("net", "A net"))
     truth = normalise(images.read(item.target).values)
     assert found == {
         "si_psnr_a": pytest.approx(METRICS["si_psnr_a"](truth, restored.values)),
@@ -63,4 +64,6 @@ def test_a_package_that_states_its_uncertainty_has_its_coverage(tmp_path: Path) 
     noise = np.random.default_rng(0).normal(0, 0.1, truth.shape)
     channels = np.stack([truth + noise, np.full_like(truth, 0.1)]).astype(np.float32)
     restored = xr.DataArray(channels, dims=("c", "y", "x"), coords={"c": ["mean", "std"]})
-    assert score(restored, item, {})["coverage_90"] == pytest.approx(0.9, abs=0.02)
+    assert score(restored, item, Method("net", "A net"))["coverage_90"] == pytest.approx(
+        0.9, abs=0.02
+    )
