@@ -1,5 +1,9 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy import optimize
 from skimage.metrics import structural_similarity
 
 from benchmark.deconvolution import Detector, blur_and_sample
@@ -113,6 +117,35 @@ def test_a_contradiction_exceeds_the_noise():
 def test_a_view_that_follows_the_noise_is_below_one():
     photons = np.random.default_rng(0).poisson(np.full((32, 32), 50.0)).astype(float)
     assert chi_square(photons, photons, Detector(0.0, 1.0, 0.0)) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("noise", [0.5, 5.0, 15.0])
+@pytest.mark.parametrize("read_variance", [1e-2, 1.0])
+def test_the_fit_is_the_best_wherever_a_restoration_is_dark(noise: float, read_variance: float):
+    rng = np.random.default_rng(0)
+    scene = rng.gamma(0.3, 20, (32, 32))
+    photons, view = rng.poisson(scene).astype(float), scene + noise * rng.normal(size=scene.shape)
+
+    shape = (view - view.mean()) / view.std()
+
+    def fitted(line: Sequence[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        mean = np.maximum(line[0] + line[1] * shape, 0) * photons.mean()
+        return mean, mean + read_variance
+
+    def loss(line: Sequence[float]) -> float:
+        variance = fitted(line)[1]
+        return float(np.mean(variance - (photons + read_variance) * np.log(variance)))
+
+    grid = ((0, 4), (0, 4))
+    mean, variance = fitted(optimize.brute(loss, grid, Ns=200, finish=optimize.fmin, disp=False))
+    expected = float(np.mean((mean - photons) ** 2 / variance))
+    found = chi_square(photons, view, Detector(0.0, 1.0, read_variance))
+    assert found == pytest.approx(expected, rel=0.03)
+
+
+def test_an_image_without_photons_is_not_applicable():
+    with pytest.raises(NotApplicable, match="no photons"):
+        chi_square(np.zeros((8, 8)), np.eye(8), Detector(0.0, 1.0, 1.0))
 
 
 @pytest.mark.parametrize("name", sorted(MICROSCOPE))
