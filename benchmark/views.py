@@ -70,6 +70,7 @@ def make_views(
     """
     metric = _chooser(scores.table[scores.table["dataset"] == dataset["name"]])
     values = scores.table.set_index([*PLACE, "metric"])["value"]
+    scored = set(scores.table[list(PLACE)].itertuples(index=False, name=None))
     reasons = scores.not_applicable.set_index(list(PLACE))
     methods = [m for m in scores.facts["packages"] if m["name"] != TRUTH]
     views: list[View] = []
@@ -83,10 +84,11 @@ def make_views(
             where = (place.package, place.dataset, place.image)
             file = results.prediction_file(place)
             # Every view begins with the input anyway.
-            if method["name"] != INPUT and (file.exists() or where not in reasons.index):
+            is_silent = where in reasons.index and where not in scored
+            if method["name"] != INPUT and (file.exists() or not is_silent):
                 again = results.repeat_file(place)
                 restored.append(Restored(method["name"], not method["control"], file, again))
-            if not file.exists():
+            if not file.exists() and where not in scored:
                 notes[method["name"]] = "failed"
             for row in (place, place.of_sample):
                 key = (row.package, row.dataset, row.image, metric.metric)

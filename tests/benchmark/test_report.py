@@ -130,6 +130,14 @@ def test_what_changed_since_it_was_scored_is_said_and_not_shown(
     assert page.count('<article class="viewer"') == changed.count('<article class="viewer"') + 1
 
 
+def test_restorations_that_are_gone_have_an_empty_place(reported: Path, tmp_path: Path) -> None:
+    shutil.copytree(reported, tmp_path / "results")
+    shutil.rmtree(tmp_path / "results/predictions/net")
+    page = write_report(tmp_path / "results").read_text(encoding="utf-8")
+    places = re.findall(r'data-name="net">\s*<div class="absent">no image</div>', page)
+    assert len(places) == page.count('<article class="viewer"') > 0
+
+
 @pytest.mark.parametrize("content", [b"no table", None])
 def test_a_damaged_table_is_one_sentence(
     reported: Path, tmp_path: Path, content: bytes | None
