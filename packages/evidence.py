@@ -21,7 +21,7 @@ from packages.cli import UserError
 from packages.files import sha256
 from packages.rdf import read_rdf
 
-SCHEMAS = {"run.json": 2, "trust.json": 1}
+SCHEMAS = {"run.json": 2, "trust.json": 2}
 INPUT = "input"  # the control that does nothing
 _COLUMNS = ["package", "dataset", "image", "metric", "value"]
 

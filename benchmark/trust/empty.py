@@ -48,7 +48,8 @@ def look(plane: Plane, geometry: Geometry, psf_fwhm_um: float) -> list[Outcome]:
     -------
     list of dict
         One: ``objects``, connected (with diagonals) pixels at least half as bright as the tubes,
-        ``area_um2``, and ``light``, 1 where it is no less than that of the tubes.
+        ``area_um2``, and ``light``, 1 where it is no less than that of the tubes, and 0 where
+        there is none.
     """
     (field,) = geometry["fields"]
     corners = np.round(np.array(field["points_um"]) / plane.pixel_um).astype(int)
@@ -67,7 +68,7 @@ def look(plane: Plane, geometry: Geometry, psf_fwhm_um: float) -> list[Outcome]:
     outcome = {
         "objects": float(objects),
         "area_um2": empty.size * plane.pixel_um**2,
-        "light": contrast / brightness if contrast < brightness else 1.0,
+        "light": contrast / brightness if contrast < brightness else float(contrast != 0),
     }
     return [outcome]
 

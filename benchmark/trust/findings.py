@@ -1,10 +1,10 @@
 """What the trust tests found: one table, figures and verdicts, to be read again by a page."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -16,8 +16,9 @@ from benchmark.trust.values import Value
 from benchmark.trust.verdict import Verdict
 from packages.cli import UserError
 
-SCHEMA = 1
+SCHEMA = 2
 COLUMNS = ("package", "test", "condition", "metric", "at_um", "value", "low", "high", "n")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -58,19 +59,17 @@ def read_findings(out: Path) -> Findings:
     Raises
     ------
     UserError
-        There are none, they are unfinished, or another version's.
+        There are none, they are unfinished, damaged, or another version's.
     """
     facts = read_facts(out)
-    if not facts["verdicts"]:
+    if not facts.get("verdicts"):
         raise UserError(f"The trust tests in {out} did not finish: give the same command again.")
-    words = dict.fromkeys(COLUMNS[:4], str)
     verdicts = [Verdict(v["package"], v["sentence"], tuple(v["faults"])) for v in facts["verdicts"]]
     figures = {
-        title: (out / "figures" / f"{name}.svg").read_text(encoding="utf-8")
+        title: _read(out / "figures" / f"{name}.svg", _text)
         for name, title in facts["figures"].items()
     }
-    table = pd.read_csv(out / "trust.csv", dtype=words)
-    return Findings(table, tuple(verdicts), figures, facts)
+    return Findings(_read(out / "trust.csv", _table), tuple(verdicts), figures, facts)
 
 
 def summarise(tasks: Sequence[Task]) -> pd.DataFrame:
@@ -122,6 +121,24 @@ def read_facts(out: Path) -> dict[str, Any]:
             "choose another folder, or remove that one."
         )
     return facts
+
+
+def _read(file: Path, how: Callable[[Path], _T]) -> _T:
+    try:
+        return how(file)
+    except (OSError, ValueError) as error:
+        what = "is missing" if isinstance(error, FileNotFoundError) else "cannot be read"
+        raise UserError(f"{file} {what}: give the command of the trust tests again.") from error
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
+
+
+def _table(file: Path) -> pd.DataFrame:
+    """Read the table; ValueError where it is not one of `COLUMNS`."""
+    kinds = dict.fromkeys(COLUMNS[:4], str) | dict.fromkeys(COLUMNS[4:-1], float) | {"n": int}
+    return pd.read_csv(file, dtype=kinds, usecols=list(COLUMNS))
 
 
 def _shifts_of(package: str, seen: Sequence[tuple[Task, Seen]]) -> dict[str, pd.DataFrame]:

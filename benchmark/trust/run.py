@@ -3,7 +3,7 @@
 ::
 
     OUT/
-      trust.json             what was tested, how, and the verdicts
+      trust.json             what was tested, how, what failed, and the verdicts
       trust.csv              package, test, condition, metric, at_um, value, low, high, n
       figures/NAME.svg       one of each test
       phantoms/NAME/         the datasets, with their geometry and their microscopes
@@ -12,7 +12,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +33,7 @@ from benchmark.trust.findings import SCHEMA, read_facts, summarise
 from benchmark.trust.microscope import middle_of
 from benchmark.trust.phantoms import Made, Phantoms, make, plan_phantoms, plan_shifts
 from benchmark.trust.seen import Task, see
-from benchmark.trust.verdict import judge, usual
+from benchmark.trust.verdict import Failed, judge, usual
 from packages.cli import STATUS_FAILED_CHECK, UserError, complain, console, progress
 from packages.files import replacing, sha256_of_all, write_json
 
@@ -53,6 +53,19 @@ _CODE = (
     "seen",
     "shifts",
 )
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """Of a package, on so many sets of phantoms."""
+
+    package: str
+    on: str
+    sets: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.package} {self.on}: {self.reason}"
 
 
 def trust_packages(
@@ -160,8 +173,10 @@ def find_out(
     ]
     failures = _see_all(methods, tasks)
     table = summarise(tasks)
+    failed = _add_up(failures, tasks)
     verdicts = [
-        judge(table, m.name, photons) for m in sorted(methods, key=lambda m: m.path is None)
+        judge(table, m.name, photons, failed.get(m.name))
+        for m in sorted(methods, key=lambda m: m.path is None)
     ]
     figures = draw_figures(table, [v.package for v in verdicts], _CONTROLS)
     with replacing(out / "trust.csv") as temporary:
@@ -171,11 +186,12 @@ def find_out(
             temporary.write_text(drawing, encoding="utf-8")
     titles = {name: title for name, (title, _) in figures.items()}
     said = {"verdicts": [asdict(v) for v in verdicts], "figures": titles}
+    said |= {"failed": [asdict(f) for f in failed.values()]}
     write_json(out / "trust.json", {"schema": SCHEMA, **facts, **said})
     for verdict in verdicts:
         console.print(str(verdict), soft_wrap=True, highlight=False)
     console.print(f"Trust tests of {len(packages)} package(s) and their controls are in {out}")
-    return failures
+    return [str(failure) for failure in failures]
 
 
 def _make(planned: Sequence[Phantoms], folder: Path) -> list[Made]:
@@ -193,8 +209,8 @@ def _make(planned: Sequence[Phantoms], folder: Path) -> list[Made]:
     ]
 
 
-def _see_all(methods: Sequence[Method], tasks: Sequence[Task]) -> list[str]:
-    failures: list[str] = []
+def _see_all(methods: Sequence[Method], tasks: Sequence[Task]) -> list[_Failure]:
+    failures: list[_Failure] = []
     with progress() as bars:
         bar = bars.add_task("", total=sum(len(task.made.dataset.items) for task in tasks))
         for method in methods:
@@ -209,7 +225,7 @@ def _see_all(methods: Sequence[Method], tasks: Sequence[Task]) -> list[str]:
     return failures
 
 
-def _see(method: Method, tasks: Sequence[Task], done: Callable[[], None]) -> Iterator[str]:
+def _see(method: Method, tasks: Sequence[Task], done: Callable[[], None]) -> Iterator[_Failure]:
     """See datasets one by one; a package that dies is started again for those left."""
     left = list(tasks)
     while left:
@@ -219,14 +235,24 @@ def _see(method: Method, tasks: Sequence[Task], done: Callable[[], None]) -> Ite
                     task = left.pop(0)
                     try:
                         see(task, restore, done)
-                    except ProcessDiedError as error:
-                        yield f"{method.name} failed on {task.made.phantoms.name}: {error}"
-                        break
-                    except RestorationError as error:
-                        yield f"{method.name} failed on {task.made.phantoms.name}: {error}"
+                    except (RestorationError, UserError) as error:
+                        name = task.made.phantoms.name
+                        yield _Failure(method.name, f"failed on {name}", 1, str(error))
+                        if isinstance(error, ProcessDiedError):
+                            break
         except (RestorationError, UserError) as error:  # it cannot even be loaded
-            yield f"{method.name} cannot be run: {error}"
+            yield _Failure(method.name, "cannot be run", len(left), str(error))
             return
+
+
+def _add_up(failures: Sequence[_Failure], tasks: Sequence[Task]) -> dict[str, Failed]:
+    """Count by package what failed; the reason is that of the first failure."""
+    failed: dict[str, Failed] = {}
+    for name in dict.fromkeys(failure.package for failure in failures):
+        own = [failure for failure in failures if failure.package == name]
+        planned = sum(task.method.name == name for task in tasks)
+        failed[name] = Failed(name, sum(f.sets for f in own), planned, own[0].reason)
+    return failed
 
 
 def _computed_for(method: Method, made: Made, facts: dict[str, Any]) -> dict[str, str]:

@@ -30,8 +30,8 @@ class Verdict:
     sentence
         What was found at the usual level of light.
     faults
-        What it does worse than its input beyond chance, each with the levels of light at which, or
-        with the images on which.
+        On how many phantoms it failed; then what it does worse than its input beyond chance, each
+        with the levels of light at which, or with the images on which.
     """
 
     package: str
@@ -41,6 +41,30 @@ class Verdict:
     def __str__(self) -> str:
         found = "; ".join([self.sentence, *(f"FAULT: {fault}" for fault in self.faults)])
         return f"{self.package}: {found}"
+
+
+@dataclass(frozen=True)
+class Failed:
+    """That a package failed, and so was not judged everywhere.
+
+    Attributes
+    ----------
+    package
+        Its name.
+    sets, planned
+        On how many sets of phantoms it failed, of how many.
+    reason
+        Of the first failure, one sentence.
+    """
+
+    package: str
+    sets: int
+    planned: int
+    reason: str
+
+    def __str__(self) -> str:
+        reason = self.reason.rstrip(".")
+        return f"failed on {self.sets} of {self.planned} sets of phantoms ({reason})"
 
 
 _Values = dict[tuple[str, str, str, str], Value]
@@ -88,12 +112,14 @@ _SAID: tuple[tuple[str, str, Callable[[float], str]], ...] = (
 )
 
 
-def judge(table: pd.DataFrame, package: str, photons: Sequence[float]) -> Verdict:
+def judge(
+    table: pd.DataFrame, package: str, photons: Sequence[float], failed: Failed | None = None
+) -> Verdict:
     """Sum up one package.
 
-    A fault is told where its 95 % interval and the input's do not overlap; where the share of
-    single objects that are split is above 5 % with its whole interval; and where the gain over the
-    input is below 0 (by more than 0.05 dB) with its whole interval.
+    A fault is told where it failed; where its 95 % interval and the input's do not overlap; where
+    the share of single objects that are split is above 5 % with its whole interval; and where the
+    gain over the input is below 0 (by more than 0.05 dB) with its whole interval.
 
     Parameters
     ----------
@@ -103,6 +129,8 @@ def judge(table: pd.DataFrame, package: str, photons: Sequence[float]) -> Verdic
         Its name there.
     photons
         The levels of light; the sentence is about the one in the middle.
+    failed
+        On what it failed, if it did: without rows in the table it would have no fault there.
 
     Returns
     -------
@@ -119,7 +147,8 @@ def judge(table: pd.DataFrame, package: str, photons: Sequence[float]) -> Verdic
     if package != INPUT:
         said += _say_gains(values, package)
     sentence = f"at {at}, {'; '.join(said)}" if said else "nothing could be measured"
-    return Verdict(package, sentence, tuple(_faults(values, package, photons)))
+    failures = [str(failed)] if failed else []
+    return Verdict(package, sentence, (*failures, *_faults(values, package, photons)))
 
 
 def usual(photons: Sequence[float]) -> float:

@@ -165,10 +165,15 @@ def test_the_light_of_waves_is_that_of_the_blurred_ones() -> None:
     assert _field(image)["light"] == pytest.approx(expected, rel=0.03)
 
 
-def test_a_field_as_bright_as_tubes_is_full() -> None:
+@pytest.mark.parametrize(("level", "light"), [(0.3, 1.0), (-0.3, 1.0), (0.0, 0.0)])
+def test_light_without_tubes_fills_a_field_and_a_black_image_does_not(
+    level: float, light: float
+) -> None:
     geometry = drawings.field(np.random.default_rng(0))
-    blank = Plane(np.zeros((256, 256)), PIXEL_UM)
-    assert empty.look(blank, geometry, drawings.PSF_FWHM_UM)[0]["light"] == 1.0
+    image = np.zeros((256, 256))
+    image[5:200, 5:250] = level
+    plane = Plane(image, PIXEL_UM)
+    assert empty.look(plane, geometry, drawings.PSF_FWHM_UM)[0]["light"] == light
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 2.0])

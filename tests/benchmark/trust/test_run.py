@@ -6,8 +6,11 @@ import pandas as pd
 import pytest
 from cyclopts import App
 
+from benchmark.restore import Restore
+from benchmark.trust import run as run_module
 from benchmark.trust.findings import read_findings
 from benchmark.trust.run import trust_packages
+from benchmark.trust.seen import Task, see
 from packages.cli import STATUS_FAILED_CHECK, UserError
 from packages.files import write_json
 from tests.benchmark import stand_ins
@@ -107,6 +110,47 @@ def test_a_package_that_fails_costs_its_own_rows_only(
     assert trust("fail on one") == STATUS_FAILED_CHECK
     assert set(table(tmp_path).package) == {"input", "truth"}
     assert "net failed on gaps-30-photons: It broke on this one." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("does", "reason"),
+    [
+        ("fail on one", "It broke on this one."),
+        ("die on one", "The package's process was ended by SIGSEGV."),
+        ("not load", "Its weights cannot be loaded."),
+    ],
+)
+def test_a_package_that_fails_everywhere_is_told_so(
+    trust: Run, tmp_path: Path, does: str, reason: str
+) -> None:
+    trust(does)
+    findings = read_findings(tmp_path / "out")
+    net = findings.verdicts[0]
+    assert net.sentence == "nothing could be measured"
+    assert net.faults == (f"failed on 7 of 7 sets of phantoms ({reason[:-1]})",)
+    told = {"package": "net", "sets": 7, "planned": 7, "reason": reason}
+    assert findings.facts["failed"] == [told]
+
+
+def test_a_package_that_fails_on_one_set_has_a_fault_until_it_does_not(
+    trust: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse_gaps(task: Task, restore: Restore, done: Callable[[], None]) -> None:
+        if task.method.name == "net" and task.made.phantoms.structure == "gaps":
+            raise UserError("The gaps cannot be read.")
+        see(task, restore, done)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "see", refuse_gaps)
+        assert trust() == STATUS_FAILED_CHECK
+    findings = read_findings(tmp_path / "out")
+    assert "gaps" not in set(findings.table[findings.table.package == "net"].test)
+    told = "failed on 1 of 7 sets of phantoms (The gaps cannot be read)"
+    assert findings.verdicts[0].faults[0] == told
+    assert trust() == 0
+    findings = read_findings(tmp_path / "out")
+    assert findings.facts["failed"] == []
+    assert not any("failed on" in fault for fault in findings.verdicts[0].faults)
 
 
 def test_a_package_that_dies_is_started_again(trust: Run, packages: stand_ins.StandIns) -> None:
