@@ -85,8 +85,8 @@ def is_kept(task: Task, results: Results, lacking: set[str]) -> bool:
     if any(asked.values()):
         try:
             planes = _rows(task, results)
-        except UserError:
-            return False  # what was restored is damaged
+        except (UserError, RestorationError):
+            return False  # what was restored is damaged or changed
         for place, names in asked.items():
             now = _score(planes[place], [METRICS[name] for name in names])
             lacking |= set(now.lacking)

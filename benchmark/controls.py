@@ -1,7 +1,8 @@
 """Controls: what every restoration is compared with. One function each, found in `CONTROLS`.
 
 A control makes a prediction from an item of a dataset. Like packages it delivers float32 with
-percentiles 2 and 99.8 of each plane at 0 and 1, so raw metrics treat both alike.
+percentiles 2 and 99.8 of each plane at 0 and 1, so raw metrics treat both alike; planes without
+contrast are 0 where others have some.
 """
 
 from collections.abc import Callable
@@ -193,5 +194,14 @@ def _per_plane(function: Callable[[Plane], Plane], path: Path, grid: xr.DataArra
             f"{path} has axes {dict(image.sizes)}, which do not fit {dict(grid.sizes)}."
         )
     planes = image.values.reshape(-1, *image.shape[-2:]).astype(np.float64)
-    restored = np.stack([function(plane) for plane in planes])
+    flat = [plane.min() == plane.max() for plane in planes]
+    if all(flat):
+        function(planes[0])  # says why
+    shape = grid.shape[-2:]
+    restored = np.stack(
+        [
+            np.zeros(shape) if is_flat else function(p)
+            for p, is_flat in zip(planes, flat, strict=True)
+        ]
+    )
     return grid.copy(data=restored.reshape(grid.shape).astype(np.float32))

@@ -3,7 +3,6 @@
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -75,7 +74,7 @@ def collect_facts(
                 "sha256": method.sha256,
                 "weights": method.weights,
                 "interval_factors": method.interval_factors,
-                "delivery": asdict(method.delivery),
+                "delivery": method.delivery,
                 "pixel_size_um": method.pixel_size_um,
             }
             for method in methods

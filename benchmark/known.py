@@ -1,5 +1,6 @@
 """What is known of a restored image: everything that a metric may ask for, plane by plane."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,10 +20,12 @@ from packages.package import Package
 
 Planes = NDArray[np.floating]  # (n, y, x)
 
+_DELIVERED = ("prediction", "delivered", "mean", "std", "sample", "disagreement")
+_SPREADS = ("std", "disagreement")
 _OWN_CHANNELS = ("mean", "std", "sample", "disagreement")
 _OWN_SCALE = NotApplicable(
-    "The package delivers on a scale of its own, not on that of percentiles of the image, so that "
-    "only what allows any gain and offset can be compared."
+    "The package delivers on a scale of its own, not with percentiles 2 and 99.8 of the image at 0 "
+    "and 1, so that only what allows any gain and offset can be compared."
 )
 
 
@@ -44,9 +47,11 @@ def interval_factors(package: Package) -> dict[str, float]:
     for entry in ("calibration", "interval_factors"):
         stated = stated.get(entry, {}) if isinstance(stated, dict) else {}
     try:
-        return {str(level): float(factor) for level, factor in stated.items()}
+        factors = {str(level): float(factor) for level, factor in stated.items()}
+        usable = [0 < float(level) < 1 and 0 < f < math.inf for level, f in factors.items()]
     except (AttributeError, TypeError, ValueError):
         return {}
+    return factors if all(usable) else {}
 
 
 def known_planes(
@@ -54,14 +59,15 @@ def known_planes(
     item: Item,
     interval_factors: Mapping[str, float],
     repeat: xr.DataArray | None = None,
-    delivery: Delivery | None = None,
+    delivery: Delivery = "planes",
 ) -> list[Known]:
     """Collect what is known of each plane of a restored image.
 
-    The truth is brought to the scale on which the package delivers, as the package does it. What
-    it says of its uncertainty is taken as it is, without any fit to the truth: a standard deviation
-    means something on the scale on which it is stated, or nothing. Planes without structure in the
-    truth are left out where others have some.
+    Each plane of the truth has its percentiles 2 and 99.8 at 0 and 1, and so has, or is meant to
+    have, what a package delivers; what comes on the scale of a volume is brought to that of its
+    planes by the truth's gain and offset. What a package says of its uncertainty is taken without
+    any fit: a standard deviation means something on the scale on which it is stated, or nothing.
+    Planes without structure in the truth are left out where others have some.
 
     Parameters
     ----------
@@ -74,7 +80,7 @@ def known_planes(
     repeat
         What was restored from the repeat of the item, if that was done.
     delivery
-        On which scale the package delivers; by default that of this project.
+        On which scale the package delivers.
 
     Returns
     -------
@@ -96,7 +102,6 @@ def known_planes(
         "microscope": item.microscope or None,
         "interval_factors": interval_factors or None,
     }
-    delivery = delivery or Delivery()
     stacks: dict[str, Planes | list[Planes | NotApplicable] | NotApplicable] = {
         "prediction": predictions,
         "delivered": predictions,
@@ -104,7 +109,7 @@ def known_planes(
         "input": _planes_on_grid(item.read_input(), predictions.shape[-2:]),
         **_own_channels(restored, predictions.shape),
     }
-    if delivery.percentiles is None:
+    if delivery == "own":
         stacks |= dict.fromkeys(("delivered", "mean", "std"), _OWN_SCALE)
     if repeat is not None:
         stacks["repeat"] = _planes_of_repeat(repeat, truth, predictions.shape)
@@ -112,7 +117,13 @@ def known_planes(
         native = images.read(item.native)
         stacks["native"] = native.values.reshape(-1, *native.shape[-2:])
     if truths is not None:
-        stacks["truth"] = _scaled(truths, delivery)
+        stacks["truth"] = [_normalised(plane) for plane in truths]
+    if truth is not None and truths is not None and delivery == "volumes":
+        gain, offset = _from_volumes(truths, truth.sizes.get("z", 1))
+        for name in _DELIVERED:
+            stack = stacks.get(name)
+            if isinstance(stack, np.ndarray):
+                stacks[name] = gain * stack + (0 if name in _SPREADS else offset)
     known: list[Known] = []
     for i in range(len(predictions)):
         plane = dict(common)
@@ -221,18 +232,19 @@ def _planes_of_repeat(
     return NotApplicable("The repeat is not of the same size as the image it repeats.")
 
 
-def _scaled(truths: Planes, delivery: Delivery) -> list[Planes | NotApplicable]:
-    """Normalise the truth as the package does its input: each plane, or all of them together."""
-    percentiles = delivery.percentiles or (LOW_PERCENTILE, HIGH_PERCENTILE)
-    if not delivery.of_volume:
-        return [_normalised(plane, percentiles) for plane in truths]
-    volume = _normalised(truths, percentiles)
-    return [volume] * len(truths) if isinstance(volume, NotApplicable) else list(volume)
+def _from_volumes(truths: Planes, depth: int) -> tuple[Planes, Planes]:
+    """Return gain and offset from the scale of a volume to that of each of its planes."""
+    levels = [LOW_PERCENTILE, HIGH_PERCENTILE]
+    volumes = truths.reshape(len(truths) // depth, -1)
+    low, high = np.percentile(volumes, levels, axis=1).repeat(depth, axis=1)
+    bottom, top = np.percentile(truths, levels, axis=(1, 2))
+    extent = np.where(top > bottom, top - bottom, 1)  # flat planes are left out
+    return ((high - low) / extent)[:, None, None], ((low - bottom) / extent)[:, None, None]
 
 
-def _normalised(image: Planes, percentiles: tuple[float, float]) -> Planes | NotApplicable:
+def _normalised(plane: Planes) -> Planes | NotApplicable:
     try:
-        return normalise(image, *percentiles)
+        return normalise(plane)
     except NotApplicable as reason:
         return reason
 

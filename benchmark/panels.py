@@ -16,13 +16,13 @@ from PIL import Image
 
 from benchmark.channels import mean_channel, named_channel
 from benchmark.controls import INPUT
+from benchmark.grids import onto_grid
 from benchmark.metrics import NotApplicable
 from benchmark.metrics.intensity import affine_fit
 from benchmark.resolution_map import resolution_map
 from benchmark.scores import SAMPLE_SUFFIX
 from packages import images
 from packages.cli import UserError
-from packages.resample import linear
 
 Plane = NDArray[np.float64]
 
@@ -289,7 +289,7 @@ def _on_grid(image: xr.DataArray, shape: tuple[int, int]) -> Plane:
     """Return the middle plane with a given shape."""
     image = mean_channel(_middle(image))
     values = image.values.astype(np.float64)
-    return values if values.shape == shape else linear(values, shape).astype(np.float64)
+    return values if values.shape == shape else onto_grid(image, shape).astype(np.float64)
 
 
 def _brightest(plane: Plane, side: int) -> tuple[slice, slice]:

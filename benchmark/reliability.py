@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 
-from benchmark.delivery import Delivery
 from benchmark.known import known_planes
 from benchmark.metrics import Known, NotApplicable
 from benchmark.metrics.calibration import (
@@ -20,6 +19,7 @@ from benchmark.metrics.calibration import (
     standardise,
 )
 from benchmark.metrics.conformal import conformal_factor
+from benchmark.restore import RestorationError
 from benchmark.scores import Place, Results
 from benchmark.stated import calibration_of
 from packages import images
@@ -112,7 +112,6 @@ def measure_reliability(
         None where the package states no standard deviation, or truth or images are not there.
     """
     by_source: dict[str, list[Three]] = {}
-    delivery = Delivery(**method["delivery"])
     unusable = 0
     for facts in dataset["images"]:
         place = Place(method["name"], dataset["name"], facts["name"])
@@ -123,11 +122,12 @@ def measure_reliability(
         if not item.target.exists():
             continue
         try:
-            found = known_planes(images.read(file), item, {}, delivery=delivery)
-        except UserError:
-            continue  # damaged since the run
+            found = known_planes(images.read(file), item, {}, delivery=method["delivery"])
+        except (UserError, RestorationError):
+            continue  # damaged or changed since the run
         planes = [three for plane in found if (three := _three(plane)) is not None]
-        unusable += len(found) - len(planes)
+        # A package that states nothing anywhere has no reliability; a blank truth is not its fault.
+        unusable += sum(isinstance(plane.get("truth"), np.ndarray) for plane in found) - len(planes)
         if planes:
             by_source.setdefault(item.source, []).extend(planes)
     if not by_source:

@@ -74,7 +74,7 @@ class Method:
     weights: str = ""
     trust: bool = False
     interval_factors: dict[str, float] = field(default_factory=dict[str, float])
-    delivery: Delivery = field(default_factory=Delivery)
+    delivery: Delivery = "planes"
 
     @property
     def restores_repeats(self) -> bool:

@@ -116,8 +116,8 @@ def tell_calibration(found: Reliability) -> tuple[str, list[tuple[str, ...]]]:
     """
     stages = (
         ("network alone, Gaussian intervals", found.network),
-        ("as delivered, own intervals" if found.own else "as delivered", found.delivered),
-        ("fitted anew here, own intervals", found.refitted),
+        ("as delivered, own intervals where it states them", found.delivered),
+        ("fitted anew here, quantiles of its errors", found.refitted),
     )
     return found.name, [
         (words, *(f"{100 * share:.1f} %" for share in stage.coverage), f"{stage.ence:.3f}")

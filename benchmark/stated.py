@@ -65,9 +65,9 @@ def calibration_of(method: Mapping[str, Any]) -> Calibration | None:
         network, delivered = (np.array(stated[k], np.float64) for k in ("knots", "values"))
     except (KeyError, TypeError, ValueError):
         return None
-    usable = network.ndim == 1 and network.size and network.shape == delivered.shape
-    return (network, delivered) if usable and _increases(network, delivered) else None
+    usable = network.ndim == 1 and network.size > 1 and network.shape == delivered.shape
+    return (network, delivered) if usable and _is_map(network) and _is_map(delivered) else None
 
 
-def _increases(*maps: NDArray[np.float64]) -> bool:
-    return all(bool((np.diff(values, prepend=-1e-9) > 0).all()) for values in maps)
+def _is_map(values: NDArray[np.float64]) -> bool:
+    return bool(np.isfinite(values).all() and values[0] >= 0 and (np.diff(values) > 0).all())

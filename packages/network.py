@@ -15,7 +15,12 @@ import torch
 import xarray as xr
 from bioimageio.core import Sample, Tensor
 from bioimageio.core.backends import create_model_adapter
-from bioimageio.core.proc_ops import Processing, ScaleRange, UpdateStats
+from bioimageio.core.proc_ops import (
+    Processing,
+    ScaleRange,
+    UpdateStats,
+    ZeroMeanUnitVariance,
+)
 from bioimageio.core.proc_setup import setup_pre_and_postprocessing
 from bioimageio.core.stat_measures import Measure, MeasureValue
 from bioimageio.spec.model import v0_5
@@ -195,23 +200,24 @@ class Network:
                 )
 
     def _refuse_flat(self, found: Statistics, image: Moments) -> None:
-        # Dividing by nothing would give finite nonsense; an image that is constant gives 0.
+        # Dividing by nothing, or by rounding, would give finite nonsense.
         for operator in self._pre:
-            if not isinstance(operator, ScaleRange) or image.lowest == image.highest:
-                continue
-            low, high = found[operator.lower], found[operator.upper]
-            if isinstance(low, float) and isinstance(high, float) and low >= high:
-                raise UserError(
-                    f"Almost all pixels of the image are {low:g}: there is no range of intensities "
-                    f"(percentiles {100 * operator.lower.q:g} and {100 * operator.upper.q:g}) to "
-                    "normalise by. Crop to what holds structure."
-                )
-            if isinstance(low, float) and isinstance(high, float):
-                self._refuse_faint(high - low, operator.eps)
+            if isinstance(operator, ScaleRange) and not image.flat:
+                low, high = (_numbers(found[of]) for of in (operator.lower, operator.upper))
+                if (low >= high).any():
+                    raise UserError(
+                        f"Almost all pixels of the image are {low[low >= high][0]:g}: there is no "
+                        f"range of intensities (percentiles {100 * operator.lower.q:g} and "
+                        f"{100 * operator.upper.q:g}) to normalise by. Crop to what holds "
+                        "structure."
+                    )
+                self._refuse_faint(float((high - low).min()), operator.eps)
+            if isinstance(operator, ZeroMeanUnitVariance) and not image.flat:
+                self._refuse_faint(float(_numbers(found[operator.std]).min()), operator.eps)
 
     def _refuse_faint(self, extent: float, epsilon: float) -> None:
         """Refuse an image of which normalising would add more than 1 % to the range."""
-        if extent < _LEAST_EXTENT * epsilon:
+        if 0 < extent < _LEAST_EXTENT * epsilon:
             raise UserError(
                 f"The intensities of the image spread by {extent:.2g} only, and the package adds "
                 f"{epsilon:.2g} to that when it normalises: multiply them by "
@@ -304,6 +310,11 @@ def _load(
             f"{_last_line(error)}."
         ) from error
     return adapter.forward
+
+
+def _numbers(value: MeasureValue) -> NDArray[np.float64]:
+    """Return a measure of the image, or those of its channels."""
+    return np.ravel(np.asarray(value.data if isinstance(value, Tensor) else value, np.float64))
 
 
 def _lacks_memory(error: Exception) -> bool:

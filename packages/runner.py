@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from packages.cli import UserError
 from packages.formats.header import Writable
-from packages.network import Network
+from packages.network import Network, Statistics
 from packages.package import Package
 from packages.resample import linear
-from packages.statistics import Blocks
+from packages.statistics import Blocks, Moments
 from packages.tiles import AxisGeometry, CannotTileError, Window, reflect, windows
 
 # Side of the windows in pixels, by number of spatial axes: a few hundred MiB in a usual U-Net.
@@ -161,7 +161,7 @@ class Runner:
         """
         image = _held_if_small(image, layout.grid)
         samples = [_Sample(image, layout.grid, place) for place in self._places(image)]
-        measured = [self._network.statistics(sample.blocks) for sample in samples]
+        measured = [self._measured(sample) for sample in samples]
         lowest = min(moments.lowest for _, moments in measured)
         if image.size > 1 and lowest == max(moments.highest for _, moments in measured):
             raise UserError(
@@ -180,6 +180,14 @@ class Runner:
             out[tuple(region.get(d, slice(None)) for d in layout.dims)] = kept
             if progress:
                 progress(done, total)
+
+    def _measured(self, sample: "_Sample") -> tuple[Statistics, Moments]:
+        """Measure a sample; one that is constant but for rounding becomes constant."""
+        measured = self._network.statistics(sample.blocks)
+        if measured[1].flat and measured[1].lowest < measured[1].highest:
+            sample.level = round(measured[1].mean, 9)
+            measured = self._network.statistics(sample.blocks)
+        return measured
 
     def _places(self, image: xr.DataArray) -> Iterator[dict[str, int]]:
         """Yield where each sample lies along the axes the network does not have."""
@@ -224,6 +232,7 @@ class _Sample:
         self._image = image.isel(place)
         self._grid = grid
         self.shape = (self._image.sizes.get("z", 1), *grid)
+        self.level: float | None = None  # what all pixels are taken for
 
     def window(self, *along: Window) -> NDArray[np.floating]:
         """Return (c, z, y, x) of a window, mirrored where it leaves the image."""
@@ -251,6 +260,7 @@ class _Sample:
         image = self._image.isel(z=z) if has_z else self._image
         ordered = image.transpose(*(d for d in "czyx" if d in image.dims))
         block = linear(ordered, self._grid, (y, x))
+        block = block if self.level is None else np.full_like(block, self.level)
         block = block if has_z else block[..., None, :, :]
         return block if has_c else block[None]
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Blocks = Callable[[], Iterable[NDArray[np.floating]]]
 _DIGIT_BITS = 16
 _LARGEST = float(np.finfo(np.float32).max)
+_ROUNDING = 8 * float(np.finfo(np.float32).eps)  # of an interpolation
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Moments:
     std: float
     lowest: float
     highest: float
+
+    @property
+    def flat(self) -> bool:
+        """Whether all values are equal, or differ by no more than rounding in float32."""
+        return self.highest - self.lowest <= _ROUNDING * max(abs(self.lowest), abs(self.highest))
 
     @property
     def finite(self) -> bool:

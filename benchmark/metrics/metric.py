@@ -16,9 +16,8 @@ Direction = Literal["higher", "lower", "closest", "neither"]
 # (y, x) in float64, of one shape but for native. Mean, std, sample and disagreement are channels of
 # a package; prediction is the image that is judged: that mean, that sample, or what a control made;
 # delivered is the same image where its scale is that of the truth; repeat is the mean restored from
-# a second recording of the same field. The truth has two of its percentiles at 0 and 1, and what is
-# delivered is meant to, 2 and 99.8 with packages of this project. Input and native are in counts,
-# native on the microscope's own pixels.
+# a second recording of the same field. The truth has percentiles 2 and 99.8 at 0 and 1, and what is
+# delivered is meant to. Input and native are in counts, native on the microscope's own pixels.
 IMAGES = (
     "truth",
     "prediction",

@@ -99,13 +99,17 @@ def test_a_second_run_reads_no_restored_image(
     assert score(tmp_path).table.equals(first.table)
 
 
+@pytest.mark.parametrize("damage", ["cut off", "another size"])
 def test_a_damaged_restoration_is_made_again(
-    tmp_path: Path, packages: stand_ins.StandIns, lpips: Lpips
+    tmp_path: Path, packages: stand_ins.StandIns, lpips: Lpips, damage: str
 ) -> None:
     score(tmp_path)
     packages.restored.clear()
     file = tmp_path / "results/predictions/net/data/0001.ome.tif"
-    file.write_bytes(file.read_bytes()[:100])
+    if damage == "cut off":
+        file.write_bytes(file.read_bytes()[:100])
+    else:
+        images.write(file, images.read(file).isel(y=slice(20)))
     lpips.answer = 0.25
     score(tmp_path)
     assert packages.restored == [("net", "0001")]

@@ -90,6 +90,14 @@ def test_stacks_are_restored_plane_by_plane(item: Item, tmp_path: Path, name: st
     np.testing.assert_allclose(delivered[1], delivered[0][::-1, ::-1], atol=1e-4)
 
 
+def test_a_blank_plane_leaves_the_others(item: Item, tmp_path: Path):
+    planes = np.stack([np.zeros((SIDE, SIDE)), np.random.default_rng(0).random((SIDE, SIDE))])
+    stack = save(tmp_path / "stack.tif", planes.astype(np.float32), PIXEL_UM)
+    found = unrestored(replace(item, input=stack)).values
+    assert not found[0].any()
+    np.testing.assert_allclose(found[1], normalise(planes[1].astype(np.float32)), atol=1e-5)
+
+
 def test_input_is_linear_interpolation_of_the_native_pixels(item: Item):
     native = pixels(item.native)
     np.testing.assert_allclose(unrestored(item), normalise(linear(native, (SIDE, SIDE))), atol=1e-5)

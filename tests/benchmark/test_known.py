@@ -1,15 +1,18 @@
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from benchmark.delivery import Delivery
-from benchmark.known import alike, known_planes, of_sample
+from benchmark.known import alike, interval_factors, known_planes, of_sample
 from benchmark.metrics import METRICS, Known, NotApplicable, normalise
 from benchmark.restore import RestorationError
 from packages import images
 from packages.datasets import open_dataset
+from packages.package import Package
 from tests.benchmark import stand_ins
 
 
@@ -102,42 +105,66 @@ def test_a_package_that_repeats_pixels_gains_nothing_by_its_finer_grid(factor: i
     np.testing.assert_allclose(restored[0], image, atol=1e-12)
 
 
-def of_stack(tmp_path: Path, delivery: Delivery) -> list[Known]:
-    """What is known of a stack that gets darker with depth, restored without a fault."""
+def of_stack(tmp_path: Path, delivery: Delivery, *, volumes: int = 1) -> list[Known]:
+    """What is known of stacks that get darker with depth, which a package leaves as they are."""
     rng = np.random.default_rng(0)
-    stack = rng.random((3, 32, 32)) * np.array([1.0, 0.5, 0.0])[:, None, None]
+    levels = np.outer(10.0 ** np.arange(volumes), [1.0, 0.5, 0.0])[..., None, None]
+    stack = xr.DataArray(5 + levels * rng.random((volumes, 3, 32, 32)), dims=("b", "z", "y", "x"))
     for kind in ("input", "target"):
-        images.write(tmp_path / f"data/{kind}/a.tif", xr.DataArray(stack, dims=("z", "y", "x")))
+        images.write(tmp_path / f"data/{kind}/a.ome.tif", stack)
     (item,) = open_dataset(tmp_path / "data").items
-    return known_planes(xr.DataArray(stack, dims=("z", "y", "x")), item, {}, delivery=delivery)
+    over = ("z", "y", "x") if delivery == "volumes" else ("y", "x")
+    low, high = (stack.quantile(q / 100, over) for q in (2, 99.8))
+    with np.errstate(invalid="ignore"):
+        restored = ((stack - low) / (high - low)).fillna(0).transpose("b", "z", "y", "x")
+    channels = xr.concat([restored, restored * 0 + 0.1], "c").assign_coords(c=["mean", "std"])
+    if volumes == 1:
+        channels = channels.isel(b=0)  # as files hold it
+    return known_planes(channels, item, {}, delivery=delivery)
 
 
-def test_the_truth_is_normalised_plane_by_plane_for_packages_of_planes(tmp_path: Path) -> None:
-    tops = [float(np.max(plane["truth"])) for plane in of_stack(tmp_path, Delivery())]
-    assert tops == pytest.approx([1, 1], abs=0.02)
+@pytest.mark.parametrize("volumes", [1, 2])
+@pytest.mark.parametrize("delivery", ["planes", "volumes"])
+def test_a_package_that_does_nothing_is_perfect_on_its_own_input(
+    tmp_path: Path, delivery: Delivery, volumes: int
+) -> None:
+    planes = of_stack(tmp_path, delivery, volumes=volumes)
+    assert len(planes) == 2 * volumes  # those without structure are left out
+    for plane in planes:
+        np.testing.assert_allclose(plane["delivered"], plane["truth"], atol=1e-6)
+        assert np.percentile(plane["truth"], [2, 99.8]) == pytest.approx([0, 1])
 
 
-def test_the_truth_is_normalised_as_a_volume_for_packages_of_volumes(tmp_path: Path) -> None:
-    planes = of_stack(tmp_path, Delivery((0.0, 100.0), of_volume=True))
-    tops = [float(np.max(plane["truth"])) for plane in planes]
-    assert tops == pytest.approx([1, 0.5, 0], abs=0.02)
-
-
-def test_the_truth_has_the_percentiles_of_the_package_at_0_and_1(tmp_path: Path) -> None:
-    plane = of_stack(tmp_path, Delivery((10.0, 90.0)))[0]
-    assert np.percentile(plane["truth"], [10, 90]) == pytest.approx([0, 1])
-
-
-def test_planes_without_structure_are_left_out(tmp_path: Path) -> None:
-    assert len(of_stack(tmp_path, Delivery())) == 2
+def test_a_deviation_comes_to_the_scale_of_planes_too(tmp_path: Path) -> None:
+    bright, dim = (float(np.mean(plane["std"])) for plane in of_stack(tmp_path, "volumes"))
+    assert dim == pytest.approx(2 * bright, rel=0.05)  # half the light, twice the share
 
 
 def test_what_has_a_scale_of_its_own_is_not_compared_without_a_fit(tmp_path: Path) -> None:
-    plane = of_stack(tmp_path, Delivery(percentiles=None))[0]
+    plane = of_stack(tmp_path, "own")[0]
     for name in ("psnr", "mae", "ssim", "crps"):
         with pytest.raises(NotApplicable, match="scale of its own"):
-            METRICS[name].of({**plane, "std": plane.get("std")})
+            METRICS[name].of(plane)
     assert METRICS["si_psnr_a"].of(plane) > 60
+
+
+def test_a_sample_on_a_scale_of_its_own_is_not_compared_without_a_fit(tmp_path: Path) -> None:
+    data = open_dataset(stand_ins.dataset(tmp_path / "data", 1))
+    values = np.random.default_rng(0).random((2, stand_ins.SIDE, stand_ins.SIDE))
+    restored = xr.DataArray(values, dims=("c", "y", "x"), coords={"c": ["mean", "sample"]})
+    (plane,) = known_planes(restored, data.items[0], {}, delivery="own")
+    sample = of_sample(plane)
+    assert sample is not None
+    with pytest.raises(NotApplicable, match="scale of its own"):
+        METRICS["psnr"].of(sample)
+
+
+@pytest.mark.parametrize(
+    "factors", [{"90 %": 1.5}, {"1.5": 1.0}, {"0.9": -1.0}, {"0.9": float("nan")}, {"0.9": None}]
+)
+def test_intervals_that_cannot_be_are_none(factors: dict[str, float]) -> None:
+    package = SimpleNamespace(own_entries={"calibration": {"interval_factors": factors}})
+    assert interval_factors(cast(Package, package)) == {}
 
 
 def test_another_field_of_view_cannot_be_compared() -> None:

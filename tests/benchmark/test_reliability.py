@@ -17,7 +17,7 @@ METHOD: dict[str, Any] = {
     "name": "net",
     "control": True,  # nothing is known of how it calibrates
     "interval_factors": {"0.9": 1.645},
-    "delivery": {},
+    "delivery": "planes",
     "file": "",
 }
 
@@ -129,6 +129,31 @@ def test_a_package_that_states_no_deviation_somewhere_promises_nothing(tmp_path:
     found = measure_reliability(facts, METHOD, results)
     assert found is not None
     assert found.guaranteed == "net states no usable deviation on some images."
+
+
+def test_a_blank_truth_is_not_the_package_s_fault(tmp_path: Path) -> None:
+    facts, results = dataset(tmp_path, 31), Results(tmp_path / "results")
+    stand_ins.save(Path(facts["images"][0]["target"]), np.zeros((64, 64), np.float32))
+    for i, image in enumerate(facts["images"]):
+        values = images.read(Path(image["target"])).values
+        truth = normalise(values) if i else values
+        std = np.full(truth.shape, 0.1)
+        error = std * np.random.default_rng(i).normal(size=truth.shape)
+        channels = np.stack([truth + error, std]).astype(np.float32)
+        restored = xr.DataArray(channels, dims=("c", "y", "x"), coords={"c": ["mean", "std"]})
+        images.write(results.prediction_file(Place("net", "data", image["name"])), restored)
+    found = measure_reliability(facts, METHOD, results)
+    assert found is not None
+    assert isinstance(found.guaranteed, float)
+
+
+def test_a_restoration_of_another_size_is_left_out(tmp_path: Path) -> None:
+    facts, results = dataset(tmp_path, 1), Results(tmp_path / "results")
+    restored = xr.DataArray(
+        np.ones((2, 20, 64), np.float32), dims=("c", "y", "x"), coords={"c": ["mean", "std"]}
+    )
+    images.write(results.prediction_file(Place("net", "data", "0000")), restored)
+    assert measure_reliability(facts, METHOD, results) is None
 
 
 def test_few_images_promise_nothing_and_say_why(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_a_package_that_cannot_be_loaded_fails_everywhere(score: Run) -> None:
 
 def test_another_size_than_the_truth_is_a_failure(score: Run, tmp_path: Path) -> None:
     scores = score("crop")
-    assert "32 y x 64 x and the truth 64 y x 64 x" in scores.facts["failures"][0]["reason"]
+    assert "32 y x 64 x, the truth 64 y x 64 x" in scores.facts["failures"][0]["reason"]
     assert not list((tmp_path / "results/predictions").rglob("*.tif"))
 
 

@@ -49,6 +49,8 @@ def test_the_map_of_the_standard_deviation_is_read(tmp_path: Path) -> None:
         {"knots": [[0.1], [0.2]], "values": [[0.1], [0.2]]},
         {"knots": [-1.0, 0.2], "values": [0.1, 0.2]},
         {"knots": [0.1, float("nan")], "values": [0.1, 0.2]},
+        {"knots": [0.1, float("inf")], "values": [0.1, 0.2]},
+        {"knots": [0.0], "values": [0.05]},
     ],
 )
 def test_a_map_without_an_inverse_is_none(tmp_path: Path, stated: dict[str, Any]) -> None:

@@ -134,6 +134,31 @@ def test_an_image_that_normalising_would_change_is_refused(
             network.statistics(of(image))
 
 
+def test_an_empty_channel_beside_others_is_refused(tmp_path: Path) -> None:
+    folder = tiny.write(
+        tmp_path / "p",
+        nn.Identity(),
+        channels=("a", "b"),
+        input_channels=("a", "b"),
+        preprocessing=[{"id": "scale_range", "kwargs": {"axes": ["y", "x"], **tiny.PERCENTILES}}],
+    )
+    image = np.random.default_rng(0).random((2, 1, 64, 64)).astype(np.float32)
+    image[1] = 0
+    image[1, 0, 3, 5] = 900
+    with (
+        open_package(folder) as package,
+        pytest.raises(UserError, match="Almost all pixels of the image are 0"),
+    ):
+        Network(package).statistics(of(image))
+
+
+def test_an_image_that_standardising_would_change_is_refused(tmp_path: Path) -> None:
+    folder = tiny.write(tmp_path / "p", nn.Identity(), preprocessing=PROCESSING["zero_mean"])
+    image = (1e-6 * np.random.default_rng(0).random((1, 1, 64, 64))).astype(np.float32)
+    with open_package(folder) as package, pytest.raises(UserError, match="multiply them by"):
+        Network(package).statistics(of(image))
+
+
 class Fails(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return image.reshape(1, 1, 16, 16)

@@ -19,6 +19,8 @@ from packages.runner import Runner, resample
 from tests import tiny_networks
 from tests import tiny_packages as tiny
 
+SIZE_UM = {"y": 0.1, "x": 0.1}
+
 
 def random_image(*shape: int, dims: str = "yx", pixel_um: float | None = None) -> xr.DataArray:
     values = np.random.default_rng(5).integers(0, 4000, shape).astype(np.uint16)
@@ -193,6 +195,27 @@ def test_progress_ends_at_the_total(package: Path) -> None:
 def test_image_is_refused(package: Path, image: xr.DataArray, sentence: str) -> None:
     with open_package(package) as opened, pytest.raises(UserError, match=sentence):
         Runner(opened)(image)
+
+
+@pytest.mark.parametrize("level", [3.0, 1000.0, 30000.0])
+def test_a_constant_image_is_refused_on_another_grid_too(package: Path, level: float) -> None:
+    image = xr.DataArray(np.full((37, 41), level, np.float32), dims=("y", "x"))
+
+    with open_package(package) as opened, pytest.raises(UserError, match="nothing to restore"):
+        Runner(opened)(resample(image.assign_attrs(pixel_size_um={"y": 0.13, "x": 0.13}), SIZE_UM))
+
+
+def test_rounding_is_no_structure(package: Path) -> None:
+    frames = np.full((2, 37, 41), 1000, np.float32)
+    frames[0] += np.random.default_rng(0).normal(0, 100, (37, 41))
+    image = xr.DataArray(frames, dims=("b", "y", "x"))
+    rounded = resample(image.assign_attrs(pixel_size_um={"y": 0.13, "x": 0.13}), SIZE_UM)
+    constant = rounded.copy()
+    constant[1] = 1000
+
+    with open_package(package) as opened:
+        restore = Runner(opened)
+        np.testing.assert_array_equal(restore(rounded), restore(constant))
 
 
 def test_plane_is_no_volume(tmp_path: Path) -> None:

@@ -137,7 +137,8 @@ def test_the_fit_is_the_best_wherever_a_restoration_is_dark(noise: float, read_v
         return float(np.mean(variance - (photons + read_variance) * np.log(variance)))
 
     grid = ((0, 4), (0, 4))
-    mean, variance = fitted(optimize.brute(loss, grid, Ns=200, finish=optimize.fmin, disp=False))
+    best = np.ravel(np.asarray(optimize.brute(loss, grid, Ns=200, finish=optimize.fmin)))
+    mean, variance = fitted(best.tolist())
     expected = float(np.mean((mean - photons) ** 2 / variance))
     found = chi_square(photons, view, Detector(0.0, 1.0, read_variance))
     assert found == pytest.approx(expected, rel=0.03)
