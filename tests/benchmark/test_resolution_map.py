@@ -34,3 +34,10 @@ def test_what_is_sharper_is_brighter() -> None:
 
 def test_what_is_too_small_is_unresolved() -> None:
     assert not resolution_map(np.eye(40), np.eye(40)).any()
+
+
+def test_the_last_cells_reach_to_the_border() -> None:
+    one, two = recordings((130, 197), 0.02)
+    found = resolution_map(one, two)
+    np.testing.assert_array_equal(found[-1], found[-3])
+    assert found[-1].any()

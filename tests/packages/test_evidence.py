@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,14 @@ def test_limitations_are_what_was_measured(evidence: Evidence) -> None:
         "On tubes its intervals of 90 % hold 70 % of the pixels (95 % interval 60 % to 80 %).",
         "Trust tests on phantoms: invents a tube.",
     ]
+
+
+def test_to_be_no_better_than_the_input_is_a_limitation(evidence: Evidence) -> None:
+    equal = replace(evidence, scores_of_input={"si_psnr_a": evidence.scores["si_psnr_a"]})
+    assert (
+        "no better than that of the unrestored input (23 against 23)"
+        in limitations([equal], None)[0]
+    )
 
 
 def test_the_documentation_tells_scores_and_provenance(evidence: Evidence, tmp_path: Path) -> None:
