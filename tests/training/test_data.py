@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 import xarray as xr
 
@@ -154,7 +155,8 @@ def test_a_nearly_constant_image_is_refused(tmp_path: Path) -> None:
 
 
 def test_values_beyond_float32_are_refused(tmp_path: Path) -> None:
-    write_pair(tmp_path, "a", noise(32, 32), noise(32, 32).astype(np.float64) * 1e300)
+    write_pair(tmp_path, "a", noise(32, 32))
+    tifffile.imwrite(tmp_path / "target/a.tif", noise(32, 32).astype(np.float64) * 1e300)
     with pytest.raises(UserError, match="rescale it"):
         load_pairs(open_dataset(tmp_path).items)
 
