@@ -39,7 +39,7 @@ def conformal_factor(
     Returns
     -------
     float
-        λ.
+        λ, without unit; smaller is better, as narrower intervals then keep the same promise.
 
     Raises
     ------
