@@ -16,8 +16,8 @@ def crps_of_samples(truth: ArrayLike, samples: ArrayLike) -> NDArray[np.float64]
     punishes few samples (0.438 against 0.389 for M = 5). Source: Ferro 2014 (doi:10.1002/qj.2270).
     With x_(k) in order the double sum is Σ_k (2k − M − 1)·x_(k).
 
-    Lower is better, in the unit of the truth. It needs two samples at least; a package delivers one,
-    so that its page has `benchmark.metrics.uncertainty.crps` of the stated Gaussian instead.
+    Lower is better, in the unit of the truth. It needs two samples at least; a package delivers
+    one, so that its page has `benchmark.metrics.uncertainty.crps` of the stated Gaussian instead.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def rank_histogram(truth: ArrayLike, samples: ArrayLike) -> NDArray[np.intp]:
     """Count how many pixels have how many samples below the truth.
 
     Flat where truth and samples are drawn from one distribution; U-shaped where samples scatter too
-    little, domed where too much; it is a shape, and has no better end. Equal values are ranked at random, from a fixed seed. Source:
-    Hamill 2001 (doi:10.1175/1520-0493(2001)129<0550:IORHFV>2.0.CO;2).
+    little, domed where too much; a shape has no better end. Equal values are ranked at random, from
+    a fixed seed. Source: Hamill 2001 (doi:10.1175/1520-0493(2001)129<0550:IORHFV>2.0.CO;2).
 
     The share of counts between k and M − k is the coverage of the interval from the k-th smallest
     sample to the k-th largest, whose nominal coverage is exactly (M + 1 − 2k)/(M + 1); quantiles
