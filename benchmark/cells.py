@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmark.delivery import Delivery
 from benchmark.known import known_planes, of_sample
 from benchmark.metrics import METRICS, Known, Metric, MissingFile, NotApplicable
 from benchmark.restore import (
     Cost,
     Job,
+    Method,
     ProcessDiedError,
     RestorationError,
     Restore,
@@ -34,18 +34,15 @@ class Task:
         What is to be restored: the image, and its repeat where there is one.
     computed_for
         Hashes and versions of all that its values depend on.
-    interval_factors
-        What the package states of its intervals.
-    delivery
-        On which scale it delivers.
+    method
+        That restores.
     """
 
     place: Place
     job: Job
     repeat: Job | None
     computed_for: dict[str, str]
-    interval_factors: dict[str, float]
-    delivery: Delivery
+    method: Method
 
 
 def is_kept(task: Task, results: Results, lacking: set[str]) -> bool:
@@ -154,7 +151,8 @@ def _rows(task: Task, results: Results) -> dict[Place, list[Known]]:
     """Return what is known of the planes of a restoration, and again with its sample judged."""
     restored = images.read(results.prediction_file(task.place))
     repeat = images.read(task.repeat.output) if task.repeat else None
-    planes = known_planes(restored, task.job.item, task.interval_factors, repeat, task.delivery)
+    method = task.method
+    planes = known_planes(restored, task.job.item, method.interval_factors, repeat, method.delivery)
     samples = [sample for plane in planes if (sample := of_sample(plane)) is not None]
     return {task.place: planes} | ({task.place.of_sample: samples} if samples else {})
 

@@ -20,9 +20,9 @@ from packages.package import Package
 
 Planes = NDArray[np.floating]  # (n, y, x)
 
-_DELIVERED = ("prediction", "delivered", "mean", "std", "sample", "disagreement")
-_SPREADS = ("std", "disagreement")
 _OWN_CHANNELS = ("mean", "std", "sample", "disagreement")
+_DELIVERED = ("prediction", "delivered", *_OWN_CHANNELS)
+_SPREADS = ("std", "disagreement")
 _OWN_SCALE = NotApplicable(
     "The package delivers on a scale of its own, not with percentiles 2 and 99.8 of the image at 0 "
     "and 1, so that only what allows any gain and offset can be compared."

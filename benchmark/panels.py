@@ -287,9 +287,7 @@ def _middle(image: xr.DataArray) -> xr.DataArray:
 
 def _on_grid(image: xr.DataArray, shape: tuple[int, int]) -> Plane:
     """Return the middle plane with a given shape."""
-    image = mean_channel(_middle(image))
-    values = image.values.astype(np.float64)
-    return values if values.shape == shape else onto_grid(image, shape).astype(np.float64)
+    return onto_grid(mean_channel(_middle(image)), shape).astype(np.float64)
 
 
 def _brightest(plane: Plane, side: int) -> tuple[slice, slice]:

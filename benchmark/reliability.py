@@ -13,6 +13,7 @@ from benchmark.known import known_planes
 from benchmark.metrics import Known, NotApplicable
 from benchmark.metrics.calibration import (
     FLOOR,
+    calibration_error,
     gaussian_factor,
     reliability_bins,
     reliability_curve,
@@ -214,10 +215,10 @@ def _three(plane: Known) -> Three | None:
 def _stage(planes: Sequence[Three], factors: Sequence[Mapping[float, float]]) -> Stage:
     """Compare pixels of all planes, whose intervals are these factors times the std."""
     truth, mean, std = (np.concatenate(part) for part in zip(*planes, strict=True))
-    bins = reliability_bins(truth, mean, std)[:, :2]
+    bins = reliability_bins(truth, mean, std)
     return Stage(
-        tuple((stated, found) for stated, found in bins.tolist()),
-        float(np.mean(np.abs(bins[:, 0] - bins[:, 1]) / bins[:, 0])),
+        tuple((stated, found) for stated, found, _ in bins.tolist()),
+        calibration_error(bins),
         tuple(np.mean([reliability_curve(*plane, LEVELS) for plane in planes], axis=0).tolist()),
         tuple(_covered(planes, [of[share] for of in factors]) for share in SHARES),
     )

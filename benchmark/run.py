@@ -214,9 +214,7 @@ def _tasks(
             job = Job(item, results.prediction_file(place))
             again = item.of_repeat if method.restores_repeats else None
             repeat = Job(again, results.repeat_file(place)) if again else None
-            tasks.append(
-                Task(place, job, repeat, computed_for, method.interval_factors, method.delivery)
-            )
+            tasks.append(Task(place, job, repeat, computed_for, method))
     return sorted(tasks, key=lambda task: _pixels(task.job.item.input))
 
 

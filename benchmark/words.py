@@ -10,6 +10,7 @@ from benchmark.contests import Test
 from benchmark.reliability import Reliability
 from benchmark.statistics import SIGNIFICANT, Rank
 from benchmark.summary import Summary
+from packages.cli import counted
 
 
 def lead(packages: Sequence[Any], controls: Sequence[str], datasets: int, images: int) -> str:
@@ -38,13 +39,10 @@ def changed(names: Sequence[str]) -> str:
     """Say which images are no longer as they were scored; empty where all are."""
     if not names:
         return ""
-    files = (
-        "The files of 1 image are" if len(names) == 1 else f"The files of {len(names)} images are"
-    )
     return (
-        f"{files} gone, damaged or changed since they were scored: {enumerate_words(names)}. They "
-        "count in the tables, and are left out of pictures, curves and reliability. Run the "
-        "benchmark again to score what is there now."
+        f"The files of {counted(len(names), 'image')} are gone, damaged or changed since they were "
+        f"scored: {enumerate_words(names)}. They count in the tables, and are left out of "
+        "pictures, curves and reliability. Run the benchmark again to score what is there now."
     )
 
 
@@ -56,7 +54,7 @@ def finding(summary: Summary, sources: int) -> str:
     for column in summary.measured:
         if column.metric in summary.best:
             led.setdefault(summary.best[column.metric], []).append(column.label)
-    if not led and 2 / 2**sources > SIGNIFICANT:
+    if not led and sources < _fewest_sources():
         return (
             f"{counted(sources, 'source')} cannot show that anybody is ahead: the paired test asks "
             f"for {_fewest_sources()} at least, and for more where many are compared."
@@ -212,11 +210,6 @@ def pixel(size_um: Mapping[str, float]) -> str:
     if not size_um:
         return "not stated"
     return " x ".join(f"{size:g}" for size in size_um.values()) + " µm"
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number of things."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def enumerate_words(words: Sequence[str]) -> str:

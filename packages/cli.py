@@ -88,6 +88,11 @@ def complain(message: str) -> None:
     _stderr.print(Text(message, style="red"), soft_wrap=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number of things."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def sentence(error: OSError) -> str:
     """Say in one sentence what the operating system refused.
 

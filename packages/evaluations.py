@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from packages.bootstrap import Estimate
+from packages.cli import counted
 from packages.evidence import Evidence
 
 # The zoo asks for an address of the data, and not all data have one. The spec knows this domain.
@@ -206,8 +207,8 @@ def measured_section(measured: Sequence[Evidence], said: Iterable[str]) -> str:
         parts += [
             f"### On {evidence.dataset}",
             table,
-            f"{_counted(evidence.images, 'image')} of "
-            f"{_counted(evidence.specimens, 'specimen')}{part}; intervals are "
+            f"{counted(evidence.images, 'image')} of "
+            f"{counted(evidence.specimens, 'specimen')}{part}; intervals are "
             f"bootstrapped over specimens. Provenance of the data: {made or 'not stated'}; SHA-256 "
             f"of its images `{evidence.data_sha256[:16]}`. Benchmark "
             f"`{evidence.benchmark_sha256[:16]}` on {evidence.device} with {versions}; package "
@@ -220,10 +221,6 @@ def measured_section(measured: Sequence[Evidence], said: Iterable[str]) -> str:
     if sentences:
         parts.append(f"### Limits seen\n\n{sentences}")
     return "\n\n".join(parts) + "\n"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _row(evidence: Evidence, score: _Score) -> str:

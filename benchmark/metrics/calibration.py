@@ -261,7 +261,17 @@ def ence(truth: Image, mean: Image, std: Image) -> float:
     >>> ence([[3.0, 3.0]], [[0.0, 0.0]], [[2.0, 2.0]])
     0.5
     """
-    bins = reliability_bins(truth, mean, std)
+    return calibration_error(reliability_bins(truth, mean, std))
+
+
+def calibration_error(bins: NDArray[np.float64]) -> float:
+    """Return the mean relative difference of what `reliability_bins` gives: its `ence`.
+
+    Examples
+    --------
+    >>> calibration_error(np.array([[2.0, 3.0, 1.0]]))
+    0.5
+    """
     return float(np.mean(np.abs(bins[:, 0] - bins[:, 1]) / bins[:, 0]))
 
 

@@ -155,11 +155,11 @@ def data_consistency(
     χ² = ⟨(λ − d)² / (F·λ + r)⟩, λ = a·(A p) + b ≥ 0: d the photons of the microscope's own pixels,
     A its blur and sampling (`benchmark.deconvolution`), a and b the most likely ones (`chi_square`)
     because a restoration has a scale of its own, F the excess noise factor and r the variance of
-    readout. 1 is what the truth has under exactly this model, give or
-    take √(2 / pixels) and more where there are few photons; above, the restoration contradicts the
-    data; below, it has followed their noise (the input does: 0.72 on simulated membranes, where the
-    truth has 1.04, means over 60 images). What the model leaves out, such as motion, keeps even the
-    truth above 1: read its value beside the others.
+    readout. 1 is what the truth has under exactly this model, give or take √(2 / pixels) and more
+    where there are few photons; above, the restoration contradicts the data; below, it has followed
+    their noise (the input does: 0.72 on simulated membranes, where the truth has 1.04, means over
+    60 images). What the model leaves out, such as motion, keeps even the truth above 1: read its
+    value beside the others.
 
     Parameters
     ----------
