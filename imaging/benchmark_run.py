@@ -1,0 +1,144 @@
+"""The record of a benchmark run: run.json of a results folder."""
+
+from dataclasses import field
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from imaging.record import STRICT, Record
+
+Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
+"""Hexadecimal digits; empty for a file that is not there."""
+
+Delivery = Literal["planes", "volumes", "own"]
+"""On which scale a package delivers: percentiles 2 and 99.8 at 0 and 1, of each plane or of each
+volume; or any other scale."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class PackageEntry:
+    """A package, or a control that stands beside the packages.
+
+    Attributes
+    ----------
+    name, title
+        In tables, and as its author calls it.
+    control
+        Whether it is a control; it has no file then.
+    file, sha256
+        The package; empty for a control.
+    weights
+        Which of its weights ran; empty for a control.
+    interval_factors
+        Half-widths of its own intervals, in its standard deviations, by nominal coverage.
+    delivery
+        On which scale it delivers.
+    pixel_size_um
+        What it was made for, by axis; empty when unknown, and for a control.
+    """
+
+    name: str
+    title: str
+    control: bool
+    file: str
+    sha256: Sha256
+    weights: str
+    interval_factors: dict[str, float]
+    delivery: Delivery
+    pixel_size_um: dict[str, float]
+
+
+@dataclass(frozen=True, config=STRICT)
+class ImageEntry:
+    """An image that packages restored.
+
+    Attributes
+    ----------
+    name, source
+        Its file name without suffix, and the specimen it shows.
+    input, target, repeat
+        Absolute paths; empty where there is none.
+    input_sha256, target_sha256, repeat_sha256
+        Of these files.
+    """
+
+    name: str
+    source: str
+    input: str
+    input_sha256: Sha256
+    target: str
+    target_sha256: Sha256
+    repeat: str
+    repeat_sha256: Sha256
+
+
+@dataclass(frozen=True, config=STRICT)
+class DatasetEntry:
+    """A dataset on which packages were scored; entries as in its dataset.toml.
+
+    Attributes
+    ----------
+    path
+        Absolute.
+    part
+        Whether its validation images were used, or all, as it is not split.
+    images
+        Those that were used.
+    """
+
+    name: str
+    path: str
+    description: str
+    licence: str
+    pixel_size_um: float | None
+    target_pixel_size_um: float | None
+    registration: Literal["exact", "approximate", "registered", ""]
+    registered: dict[str, dict[str, float | str]]
+    provenance: dict[str, str | int | float]
+    part: Literal["validation", "all"]
+    images: list[ImageEntry]
+
+
+@dataclass(frozen=True, config=STRICT)
+class FailedCell:
+    """A package that failed on an image, and why."""
+
+    package: str
+    dataset: str
+    image: str
+    reason: str
+
+
+@dataclass(frozen=True, config=STRICT)
+class BenchmarkRun(Record):
+    """What was run on what, where, and with which versions.
+
+    Attributes
+    ----------
+    seed
+        Of packages that draw random numbers.
+    device, cpu, system
+        Name of the GPU, or "CPU"; the processor; operating system and Python.
+    versions
+        Of the libraries that numbers depend on.
+    benchmark_sha256
+        Of the source that numbers come from.
+    packages, datasets
+        What was run on what.
+    failures
+        Cells without a result.
+    """
+
+    SCHEMA: ClassVar[int] = 2
+    MADE_BY: ClassVar[str] = "python -m benchmark run"
+
+    seed: int
+    device: str
+    cpu: str
+    system: str
+    versions: dict[str, str]
+    benchmark_sha256: Sha256
+    packages: list[PackageEntry]
+    datasets: list[DatasetEntry]
+    failures: list[FailedCell] = field(default_factory=list[FailedCell])
