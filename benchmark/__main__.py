@@ -1,30 +1,42 @@
-"""``python -m benchmark``: run, report, register, repeats, study, trust, weights and demo."""
+"""``python -m benchmark``: run, report, register, repeats, study, trust, weights and demo.
+
+A verb imports what it needs when it runs, so that help and refusals need not wait for it.
+"""
 
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from benchmark.demo import demo
-from benchmark.metrics.perception import download_weights
-from benchmark.register import register
-from benchmark.repeats import repeats
-from benchmark.report import write_report
-from benchmark.run import run_benchmark
-from benchmark.study import study
-from packages.cli import STATUS_FAILED_CHECK, console
 from packages.cli import run as run_app
 
+Several = Parameter(consume_multiple=True, negative=())
+Flag = Parameter(negative=())
+
 app = App(name="python -m benchmark", help="Compare restoration packages with each other.")
-app.command(demo)
-app.command(register)
-app.command(repeats)
+study = App(name="study", help="Find out what the options of a package buy.")
 app.command(study)
-app.command(
-    "benchmark.trust.run:trust_packages",
-    name="trust",
-    help="Test on phantoms of exactly known truth what packages may be trusted with.",
-)
+
+
+@app.command
+def demo(*, out: Path = Path("demo"), seed: int = 0) -> int:
+    """Do the main job in one go, in less than five minutes on two cores.
+
+    Simulates images, trains a small CARE for a minute, packages and checks it, and compares it with
+    the controls and with the reference package, which was trained for longer: on simulated images
+    that neither was trained on (those of the reference have seed 1), and on a stack without truth,
+    as it would come from a microscope. The same command goes on where an interrupted one was.
+
+    Parameters
+    ----------
+    out
+        Folder for everything.
+    seed
+        Number from which all randomness follows.
+    """
+    from benchmark.demo import demo
+
+    return demo(out=out, seed=seed)
 
 
 @app.command
@@ -32,7 +44,7 @@ def run(
     packages: list[Path] | None = None,
     /,
     *,
-    data: Annotated[list[Path], Parameter(consume_multiple=True, negative=())],
+    data: Annotated[list[Path], Several],
     out: Path,
     trust: bool = False,
     controls: bool = True,
@@ -55,6 +67,9 @@ def run(
     controls
         Score input, bicubic, Richardson-Lucy and truth beside the packages.
     """
+    from benchmark.run import run_benchmark
+    from packages.cli import STATUS_FAILED_CHECK
+
     scores = run_benchmark(packages or [], data, out, trust=trust, controls=controls)
     return STATUS_FAILED_CHECK if scores.facts["failures"] else 0
 
@@ -70,13 +85,152 @@ def report(results: Path, /, *, trust_results: Path | None = None) -> None:
     trust_results
         Folder that `trust` wrote, for a section of what the packages may be trusted with.
     """
+    from benchmark.report import write_report
+    from packages.cli import console
+
     page = write_report(results, trust_results)
     console.print(f"Page written: {page}", soft_wrap=True, highlight=False)
 
 
-@app.command(name="weights")
-def fetch_weights() -> None:
+@app.command
+def register(dataset: Path, /, *, out: Path, affine: Annotated[bool, Flag] = False) -> None:
+    """Bring targets that show their input's field approximately onto the input.
+
+    Writes a dataset with the targets displaced and everything cropped to what all images show. Its
+    dataset.toml says what was found, and registration/ has a picture of each image. Run the
+    benchmark on both datasets: what a metric gains is what registration, and leaving the borders
+    out, was worth.
+
+    Parameters
+    ----------
+    dataset
+        Folder with input/ and target/; a target may be a whole number of times finer.
+    out
+        Folder for the registered dataset.
+    affine
+        Shift, rotate, scale and shear only; without it a smooth displacement follows.
+    """
+    from benchmark.register import register
+
+    register(dataset, out=out, affine=affine)
+
+
+@app.command
+def repeats(
+    stacks: list[Path], /, *, out: Path, average: Annotated[int, Parameter(negative=())] = 1
+) -> None:
+    """Make a dataset with repeats out of stacks of frames of one field.
+
+    The first frame becomes an image and the next its repeat, the third frame another image and the
+    fourth its repeat, and so on: neighbours in time, between which the least has moved.
+
+    Parameters
+    ----------
+    stacks
+        Images whose frames (time points or planes) show one field, with noise of their own.
+    out
+        Folder for the dataset.
+    average
+        Frames that are averaged into one image, as the three phases of structured illumination.
+    """
+    from benchmark.repeats import repeats
+
+    repeats(stacks, out=out, average=average)
+
+
+@study.command
+def samples(
+    package: Path,
+    data: Path,
+    /,
+    *,
+    out: Path,
+    samples: Annotated[tuple[int, ...], Several] = (2, 4, 8, 16, 32),
+    steps: Annotated[tuple[int, ...], Several] = (1, 2, 3, 4, 6, 8),
+    trust: bool = False,
+) -> None:
+    """Score a package against the number of samples K, of solver steps S, or of members.
+
+    Writes samples.csv, and a figure as samples.svg and samples.png. Numbers that an earlier run
+    into the same folder finished are not computed again, unless package, images or code changed.
+
+    Parameters
+    ----------
+    package
+        Zip or folder with a state dict, of an architecture that takes samples, steps or members.
+    data
+        Dataset with truth; its validation part is used when it is split.
+    out
+        Folder for the results.
+    samples
+        Values of K; an ensemble's members are varied from 2 to all of them instead.
+    steps
+        Values of S, where the architecture takes steps.
+    trust
+        Run Python code that the package brings along.
+    """
+    from benchmark.study import samples as study_samples
+
+    study_samples(package, data, out=out, samples=samples, steps=steps, trust=trust)
+
+
+@app.command
+def trust(
+    packages: list[Path] | None = None,
+    /,
+    *,
+    out: Path,
+    draws: int = 50,
+    photons: Annotated[tuple[float, ...], Several] = (10.0, 30.0, 100.0),
+    microscope: Path | None = None,
+    seed: int = 0,
+    trust: bool = False,
+) -> int:
+    """Test on phantoms of exactly known truth what packages may be trusted with.
+
+    Which points and tubes are told apart, and which single ones are split; which gaps are bridged
+    and which tubes broken; how many tubes meet; what is invented in an empty field; whether ratios
+    of brightness are kept; and what other structures, noise and blur cost. Beside the packages
+    stand their input, Richardson-Lucy and the truth. What an earlier run into the same folder
+    measured is not computed again.
+
+    Parameters
+    ----------
+    packages
+        Zips, or folders with an rdf.yaml; without any, the controls are tested alone.
+    out
+        Folder for phantoms, table, figures and verdicts.
+    draws
+        Objects in each condition, about: in each 0.1 µm of distance at each level of light.
+    photons
+        Levels of light: photons in a pixel of bright structure.
+    microscope
+        File of a microscope, as `training fit` writes it, of which the middle is taken; default a
+        two-photon microscope in vivo.
+    seed
+        Number from which all randomness follows.
+    trust
+        Run Python code that packages bring along.
+    """
+    from benchmark.trust.run import trust_packages
+
+    return trust_packages(
+        packages,
+        out=out,
+        draws=draws,
+        photons=photons,
+        microscope=microscope,
+        seed=seed,
+        trust=trust,
+    )
+
+
+@app.command
+def weights() -> None:
     """Fetch the weights that LPIPS needs, 233 MB, into the cache of torch."""
+    from benchmark.metrics.perception import download_weights
+    from packages.cli import console
+
     download_weights()
     console.print("The weights of LPIPS are there.")
 

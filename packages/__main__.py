@@ -1,21 +1,147 @@
-"""``python -m packages``: list, build, check and predict."""
+"""``python -m packages``: list, build, check and predict.
+
+A verb imports what it needs when it runs, so that help and refusals need not wait for it.
+"""
+
+from pathlib import Path
+from typing import Literal
 
 from cyclopts import App
 
 from packages.cli import run
 
-# A verb is imported when it is called: the others need not be waited for.
 app = App(name="python -m packages", help="Make, check and run packages of the BioImage Model Zoo.")
-app.command("packages.rooms:show", name="list", help="Show the models that can be built.")
-app.command("packages.build:build", help="Make one zip of a model.")
-app.command(
-    "packages.check:check", help="Check packages: what the zoo tests, and what it does not."
-)
-app.command(
-    "packages.predict:predict_file",
-    name="predict",
-    help="Restore an image, a stack, or every image of a folder.",
-)
+
+
+@app.command(name="list")
+def list_models() -> None:
+    """Show the models that can be built."""
+    from packages.rooms import show
+
+    show()
+
+
+@app.command
+def build(
+    name: str,
+    /,
+    *,
+    checkpoint: Path | None = None,
+    out: Path | None = None,
+    samples: int | None = None,
+    steps: int | None = None,
+    title: str | None = None,
+    results: Path | None = None,
+    trust_results: Path | None = None,
+) -> None:
+    """Make one zip of a model: weights in three formats, tests, documentation, model card.
+
+    The same model and weights give the same bytes.
+
+    Parameters
+    ----------
+    name
+        Of the model; `python -m packages list` shows them.
+    checkpoint
+        Run folder of a training, or its weights.pt. The model's reference weights without it.
+    out
+        Zip to write; dist/NAME.zip without it.
+    samples
+        How many samples of the posterior are drawn for each image, where the model draws samples;
+        as it was trained for without it.
+    steps
+        In how many steps each sample is made, where the model makes it in steps.
+    title
+        Name of the package in the zoo, for a checkpoint of your own: the description and tags then
+        no longer tell of the reference data, the model's limitations stay. The model's own name
+        without it.
+    results
+        Folder of a finished `python -m benchmark run` of this package, built without it: its
+        scores go into the model card.
+    trust_results
+        Folder of finished trust tests of this package: their verdict goes into the model card.
+    """
+    from packages.build import build
+
+    build(
+        name,
+        checkpoint=checkpoint,
+        out=out,
+        samples=samples,
+        steps=steps,
+        title=title,
+        results=results,
+        trust_results=trust_results,
+    )
+
+
+@app.command
+def check(paths: list[Path], *, json: Path | None = None, trust: bool = False) -> int:
+    """Check packages: what the zoo tests, and what it does not.
+
+    Parameters
+    ----------
+    paths
+        Packages, zips or folders with an rdf.yaml.
+    json
+        Where to write the same report as JSON.
+    trust
+        Run Python code that a package brings along and that is not ours.
+    """
+    from packages.check import check
+
+    return check(paths, json=json, trust=trust)
+
+
+@app.command
+def predict(
+    package_path: Path,
+    input_path: Path,
+    output_path: Path,
+    *,
+    pixel_size: float | None = None,
+    tile: int | None = None,
+    weights: Literal["pytorch_state_dict", "torchscript", "onnx"] | None = None,
+    device: str | None = None,
+    trust: bool = False,
+) -> int:
+    """Restore an image, a stack, or every image of a folder.
+
+    Parameters
+    ----------
+    package_path
+        A package: a zip, or a folder with rdf.yaml.
+    input_path
+        An image, or a folder of images; they are read region by region.
+    output_path
+        OME-TIFF or OME-Zarr by its suffix; for a folder a folder, where results made from the
+        same image and package are kept.
+    pixel_size
+        Of the input in µm; what its file or dataset says when omitted. Where it differs from the
+        package's by more than 2 % the image is resampled, where it is unknown the image is used as
+        it is.
+    tile
+        Side of the windows in pixels, about.
+    weights
+        Which of the package's weights to run; the first that may run when omitted.
+    device
+        For example cpu or cuda:0; a GPU where there is one when omitted.
+    trust
+        Let Python code of the package run.
+    """
+    from packages.predict import predict_file
+
+    return predict_file(
+        package_path,
+        input_path,
+        output_path,
+        pixel_size=pixel_size,
+        tile=tile,
+        weights=weights,
+        device=device,
+        trust=trust,
+    )
+
 
 if __name__ == "__main__":
     run(app)

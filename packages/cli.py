@@ -6,12 +6,15 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn, get_args
+from inspect import cleandoc
+from typing import TYPE_CHECKING, NoReturn, get_args
 
 from cyclopts import App, ArgumentCollection
 from rich.console import Console
-from rich.progress import Progress
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 STATUS_FAILED_CHECK = 1
 STATUS_ERROR = 2
@@ -39,6 +42,8 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
     """
     words = sys.argv[1:] if arguments is None else arguments
     app.suppress_keyboard_interrupt = False  # or it would end without a word
+    app.help_format = "plaintext"  # rendering Markdown takes longer than the rest of a start
+    _unwrap(app)
     app.config = (_refuse_fractions,)
     try:
         status = app(words, exit_on_error=True, result_action="return_value")
@@ -66,7 +71,7 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def progress() -> Progress:
+def progress() -> "Progress":
     """Make the bars of long work: they vanish when it is done, and are silent off a terminal.
 
     Returns
@@ -74,6 +79,8 @@ def progress() -> Progress:
     Progress
         To be entered; each task has a description, a bar, a percentage and the time left.
     """
+    from rich.progress import Progress  # help and refusals need not wait for it
+
     return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
@@ -120,6 +127,29 @@ def sentence(error: OSError) -> str:
             return f"{where}: a file is where a folder is needed, or the reverse: check the path."
         case _:
             return f"{where}: {error.strerror or error}."
+
+
+def _unwrap(app: App) -> None:
+    """Join the lines of each paragraph of help: the terminal has a width of its own."""
+    for name in app:
+        if name.startswith("-"):
+            continue  # --help and --version
+        command = app[name]
+        if command.default_command is None:
+            _unwrap(command)
+            continue
+        lines = cleandoc(command.default_command.__doc__ or "").split("\n")
+        joined = lines[:1]
+        for before, line in zip(lines, lines[1:], strict=False):
+            if _indent(line) == _indent(before) and line.strip("- ") and before.strip("- "):
+                joined[-1] += f" {line.strip()}"
+            else:
+                joined.append(line)
+        command.default_command.__doc__ = "\n".join(joined)
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _refuse_fractions(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
