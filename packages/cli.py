@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from inspect import cleandoc
+from itertools import pairwise
 from typing import TYPE_CHECKING, NoReturn, get_args
 
 from cyclopts import App, ArgumentCollection
@@ -140,7 +141,7 @@ def _unwrap(app: App) -> None:
             continue
         lines = cleandoc(command.default_command.__doc__ or "").split("\n")
         joined = lines[:1]
-        for before, line in zip(lines, lines[1:], strict=False):
+        for before, line in pairwise(lines):
             if _indent(line) == _indent(before) and line.strip("- ") and before.strip("- "):
                 joined[-1] += f" {line.strip()}"
             else:
