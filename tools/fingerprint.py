@@ -54,7 +54,7 @@ def main() -> None:
             say_package(model, file)
             found = work / f"{model}.json"
             run(checkout, "packages", "check", file, "--json", found, may_fail=True)
-            for row in json.loads(found.read_text(encoding="utf-8"))[0]["rows"]:
+            for row in json.loads(found.read_text(encoding="utf-8"))["packages"][0]["rows"]:
                 say("check", model, row["check"], row["result"]["status"])
         results = work / "results"
         run(checkout, "benchmark", "run", *zips, "--data", data, "--out", results)
