@@ -2,10 +2,11 @@
 
 import io
 import math
-import pickle
 import re
 import tempfile
 import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ import xarray as xr
 import yaml
 from numpy.typing import NDArray
 from PIL import Image
+from torch import nn
 
+from imaging.trained_weights import TrainedWeights
+from imaging.training_metadata import Metadata, SamplingOptions
 from packages import card, images
 from packages.cli import UserError, console
 from packages.evaluations import add_evidence
@@ -32,6 +36,7 @@ from packages.export import (
     save_torchscript,
 )
 from packages.files import replacing, sha256
+from packages.network_contract import DrawsSamples, RestorationNetwork, states_std
 from packages.normalise import normalise
 from packages.options import with_options
 from packages.package import open_package
@@ -40,8 +45,6 @@ from packages.source import self_contained
 
 _COVER_PX = 512
 _SCENE_PX = 640  # side of the image on which an effective halo is measured
-# What the description is filled from.
-_FACTS = ("request", "reached", "data", "inference", "loss", "device", "versions")
 
 
 def build(
@@ -103,13 +106,12 @@ def build(
         raise UserError(
             f"'{title}' cannot be a title: give 5 to 128 English letters, digits, spaces or _+-()."
         )
-    trained = _load_checkpoint(chosen, checkpoint)
-    wanted = {"samples": samples, "steps": steps}
-    options = {option: value for option, value in wanted.items() if value is not None}
+    trained = TrainedWeights.read(checkpoint or chosen.weights_file, model=chosen.name)
+    options = SamplingOptions(samples, steps)
     with tempfile.TemporaryDirectory() as folder:
         description = _furnish(Path(folder), chosen, trained, options)
         if title is not None:
-            card.retitle(Path(folder), description, title, trained["facts"])
+            card.retitle(Path(folder), description, title, trained.metadata)
         measured = read_scores(results, description, out) if results else []
         verdict = read_verdict(trust_results, description, out) if trust_results else None
         if measured or verdict:
@@ -149,70 +151,21 @@ def statable_halo(halo: int, pixel_size_um: float) -> int:
     return halo
 
 
-def _load_checkpoint(chosen: Room, checkpoint: Path | None) -> dict[str, Any]:
-    file = checkpoint or chosen.weights_file
-    if file.is_dir():
-        file = file / "weights.pt"
-    if not file.exists():
-        raise UserError(
-            f"{file} does not exist: train first (python -m training {chosen.name}) "
-            "and give its run folder as --checkpoint."
-        )
-    try:
-        content = dict(torch.load(file, map_location="cpu", weights_only=True))
-        facts, _ = content["facts"], (content["example"]["input"], content["example"]["target"])
-        owner = facts["room"]
-        _ = [facts[part] for part in _FACTS]
-        finite = all(bool(tensor.isfinite().all()) for tensor in content["weights"].values())
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ) as e:
-        raise UserError(
-            f"{file} is not weights made by a training of this project: "
-            "give a run folder, or the weights.pt in it."
-        ) from e
-    if owner != chosen.name:
-        raise UserError(
-            f"{file} holds weights of '{owner}', not of '{chosen.name}': "
-            f"build that model, or give a checkpoint of '{chosen.name}'."
-        )
-    if not finite:
-        raise UserError(f"{file} holds NaN or infinite weights: train again.")
-    return content
-
-
 def _furnish(
-    folder: Path, chosen: Room, trained: dict[str, Any], options: dict[str, int]
+    folder: Path, chosen: Room, trained: TrainedWeights, options: SamplingOptions
 ) -> dict[str, Any]:
     """Write every file of the package but rdf.yaml into a folder; return what that will say."""
-    facts = trained["facts"]
-    arguments = facts["request"]["settings"]["network"]
     description = chosen.description()
     architecture = description.pop("architecture")["callable"]
     model_file = folder / "model.py"
     model_file.write_bytes(self_contained(chosen.model_file).encode())
+    network, metadata = _load(model_file, architecture, chosen, trained, options)
+    arguments = metadata.request.settings.network
+    step = _divisor(network, chosen)
+    ours = _without_a_field(metadata, trained)
+    example = trained.example.input.numpy()
     try:
-        network = load_network(model_file, architecture, arguments, trained["weights"])
-        if options:
-            arguments = with_options(facts, network, options)
-            network = load_network(model_file, architecture, arguments, trained["weights"])
-    except (RuntimeError, TypeError) as error:
-        raise UserError(
-            f"The weights do not fit {chosen.model_file}: the network has changed since they were "
-            "trained, train again."
-        ) from error
-    except ValueError as error:
-        raise UserError(f"'{chosen.name}' cannot be built like this: {error}.") from error
-    ours = _without_a_field(facts, network)
-    step = int(getattr(network, "divisor", 1))
-    example = trained["example"]["input"].numpy()
-    try:
-        if hasattr(network, "samples"):  # every sample passes over the image many times
+        if isinstance(network, DrawsSamples):  # every sample passes over the image many times
             scene = normalise(_fitted(example, _SCENE_PX, step))
             halo = measure_effective_halo(network, torch.from_numpy(scene)[None, None], step)
             ours["tiles_tolerance"] = TILES_TOLERANCE
@@ -223,7 +176,7 @@ def _furnish(
             f"'{chosen.name}' with these settings cannot be packaged, for an image could not be "
             f"restored in tiles: {error}."
         ) from error
-    size_um = facts["data"]["pixel_size_um"]
+    size_um = metadata.data.pixel_size_um
     halo = statable_halo(halo, size_um or 1.0)
     # The format wants something left when the halo is cropped; sizes are multiples of the step.
     smallest = math.ceil((2 * halo + step) / step) * step
@@ -231,6 +184,11 @@ def _furnish(
     prepared = torch.from_numpy(normalise(example))[None, None]
     with torch.no_grad():
         restored = network(prepared)
+    if restored.shape[1] != len(chosen.channels()):
+        raise UserError(
+            f"{chosen.model_file}: the network gives {restored.shape[1]} channel(s), and rdf.yaml "
+            f"names {len(chosen.channels())} ({', '.join(chosen.channels())}): correct one of them."
+        )
 
     save_state_dict(network, folder / "state-dict.pt")
     save_torchscript(
@@ -251,13 +209,13 @@ def _furnish(
         images.write(folder / f"sample-{side}.tif", sample)
     _cover(folder / "cover.png", example, restored[0, 0].numpy())
 
-    measured = card.measured_text(facts, parameters=_count(network))
+    measured = card.measured_text(metadata, parameters=_count(network))
     text = (chosen.folder / "documentation.md").read_text(encoding="utf-8")
     (folder / "documentation.md").write_text(f"{text.rstrip()}\n\n{measured}", encoding="utf-8")
     _complete(
         description,
         folder,
-        facts,
+        metadata,
         architecture=architecture,
         arguments=arguments,
         step=step,
@@ -270,32 +228,70 @@ def _furnish(
     return description
 
 
-def _without_a_field(facts: dict[str, Any], network: torch.nn.Module) -> dict[str, Any]:
+def _load(
+    model_file: Path,
+    architecture: str,
+    chosen: Room,
+    trained: TrainedWeights,
+    options: SamplingOptions,
+) -> tuple[nn.Module, Metadata]:
+    """Build the network with the options asked for; return what is to be said of it, too."""
+    metadata = trained.metadata
+    try:
+        arguments = metadata.request.settings.network
+        network = load_network(model_file, architecture, arguments, trained.weights)
+        if options != SamplingOptions():
+            metadata = with_options(metadata, network, options)
+            arguments = metadata.request.settings.network
+            network = load_network(model_file, architecture, arguments, trained.weights)
+    except (RuntimeError, TypeError) as error:
+        raise UserError(
+            f"The weights do not fit {chosen.model_file}: the network has changed since they were "
+            "trained, train again."
+        ) from error
+    except ValueError as error:
+        raise UserError(f"'{chosen.name}' cannot be built like this: {error}.") from error
+    return network, metadata
+
+
+def _divisor(network: nn.Module, chosen: Room) -> int:
+    """Return of what the sides of images are multiples; refuse a network that lacks anything."""
+    if not isinstance(network, RestorationNetwork):
+        raise UserError(
+            f"{chosen.model_file}: the network does not state its `divisor`, of which the sides of "
+            "images are multiples: give it one."
+        )
+    if "std" in chosen.channels() and not states_std(network):
+        raise UserError(
+            f"{chosen.model_file}: rdf.yaml names a channel 'std', and the network has no "
+            "`calibration` for it: give it one."
+        )
+    return network.divisor
+
+
+def _without_a_field(metadata: Metadata, trained: TrainedWeights) -> dict[str, Any]:
     """Return what the zoo has no field for: how the standard deviation was calibrated."""
-    if "calibration" not in facts:
+    if metadata.calibration is None:
         return {}
-    curve = {
-        name: tensor.tolist()
-        for name, tensor in network.get_submodule("calibration").named_buffers()
-    }
-    rounded = {name: [float(f"{std:.6g}") for std in curve[name]] for name in ("knots", "values")}
-    return {"calibration": facts["calibration"] | rounded}
+    curve = {name: trained.weights[f"calibration.{name}"].tolist() for name in ("knots", "values")}
+    rounded = {name: [float(f"{std:.6g}") for std in stds] for name, stds in curve.items()}
+    return {"calibration": asdict(metadata.calibration) | rounded}
 
 
 def _complete(
     description: dict[str, Any],
     folder: Path,
-    facts: dict[str, Any],
+    metadata: Metadata,
     *,
     architecture: str,
-    arguments: dict[str, Any],
+    arguments: Mapping[str, Any],
     step: int,
     halo: int,
     smallest: int,
     parameters: int,
 ) -> None:
     """Add to the room's description what is measured or hashed."""
-    size_um = facts["data"]["pixel_size_um"]
+    size_um = metadata.data.pixel_size_um
     physical = {"unit": "micrometer", "scale": size_um} if size_um else {}
     for tensor, side in (
         (description["inputs"][0], "input"),
@@ -310,7 +306,7 @@ def _complete(
                 reference = {"tensor_id": description["inputs"][0]["id"], "axis_id": axis["id"]}
                 axis |= {"size": reference, "halo": halo} | physical
     description["covers"] = ["cover.png"]
-    torch_version = facts["versions"]["torch"].split("+")[0]
+    torch_version = metadata.versions["torch"].split("+")[0]
     description["weights"] = {
         "pytorch_state_dict": {
             **_file(folder, "state-dict.pt"),
@@ -332,7 +328,7 @@ def _complete(
             "opset_version": ONNX_OPSET,
         },
     }
-    description["config"]["bioimageio"] |= card.training_entries(facts) | {
+    description["config"]["bioimageio"] |= card.training_entries(metadata) | {
         "model_parameter_count": parameters
     }
 
@@ -341,7 +337,7 @@ def _file(folder: Path, name: str) -> dict[str, str]:
     return {"source": name, "sha256": sha256(folder / name)}
 
 
-def _count(network: torch.nn.Module) -> int:
+def _count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 

@@ -1,41 +1,58 @@
 """What a trained network leaves open: how many samples it draws, in how many steps."""
 
-from typing import Any
+from dataclasses import asdict, replace
 
 from torch import nn
 
+from imaging.training_metadata import Metadata, SamplingOptions
 from packages.cli import UserError
+from packages.network_contract import DrawsInSteps, DrawsSamples
 
 
-def with_options(
-    facts: dict[str, Any], network: nn.Module, options: dict[str, int]
-) -> dict[str, Any]:
-    """Return the arguments of a network with other options than it was trained with.
+def with_options(metadata: Metadata, network: nn.Module, options: SamplingOptions) -> Metadata:
+    """Return the metadata of a network with other options than it was trained with.
 
     Parameters
     ----------
-    facts
-        Of the training. Where there are options, they will say with which others its cost and its
-        errors were measured.
+    metadata
+        Of its weights.
     network
         As it was trained.
     options
-        By name.
+        Those that are stated replace its own.
 
     Returns
     -------
-    dict
-        Arguments to build it with.
+    Metadata
+        With other arguments of the network, and with which options its cost and its errors were
+        measured.
 
     Raises
     ------
     UserError
         The network has no such option.
     """
-    arguments: dict[str, Any] = facts["request"]["settings"]["network"]
-    for option in options:
-        if not hasattr(network, option):
-            raise UserError(f"'{facts['room']}' has no {option} to choose: leave --{option} out.")
-    if options:
-        facts.setdefault("measured_with", {name: arguments.get(name) for name in options})
-    return {**arguments, **options}
+    own: dict[str, int] = {}
+    if options.samples is not None:
+        if not isinstance(network, DrawsSamples):
+            raise _absent(metadata, "samples")
+        own["samples"] = network.samples
+    if options.steps is not None:
+        if not isinstance(network, DrawsInSteps):
+            raise _absent(metadata, "steps")
+        own["steps"] = network.steps
+    settings, before = metadata.request.settings, _stated(metadata.measured_with)
+    changed = replace(settings, network=settings.network | _stated(options))
+    return replace(
+        metadata,
+        request=replace(metadata.request, settings=changed),
+        measured_with=SamplingOptions(**own | before),
+    )
+
+
+def _stated(options: SamplingOptions) -> dict[str, int]:
+    return {name: value for name, value in asdict(options).items() if value is not None}
+
+
+def _absent(metadata: Metadata, option: str) -> UserError:
+    return UserError(f"'{metadata.model}' has no {option} to choose: leave --{option} out.")

@@ -17,6 +17,7 @@ from scipy.special import ndtri
 from sklearn.isotonic import IsotonicRegression
 from torch import nn
 
+from packages.network_contract import RestorationNetwork, StatesStd
 from packages.normalise import normalise
 from packages.posterior import KNOTS, Calibration
 from training.data import Array, Pair
@@ -47,7 +48,7 @@ class Errors:
 
 
 @torch.no_grad()
-def collect_errors(network: nn.Module, pairs: Sequence[Pair]) -> Errors:
+def collect_errors(network: RestorationNetwork, pairs: Sequence[Pair]) -> Errors:
     """Restore images as a user of the package will, and compare with their truth.
 
     Parameters
@@ -63,12 +64,11 @@ def collect_errors(network: nn.Module, pairs: Sequence[Pair]) -> Errors:
         Of all pixels.
     """
     device = next(network.parameters()).device
-    divisor = int(getattr(network, "divisor", 1))
     stds: list[NDArray[np.float64]] = []
     errors: list[NDArray[np.float64]] = []
     for pair in pairs:
         rows, columns = (min(side, _LONGEST_PX) for side in pair.target.shape)
-        image = _filled(normalise(pair.input)[:rows, :columns], divisor)
+        image = _filled(normalise(pair.input)[:rows, :columns], network.divisor)
         given = network(torch.from_numpy(image)[None, None].to(device)).double().cpu().numpy()
         mean, std = given[0, :2, :rows, :columns]
         stds.append(std.ravel())
@@ -77,14 +77,14 @@ def collect_errors(network: nn.Module, pairs: Sequence[Pair]) -> Errors:
 
 
 def calibrate(
-    network: nn.Module, calibration: Sequence[Pair], validation: Sequence[Pair]
+    network: StatesStd, calibration: Sequence[Pair], validation: Sequence[Pair]
 ) -> dict[str, Any]:
     """Fit the network's calibration in place, and measure it on other images.
 
     Parameters
     ----------
     network
-        With a module `calibration`, which is fitted.
+        Whose calibration is fitted.
     calibration
         Images to fit on.
     validation
@@ -98,7 +98,7 @@ def calibrate(
         these are not 0.67, 1.64 and 1.96. ``before``, ``linear`` and ``after``: what `scores`
         returns on the validation images. ``images`` of both kinds.
     """
-    module = network.get_submodule("calibration")
+    module = network.calibration
     module.load_state_dict(Calibration().state_dict())
     seen, unseen = collect_errors(network, calibration), collect_errors(network, validation)
     knots, values = fit_isotonic(seen)

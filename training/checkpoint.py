@@ -1,29 +1,11 @@
-"""Checkpoints: tensors and plain values in a file, written whole and read without running code."""
+"""Checkpoints: what an interrupted training goes on from."""
 
-import io
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from packages.cli import UserError
-from packages.files import replacing
-
-
-def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors and plain values, whole or not at all.
-
-    Parameters
-    ----------
-    path
-        What was there is replaced.
-    content
-        By name.
-    """
-    stream = io.BytesIO()
-    torch.save(content, stream)  # into a file, it would report a full disk as a fault of its own
-    with replacing(path) as temporary:
-        temporary.write_bytes(stream.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -32,7 +14,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Parameters
     ----------
     path
-        Written by `save_checkpoint`.
+        Written by `imaging.tensors.write_tensors`.
 
     Returns
     -------

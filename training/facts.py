@@ -4,32 +4,34 @@ import platform
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from imaging.training_metadata import InferenceCost, Metadata, Reached, Request, TrainingData
 from packages import __version__, images
 from packages.datasets import Dataset
 from packages.measure import Measure
 from training.data import Batch, Pair
 from training.loop import State
-from training.recipe import Recipe
+from training.recipe import N, Recipe
 
 _EXAMPLE_PX = 256
 _COST_PX = 256
 _LIBRARIES = ("torch", "numpy", "lightning-fabric")
 
 
-def collect_facts(
-    recipe: Recipe,
-    request: dict[str, Any],
+def collect_metadata(
+    recipe: Recipe[N],
+    request: Request,
     dataset: Dataset,
-    counts: dict[str, int],
-    state: State,
+    state: State[N],
     device: torch.device,
-) -> dict[str, Any]:
+    *,
+    training_images: int,
+    calibration_images: int,
+) -> Metadata:
     """Collect how weights are made, for the model card of their package.
 
     Parameters
@@ -40,27 +42,40 @@ def collect_facts(
         What was asked for.
     dataset
         What it is trained on.
-    counts
-        How many images each part gives, by what they are.
     state
-        The network, whose speed is measured.
+        The network, whose speed is measured, and what it has reached.
     device
         Where it is trained.
+    training_images, calibration_images
+        How many images each part gives.
 
     Returns
     -------
-    dict
-        Plain values.
+    Metadata
+        Of weights that are not calibrated.
     """
-    return {
-        "room": recipe.room,
-        "request": request,
-        "loss": recipe.loss_name,
-        "data": _data_facts(dataset) | counts,
-        "versions": versions(),
-        "device": _device_name(device),
-        "inference": _inference_cost(state.average, device),
-    }
+    return Metadata(
+        model=recipe.room,
+        request=request,
+        loss=recipe.loss_name,
+        data=TrainingData(
+            name=dataset.name,
+            description=dataset.facts.description or "",
+            pixel_size_um=find_pixel_size_um(dataset),
+            provenance=dataset.facts.provenance,
+            training_images=training_images,
+            calibration_images=calibration_images,
+        ),
+        versions=versions(),
+        device=_device_name(device),
+        inference=_inference_cost(state.average, device),
+        reached=reached_by(state),
+    )
+
+
+def reached_by(state: State[N]) -> Reached:
+    """Return what a training has come to, without errors."""
+    return Reached(state.step, round(state.seconds, 1), state.best_loss)
 
 
 def versions() -> dict[str, str]:
@@ -135,15 +150,6 @@ def find_pixel_size_um(dataset: Dataset) -> float | None:
     return stated.get("x")
 
 
-def _data_facts(dataset: Dataset) -> dict[str, Any]:
-    return {
-        "name": dataset.name,
-        "description": dataset.facts.description or "",
-        "pixel_size_um": find_pixel_size_um(dataset),
-        "provenance": dict(dataset.facts.provenance),
-    }
-
-
 def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
@@ -151,7 +157,7 @@ def _device_name(device: torch.device) -> str:
 
 
 @torch.no_grad()
-def _inference_cost(network: nn.Module, device: torch.device) -> dict[str, Any]:
+def _inference_cost(network: nn.Module, device: torch.device) -> InferenceCost:
     """Measure a window of the size that images are usually restored in, after one to warm up.
 
     Attention over a whole megapixel would fit into no memory.
@@ -161,8 +167,8 @@ def _inference_cost(network: nn.Module, device: torch.device) -> dict[str, Any]:
     network(image)
     with Measure(device) as cost:
         network(image)
-    return {
-        "seconds_per_megapixel": round(windows * cost.seconds, 4),
-        "peak_mib_per_megapixel": round(windows * cost.peak_mib, 1),
-        "device": _device_name(device),
-    }
+    return InferenceCost(
+        seconds_per_megapixel=round(windows * cost.seconds, 4),
+        peak_mib_per_megapixel=round(windows * cost.peak_mib, 1),
+        device=_device_name(device),
+    )

@@ -8,17 +8,18 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from imaging.training_metadata import Settings
 from packages.cli import UserError
 from packages.files import replacing
 from training.data import Batch, Patches
-from training.recipe import Recipe, Settings
+from training.recipe import N, Recipe
 
 MARKS = 50  # how often a training is validated, logged and saved
 _MEASURED = 4  # crops on which a recipe measures what it wants
@@ -46,7 +47,7 @@ class Budget:
 
 
 @dataclass
-class State:
+class State(Generic[N]):
     """What a training has come to: all that a resumed run needs.
 
     Attributes
@@ -59,9 +60,9 @@ class State:
         Lowest calibration loss of the average so far.
     """
 
-    network: nn.Module
+    network: N
     optimizer: torch.optim.Optimizer
-    average: nn.Module
+    average: N
     step: int = 0
     seconds: float = 0.0
     best_loss: float = math.inf
@@ -114,7 +115,7 @@ class Log:
             stream.write(json.dumps(entry) + "\n")
 
 
-def start(recipe: Recipe, settings: Settings, *, seed: int, fabric: Fabric) -> State:
+def start(recipe: Recipe[N], settings: Settings, *, seed: int, fabric: Fabric) -> State[N]:
     """Build an untrained network and its optimiser on the fabric's device.
 
     Parameters
@@ -182,18 +183,18 @@ def update_average(average: nn.Module, network: nn.Module, *, step: int, decay: 
 
 
 def train(
-    recipe: Recipe,
+    recipe: Recipe[N],
     settings: Settings,
-    state: State,
+    state: State[N],
     patches: Patches,
     fixed: Batch,
     *,
     budget: Budget,
     fabric: Fabric,
     log: Log,
-    on_step: Callable[[State, float], None],
-    on_mark: Callable[[State, bool], None],
-) -> State:
+    on_step: Callable[[State[N], float], None],
+    on_mark: Callable[[State[N], bool], None],
+) -> State[N]:
     """Train until the budget is spent.
 
     Parameters
@@ -227,7 +228,8 @@ def train(
     UserError
         The loss is no longer a number.
     """
-    # The state keeps the bare modules; the fabric's wrappers share their weights.
+    # The state keeps the bare modules; the fabric's wrappers share their weights. A loss is given
+    # the bare one: the wrapper's mixed precision would reach calls of forward alone.
     network, optimizer = fabric.setup(state.network, state.optimizer)
     fixed = _to_device(fixed, fabric)
     batches = _on_device(patches.batches(state.step), fabric)
@@ -244,7 +246,8 @@ def train(
         rate = learning_rate(settings, progress)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = recipe.loss(network, batch.input, batch.target)
+        with fabric.autocast():
+            loss = recipe.loss(state.network, batch.input, batch.target)
         optimizer.zero_grad()
         fabric.backward(loss)
         # A gradient that is no number shows in the loss at the next mark; asking here would wait
@@ -289,7 +292,7 @@ def train(
 
 
 @torch.no_grad()
-def validate(recipe: Recipe, network: nn.Module, fixed: Batch) -> float:
+def validate(recipe: Recipe[N], network: N, fixed: Batch) -> float:
     """Return the recipe's loss on fixed crops.
 
     Parameters
@@ -311,7 +314,7 @@ def validate(recipe: Recipe, network: nn.Module, fixed: Batch) -> float:
 
 
 @torch.no_grad()
-def measured(recipe: Recipe, network: nn.Module, fixed: Batch) -> dict[str, float]:
+def measured(recipe: Recipe[N], network: N, fixed: Batch) -> dict[str, float]:
     """Return what the recipe measures beside its loss, on a few of the fixed crops."""
     with same_randomness():
         return recipe.measure(network, fixed.input[:_MEASURED], fixed.target[:_MEASURED])

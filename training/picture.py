@@ -7,12 +7,11 @@ import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from torch import nn
 
 from packages.files import replacing
 from training.data import Batch
 from training.loop import same_randomness
-from training.recipe import Recipe
+from training.recipe import N, Recipe
 
 _CROPS = 4
 _IMAGES = ("input", "mean", "sample", "truth")
@@ -21,8 +20,8 @@ _IMAGES = ("input", "mean", "sample", "truth")
 @torch.no_grad()
 def draw(
     path: Path,
-    recipe: Recipe,
-    network: nn.Module,
+    recipe: Recipe[N],
+    network: N,
     entries: Sequence[dict[str, float]],
     fixed: Batch,
     channels: Sequence[str],

@@ -1,17 +1,20 @@
 """Calibrate the standard deviation of trained weights, or calibrate it again on other data."""
 
 import importlib
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
+from imaging.trained_weights import TrainedWeights
+from imaging.training_metadata import CalibrationResult, SamplingOptions
 from packages.cli import UserError, console
 from packages.datasets import open_dataset
 from packages.files import sha256
+from packages.network_contract import StatesStd, states_std
 from packages.options import with_options
 from training.calibration import calibrate
-from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data import Pair, load_pairs, split_items
 from training.recipe import Recipe
 
@@ -55,30 +58,34 @@ def recalibrate(
         Weights without a standard deviation, a number of samples or steps that the model cannot
         do, unusable data, or a file that exists.
     """
-    file = weights / "weights.pt" if weights.is_dir() else weights
-    if not file.exists():
-        raise UserError(f"{file} does not exist: give a run folder, or the weights.pt in it.")
     if out.exists():
         raise UserError(f"{out} exists: choose another name, so that no weights are lost.")
-    trained = load_checkpoint(file)
-    options = {"samples": samples, "steps": steps}
-    network = _network(file, trained, {k: v for k, v in options.items() if v is not None})
+    trained = TrainedWeights.read(weights)
+    network, trained = _network(weights, trained, SamplingOptions(samples, steps))
     dataset = open_dataset(data)
     parts = split_items(dataset)
-    stated = {"data": dataset.name, "data_sha256": sha256(data)}
-    calibration, validation = load_pairs(parts["calibration"]), load_pairs(parts["validation"])
-    calibrate_weights(out, trained, network, calibration, validation, stated)
+    calibrate_weights(
+        out,
+        trained,
+        network,
+        load_pairs(parts["calibration"]),
+        load_pairs(parts["validation"]),
+        data=dataset.name,
+        data_sha256=sha256(data),
+    )
     console.print(f"Made {out}", soft_wrap=True)
     return out
 
 
 def calibrate_weights(
     out: Path,
-    trained: dict[str, Any],
-    network: nn.Module,
-    calibration: list[Pair],
-    validation: list[Pair],
-    stated: dict[str, str],
+    trained: TrainedWeights,
+    network: StatesStd,
+    calibration: Sequence[Pair],
+    validation: Sequence[Pair],
+    *,
+    data: str,
+    data_sha256: str,
 ) -> None:
     """Calibrate weights, write them and say what it brought.
 
@@ -87,47 +94,60 @@ def calibrate_weights(
     out
         File to write.
     trained
-        Content of a `weights.pt`.
+        The weights; they stay as they are.
     network
-        That holds these weights.
+        That holds them; it is calibrated in place.
     calibration, validation
         Images to fit on, and others to compare before and after on.
-    stated
+    data, data_sha256
         Name and hash of their dataset, for the model card.
     """
     with console.status("Calibrating the standard deviation"):
-        found: dict[str, Any] = calibrate(network, calibration, validation) | stated
-    weights = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
-    facts = trained["facts"] | {"calibration": found}
-    save_checkpoint(out, trained | {"weights": weights, "facts": facts})
+        measured = calibrate(network, calibration, validation)
+    found = CalibrationResult(**measured, data=data, data_sha256=data_sha256)
+    fitted = {
+        f"calibration.{name}": tensor.cpu()
+        for name, tensor in network.calibration.state_dict().items()
+    }
+    metadata = replace(trained.metadata, calibration=found)
+    TrainedWeights(trained.weights | fitted, metadata, trained.example).write(out)
     covered = " and ".join(
-        f"{found[when]['coverage_0.9']:.1%} {when} calibration" for when in ("before", "after")
+        f"{scores['coverage_0.9']:.1%} {when} calibration"
+        for scores, when in ((found.before, "before"), (found.after, "after"))
     )
     console.print(
-        f"90 % intervals cover {covered}, on {found['images']['validation']} validation images.",
+        f"90 % intervals cover {covered}, on {found.images.validation} validation images.",
         soft_wrap=True,
     )
 
 
-def _network(file: Path, trained: dict[str, Any], options: dict[str, int]) -> nn.Module:
-    """Build the network of trained weights; options replace its arguments, there too."""
+def _network(
+    weights: Path, trained: TrainedWeights, options: SamplingOptions
+) -> tuple[StatesStd, TrainedWeights]:
+    """Build the network of trained weights with the options asked for, which enter its metadata."""
+    model = trained.metadata.model
     try:
-        facts = trained["facts"]
-        recipe: Recipe = importlib.import_module(f"training.recipes.{facts['room']}").RECIPE
-        arguments: dict[str, Any] = facts["request"]["settings"]["network"]
-        network = recipe.architecture(**arguments)
-        network.load_state_dict(trained["weights"])
+        network = _build(trained)
+        if options != SamplingOptions():
+            metadata = with_options(trained.metadata, network, options)
+            trained = replace(trained, metadata=metadata)
+            network = _build(trained)
     except (ImportError, LookupError, TypeError, RuntimeError) as error:
         raise UserError(
-            f"{file} is not weights made by a training of this version: train again."
+            f"{weights} is not weights made by a training of this version: train again."
         ) from error
-    if not hasattr(network, "calibration"):
-        raise UserError(f"{file} holds weights of '{facts['room']}', which states no uncertainty.")
-    if options:
-        arguments |= with_options(facts, network, options)
-        try:
-            network = recipe.architecture(**arguments)
-        except ValueError as error:
-            raise UserError(f"'{facts['room']}' cannot be built like this: {error}.") from error
-        network.load_state_dict(trained["weights"])
+    except ValueError as error:
+        raise UserError(f"'{model}' cannot be built like this: {error}.") from error
+    if not states_std(network):
+        raise UserError(f"{weights} holds weights of '{model}', which states no uncertainty.")
+    return network, trained
+
+
+def _build(trained: TrainedWeights) -> nn.Module:
+    """Build the network that the recipe of trained weights names, in evaluation mode."""
+    recipe: Recipe[nn.Module] = importlib.import_module(
+        f"training.recipes.{trained.metadata.model}"
+    ).RECIPE
+    network = recipe.architecture(**trained.metadata.request.settings.network)
+    network.load_state_dict(trained.weights)
     return network.eval()

@@ -8,17 +8,16 @@
       progress.png  the losses, and crops of input, restored and truth
       last.pt       everything a resumed training needs
       best.pt       the same at the lowest calibration loss
-      weights.pt    the best averaged weights with their facts: what `packages build` takes
+      weights.pt    the best averaged weights with their metadata: what `packages build` takes
 """
 
-import json
 import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,51 +25,42 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
+from imaging.tensors import write_tensors
+from imaging.trained_weights import FILE_NAME, Example, TrainedWeights
+from imaging.training_metadata import Request, Settings
 from packages.cli import UserError, console, progress
 from packages.datasets import Dataset, open_dataset
-from packages.files import sha256, write_json
+from packages.files import sha256
+from packages.network_contract import states_std
 from packages.rooms import room
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training.checkpoint import load_checkpoint
 from training.data import Pair, Patches, load_pairs, split_items
 from training.degrade import FreshPatches
 from training.facts import (
-    collect_facts,
+    collect_metadata,
     cut_example,
     find_pixel_size_um,
     mean_absolute_errors,
+    reached_by,
     versions,
 )
 from training.loop import Budget, Log, State, start, train
 from training.picture import draw
 from training.recalibration import calibrate_weights
-from training.recipe import Recipe, Settings
+from training.recipe import N, Recipe
+from training.run_record import TrainingRun
 from training.simulation.dataset import simulate
 from training.simulation.microscope import Microscope, read_microscope
 
+_RUN = "run.json"
 _FIXED_CROPS = 32
 _CALIBRATED = 64  # images of each part on which the standard deviation is calibrated and judged
 _EXAMPLES = 16  # validation images among which the package's test image is chosen
 _PICTURE_EVERY_S = 60.0
 
 
-@dataclass(frozen=True)
-class Request:
-    """What was asked for: a run folder holds one of it."""
-
-    recipe: str
-    preset: str
-    settings: dict[str, Any]
-    seed: int
-    steps: int
-    minutes: float | None
-    data: str
-    data_sha256: str
-    microscope: str | None
-    """Hash of the file of the microscope that degrades anew; "default"; none for frozen pairs."""
-
-
 def run(
-    recipe: Recipe,
+    recipe: Recipe[N],
     *,
     data: Path | None,
     out: Path,
@@ -117,10 +107,10 @@ def run(
     KeyboardInterrupt
         After saving, when the user interrupts.
     """
-    settings = _settings(recipe, preset, steps, minutes)
+    settings = _settings(recipe.presets, preset, steps, minutes)
     if seed < 0:
         raise UserError(f"--seed {seed} is negative: give a whole number from 0.")
-    if resume and not (out / "run.json").exists():
+    if resume and not (out / _RUN).exists():
         raise UserError(f"{out} holds no training to resume: leave --resume out to start one.")
     recorder, recorder_file, recorder_name = _recorder(microscope)
     data = data or simulate(out / "data", seed=seed, microscope=recorder_file)
@@ -136,7 +126,7 @@ def run(
     request = Request(
         recipe=recipe.room,
         preset=preset,
-        settings=_plain(settings),
+        settings=settings,
         seed=seed,
         steps=steps or settings.steps,
         minutes=minutes,
@@ -157,7 +147,7 @@ def run(
     example = cut_example(load_pairs(parts["validation"][:_EXAMPLES]))
 
     # Only now: data that cannot be used leave no folder behind.
-    write_json(out / "run.json", {"request": asdict(request), "versions": versions()})
+    TrainingRun(request, versions()).write(out / _RUN)
     state = start(recipe, settings, seed=seed, fabric=fabric)
     log = Log(out / "log.jsonl")
     if (out / "last.pt").exists():
@@ -166,33 +156,28 @@ def run(
     log.resume(state.step)
     if not log.entries and budget.progress(state.step, state.seconds) >= 1:
         raise UserError(f"{out} has already done {state.step} steps: ask for a longer training.")
-    counts = {"training_images": len(training), "calibration_images": len(calibration)}
-    facts = collect_facts(recipe, asdict(request), dataset, counts, state, fabric.device)
+    metadata = collect_metadata(
+        recipe,
+        request,
+        dataset,
+        state,
+        fabric.device,
+        training_images=len(training),
+        calibration_images=len(calibration),
+    )
+    given = Example(torch.from_numpy(example.input), torch.from_numpy(example.target))
     channels = room(recipe.room).channels()
     drawn_at = time.monotonic()
 
-    def save(state: State, is_best: bool) -> None:
+    def save(state: State[N], is_best: bool) -> None:
         nonlocal drawn_at
         if is_best:
-            save_checkpoint(out / "best.pt", state.to_dict())
-            reached = {
-                "steps": state.step,
-                "seconds": round(state.seconds, 1),
-                "calibration_loss": state.best_loss,
-            }
-            save_checkpoint(
-                out / "weights.pt",
-                {
-                    "weights": {k: v.cpu() for k, v in state.average.state_dict().items()},
-                    "facts": facts | {"reached": reached},
-                    "example": {
-                        "input": torch.from_numpy(example.input),
-                        "target": torch.from_numpy(example.target),
-                    },
-                },
-            )
+            write_tensors(out / "best.pt", state.to_dict())
+            weights = {name: tensor.cpu() for name, tensor in state.average.state_dict().items()}
+            reached = replace(metadata, reached=reached_by(state))
+            TrainedWeights(weights, reached, given).write(out / FILE_NAME)
         # Last: a run killed before resumes earlier, and makes the others again.
-        save_checkpoint(out / "last.pt", state.to_dict())
+        write_tensors(out / "last.pt", state.to_dict())
         if time.monotonic() - drawn_at > _PICTURE_EVERY_S:
             draw(out / "progress.png", recipe, state.average, log.entries, fixed, channels)
             drawn_at = time.monotonic()
@@ -200,10 +185,10 @@ def run(
     with progress() as bars, _interrupt_between_steps() as interrupted:
         bar = bars.add_task("", total=1.0)
 
-        def after_step(state: State, done: float) -> None:
+        def after_step(state: State[N], done: float) -> None:
             bars.update(bar, completed=done, description=f"Training, step {state.step}")
             if interrupted():
-                save_checkpoint(out / "last.pt", state.to_dict())
+                write_tensors(out / "last.pt", state.to_dict())
                 raise KeyboardInterrupt
 
         train(
@@ -223,29 +208,32 @@ def run(
         [e["waiting_for_data"] for e in log.entries],
         weights=np.diff([0.0, *(e["seconds"] for e in log.entries)]),
     )
-    best = load_checkpoint(out / "weights.pt")
-    state.average.load_state_dict(best["weights"])
-    reached: dict[str, float] = best["facts"]["reached"]
-    if "error_restored" not in reached:  # once: a posterior's mean takes long
-        reached |= mean_absolute_errors(state.average, fixed)
-        save_checkpoint(out / "weights.pt", best)
-    if hasattr(state.average, "calibration") and "calibration" not in best["facts"]:
+    best = TrainedWeights.read(out)
+    network = state.average
+    network.load_state_dict(best.weights)
+    reached = best.metadata.reached
+    if reached.error_restored is None:  # once: a posterior's mean takes long
+        reached = replace(reached, **mean_absolute_errors(network, fixed))
+        best = replace(best, metadata=replace(best.metadata, reached=reached))
+        best.write(out / FILE_NAME)
+    if best.metadata.calibration is None and states_std(network):
         calibrate_weights(
-            out / "weights.pt",
+            out / FILE_NAME,
             best,
-            state.average,
+            network,
             calibration[:_CALIBRATED],
             load_pairs(parts["validation"][:_CALIBRATED]),
-            {"data": dataset.name, "data_sha256": request.data_sha256},
+            data=dataset.name,
+            data_sha256=request.data_sha256,
         )
     console.print(
         f"Trained {recipe.room} for {state.step} steps in {state.seconds / 60:.1f} min "
         f"({waiting:.1%} of it waiting for data). Mean absolute error on calibration crops "
-        f"{reached['error_restored']:.4f}, before restoration {reached['error_input']:.4f}. "
-        f"Made {out / 'weights.pt'}",
+        f"{reached.error_restored:.4f}, before restoration {reached.error_input:.4f}. "
+        f"Made {out / FILE_NAME}",
         soft_wrap=True,
     )
-    return out / "weights.pt"
+    return out / FILE_NAME
 
 
 def _recorder(microscope: Path | None) -> tuple[Microscope | None, Path | None, str | None]:
@@ -294,12 +282,11 @@ def precision() -> Any:
 
 def _refuse_another(out: Path, request: Request, *, resume: bool) -> None:
     """Make sure that the run folder is free, or holds this very request."""
-    file = out / "run.json"
-    asked = json.loads(json.dumps(asdict(request)))
+    file, asked = out / _RUN, asdict(request)
     if file.exists():
-        held = json.loads(file.read_text(encoding="utf-8"))["request"]
+        held = asdict(TrainingRun.read(file).request)
         lengths = {"steps", "minutes"} if resume else set[str]()
-        differing = [k for k in asked if k not in lengths and asked[k] != held.get(k)]
+        differing = [k for k in asked if k not in lengths and asked[k] != held[k]]
         if differing:
             raise UserError(
                 f"{out} holds another training (it differs in {', '.join(differing)}): "
@@ -313,20 +300,16 @@ def _refuse_another(out: Path, request: Request, *, resume: bool) -> None:
             )
 
 
-def _settings(recipe: Recipe, preset: str, steps: int | None, minutes: float | None) -> Settings:
-    if preset not in recipe.presets:
-        raise UserError(
-            f"There is no preset '{preset}': choose one of {', '.join(recipe.presets)}."
-        )
+def _settings(
+    presets: Mapping[str, Settings], preset: str, steps: int | None, minutes: float | None
+) -> Settings:
+    if preset not in presets:
+        raise UserError(f"There is no preset '{preset}': choose one of {', '.join(presets)}.")
     if steps is not None and minutes is not None:
         raise UserError("Give --steps or --minutes, not both.")
     if (steps is not None and steps < 1) or (minutes is not None and not 0 < minutes < math.inf):
         raise UserError("A training needs at least one step, or more than 0 minutes.")
-    return recipe.presets[preset]
-
-
-def _plain(settings: Settings) -> dict[str, Any]:
-    return {k: dict(v) if k == "network" else v for k, v in vars(settings).items()}
+    return presets[preset]
 
 
 @contextmanager

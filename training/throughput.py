@@ -16,6 +16,7 @@ import torch
 from cyclopts import App
 from lightning_fabric import Fabric
 
+from packages.care.model import UNet
 from packages.cli import console
 from packages.cli import run as run_app
 from packages.datasets import Item, open_dataset
@@ -63,7 +64,7 @@ def compare(data: Path, /, *, rounds: int = 5, preset: str = "small") -> None:
     fixed = patches_of(parts["calibration"], _CROPS).batch(0)
     fabric = Fabric(accelerator="auto", devices=1, precision=precision())
     state = start(RECIPE, settings, seed=0, fabric=fabric)
-    network = fabric.setup(start(RECIPE, settings, seed=0, fabric=fabric).network)
+    network = start(RECIPE, settings, seed=0, fabric=fabric).network
     batches = [
         tuple(
             t.to(fabric.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -80,14 +81,16 @@ def compare(data: Path, /, *, rounds: int = 5, preset: str = "small") -> None:
         begin = time.perf_counter()
         for image, target in batches:
             network.zero_grad()
-            fabric.backward(RECIPE.loss(network, image, target))
+            with fabric.autocast():
+                loss = RECIPE.loss(network, image, target)
+            fabric.backward(loss)
         wait()
         return steps / (time.perf_counter() - begin)
 
     def loop(folder: Path) -> float:
         end = state.step + steps
 
-        def stop(state: State, _done: float) -> None:
+        def stop(state: State[UNet], _done: float) -> None:
             if state.step == end:
                 raise _TurnOverError
 
@@ -151,7 +154,7 @@ def fresh(data: Path, /, *, rounds: int = 15, batch_size: int = 16, preset: str 
     )
     fabric = Fabric(accelerator="auto", devices=1, precision=precision())
     state = start(RECIPE, settings, seed=0, fabric=fabric)
-    network, optimizer = fabric.setup(state.network, state.optimizer)
+    _, optimizer = fabric.setup(state.network, state.optimizer)
     ratios: list[float] = []
     for number in range(rounds + 1):
         begin = time.perf_counter()
@@ -160,7 +163,9 @@ def fresh(data: Path, /, *, rounds: int = 15, batch_size: int = 16, preset: str 
         image, target = batch.input.to(fabric.device), batch.target.to(fabric.device)
         begin = time.perf_counter()
         optimizer.zero_grad()
-        fabric.backward(RECIPE.loss(network, image, target))
+        with fabric.autocast():
+            loss = RECIPE.loss(state.network, image, target)
+        fabric.backward(loss)
         optimizer.step()
         if fabric.device.type == "cuda":
             torch.cuda.synchronize()

@@ -1,6 +1,6 @@
 import shutil
 import zipfile
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from imaging.trained_weights import TrainedWeights
 from packages import build as build_module
 from packages import images
 from packages.build import build, statable_halo
@@ -21,6 +22,7 @@ from packages.cli import UserError
 from packages.export import measure_halo, save_state_dict, save_torchscript
 from packages.package import open_package
 from packages.rooms import room, rooms
+from tests.trained import trained_weights
 
 NETWORK: dict[str, Any] = {"depth": 1, "filters": 8, "kernel_size": 3, "coarsen": 4}
 
@@ -29,62 +31,9 @@ NETWORK: dict[str, Any] = {"depth": 1, "filters": 8, "kernel_size": 3, "coarsen"
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights as training writes them, of a network too small to restore anything."""
     torch.manual_seed(0)
-    rng = np.random.default_rng(0)
     file = tmp_path_factory.mktemp("run") / "weights.pt"
-    torch.save(trained_content(UNet(**NETWORK), rng), file)
+    trained_weights(UNet(**NETWORK), "care", NETWORK).write(file)
     return file
-
-
-def trained_content(network: nn.Module, rng: np.random.Generator) -> dict[str, Any]:
-    return {
-        "weights": network.state_dict(),
-        "example": {
-            "input": torch.from_numpy(rng.random((70, 90), dtype=np.float32) * 500),
-            "target": torch.from_numpy(rng.random((70, 90), dtype=np.float32)),
-        },
-        "facts": {
-            "room": "care",
-            "request": {
-                "recipe": "care",
-                "seed": 0,
-                "steps": 12,
-                "minutes": None,
-                "data_sha256": "0" * 64,
-                "settings": {
-                    "network": NETWORK,
-                    "batch_size": 2,
-                    "patch_px": 32,
-                    "learning_rate": 1e-3,
-                    "warmup": 0.02,
-                    "clip_norm": 1.0,
-                    "ema_decay": 0.999,
-                },
-            },
-            "loss": "mean absolute error",
-            "data": {
-                "name": "noise",
-                "description": "",
-                "pixel_size_um": 0.08,
-                "provenance": {"seed": 3},
-                "training_images": 4,
-                "calibration_images": 1,
-            },
-            "versions": {"torch": "2.13.0+cpu"},
-            "device": "test CPU",
-            "inference": {
-                "seconds_per_megapixel": 0.25,
-                "peak_mib_per_megapixel": 60.0,
-                "device": "test CPU",
-            },
-            "reached": {
-                "steps": 12,
-                "seconds": 3.5,
-                "calibration_loss": 0.1,
-                "error_restored": 0.1234,
-                "error_input": 0.4321,
-            },
-        },
-    }
 
 
 @pytest.fixture(scope="module")
@@ -191,9 +140,9 @@ def test_a_network_without_end_has_no_halo() -> None:
 
 
 def test_a_checkpoint_of_another_room_is_refused(checkpoint: Path, tmp_path: Path) -> None:
-    content = torch.load(checkpoint, weights_only=True)
-    content["facts"]["room"] = "hdn"
-    torch.save(content, tmp_path / "weights.pt")
+    trained = TrainedWeights.read(checkpoint)
+    other = replace(trained, metadata=replace(trained.metadata, model="hdn"))
+    other.write(tmp_path / "weights.pt")
     with pytest.raises(UserError, match="weights of 'hdn', not of 'care'"):
         build("care", checkpoint=tmp_path / "weights.pt", out=tmp_path / "x.zip")
     assert not (tmp_path / "x.zip").exists()
@@ -227,23 +176,10 @@ def test_a_title_the_zoo_refuses_is_refused(tmp_path: Path, title: str) -> None:
 
 
 def test_weights_of_another_network_are_refused(checkpoint: Path, tmp_path: Path) -> None:
-    content = torch.load(checkpoint, weights_only=True)
-    content["facts"]["request"]["settings"]["network"]["filters"] = 16
-    torch.save(content, tmp_path / "weights.pt")
+    weights = TrainedWeights.read(checkpoint).weights
+    trained = trained_weights(UNet(**NETWORK), "care", NETWORK | {"filters": 16})
+    replace(trained, weights=weights).write(tmp_path / "weights.pt")
     with pytest.raises(UserError, match="do not fit"):
-        build("care", checkpoint=tmp_path, out=tmp_path / "x.zip")
-
-
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut"])
-def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "weights.pt").write_bytes(content)
-    with pytest.raises(UserError, match="not weights made by a training"):
-        build("care", checkpoint=tmp_path / "weights.pt", out=tmp_path / "x.zip")
-
-
-def test_a_checkpoint_that_runs_code_is_refused(tmp_path: Path) -> None:
-    torch.save({"facts": {"room": "care"}, "weights": UNet(filters=4)}, tmp_path / "weights.pt")
-    with pytest.raises(UserError, match="not weights made by a training"):
         build("care", checkpoint=tmp_path, out=tmp_path / "x.zip")
 
 
@@ -265,23 +201,45 @@ def test_every_room_has_what_a_package_needs(name: str) -> None:
     assert room(name).description()["format_version"] == "0.5.9"
 
 
+def test_a_damaged_checkpoint_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    content = torch.load(checkpoint, weights_only=True)
+    torch.save(content | {"weights": {"w": torch.tensor([float("nan")])}}, tmp_path / "weights.pt")
+    with pytest.raises(UserError, match="NaN or infinite weights"):
+        build("care", checkpoint=tmp_path, out=tmp_path / "o.zip")
+
+
+class Bare(nn.Module):
+    """A network that says nothing of itself."""
+
+    def __init__(self, channels: int = 1) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.channels = channels
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return image.repeat(1, self.channels, 1, 1)
+
+
+class Divided(Bare):
+    divisor = 16
+
+
 @pytest.mark.parametrize(
-    ("damage", "message"),
+    ("network", "model", "sentence"),
     [
-        (lambda content: torch.zeros(3), "not weights made by"),
-        (lambda content: content | {"facts": {"room": "care"}}, "not weights made by"),
-        (
-            lambda content: content | {"weights": {"w": torch.tensor([float("nan")])}},
-            "NaN or infinite weights",
-        ),
+        (Bare(), "care", r"care.model\.py: the network does not state its `divisor`"),
+        (Divided(3), "hdn", r"names a channel 'std', and the network has no `calibration`"),
+        (Divided(2), "care", r"gives 2 channel\(s\), and rdf\.yaml names 1 \(mean\)"),
     ],
 )
-def test_a_damaged_checkpoint_is_refused(
-    checkpoint: Path, tmp_path: Path, damage: Callable[[Any], Any], message: str
+def test_a_network_that_breaks_its_contract_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: Bare, model: str, sentence: str
 ) -> None:
-    torch.save(damage(torch.load(checkpoint, weights_only=True)), tmp_path / "weights.pt")
-    with pytest.raises(UserError, match=message):
-        build("care", checkpoint=tmp_path, out=tmp_path / "o.zip")
+    monkeypatch.setattr(build_module, "load_network", lambda *_: network)
+    trained_weights(network, model, {}).write(tmp_path / "weights.pt")
+    with pytest.raises(UserError, match=sentence):
+        build(model, checkpoint=tmp_path, out=tmp_path / "o.zip")
+    assert not (tmp_path / "o.zip").exists()
 
 
 @given(st.integers(1, 40), st.floats(0.001, 10))

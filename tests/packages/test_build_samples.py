@@ -1,6 +1,7 @@
 """Packages of models that state a standard deviation: what `build` adds for them."""
 
 import zipfile
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 import yaml
 
+from imaging.trained_weights import TrainedWeights
 from packages.build import build
 from packages.care_ensemble.model import CareEnsemble
 from packages.cli import UserError
@@ -17,8 +19,7 @@ from packages.hazematching.model import hazematching
 from packages.hdn.model import HDN
 from packages.package import open_package
 from packages.posterior import KNOTS
-
-from .test_build import trained_content
+from tests.trained import CALIBRATION, trained_weights
 
 TINY: dict[str, dict[str, Any]] = {
     "care_ensemble": {"members": 2, "depth": 1, "filters": 4},
@@ -37,25 +38,13 @@ NETWORKS: dict[str, Any] = {
     "hdn": HDN,
     "hazematching": hazematching,
 }
-BEFORE = {"coverage_0.5": 0.4, "coverage_0.9": 0.8, "coverage_0.95": 0.85, "nll": -1.0, "ence": 0.5}
-AFTER = {"coverage_0.5": 0.5, "coverage_0.9": 0.9, "coverage_0.95": 0.95, "nll": -2.0, "ence": 0.1}
-CALIBRATION = {
-    "interval_factors": {"0.5": 0.55, "0.9": 1.5, "0.95": 2.0},
-    "before": BEFORE,
-    "linear": BEFORE,
-    "after": AFTER,
-    "images": {"calibration": 3, "validation": 4},
-}
+ENTRIES = asdict(CALIBRATION)
 
 
 def write_checkpoint(room: str, path: Path) -> Path:
     torch.manual_seed(0)
     network = NETWORKS[room](**TINY[room])
-    content = trained_content(network, np.random.default_rng(0))
-    content["facts"]["room"] = content["facts"]["request"]["recipe"] = room
-    content["facts"]["request"]["settings"]["network"] = TINY[room]
-    content["facts"]["calibration"] = CALIBRATION
-    torch.save(content, path)
+    trained_weights(network, room, TINY[room], calibration=CALIBRATION).write(path)
     return path
 
 
@@ -79,7 +68,7 @@ def test_the_package_opens_and_its_code_is_known(unpacked: Path) -> None:
     with open_package(unpacked) as package:
         assert package.weights[0] == "pytorch_state_dict"
         stated = package.own_entries["calibration"]
-        assert {name: stated[name] for name in CALIBRATION} == CALIBRATION
+        assert {name: stated[name] for name in ENTRIES} == ENTRIES
 
 
 def test_sizes_are_multiples_of_the_period_of_the_noise(unpacked: Path) -> None:
@@ -106,7 +95,7 @@ def test_formats_give_the_stored_output(unpacked: Path) -> None:
 def test_the_calibration_is_in_the_description_and_the_model_card(unpacked: Path) -> None:
     description = yaml.safe_load((unpacked / "rdf.yaml").read_text(encoding="utf-8"))
     stated = description["config"]["restoration_zoo"]["calibration"]
-    assert stated["interval_factors"] == CALIBRATION["interval_factors"]
+    assert stated["interval_factors"] == CALIBRATION.interval_factors
     card = (unpacked / "documentation.md").read_text(encoding="utf-8")
     assert "| this package, intervals as stated below | 50.0% | 90.0% | 95.0% |" in card
     assert "± 1.50 std" in card
@@ -114,10 +103,9 @@ def test_the_calibration_is_in_the_description_and_the_model_card(unpacked: Path
 
 def test_the_map_of_the_standard_deviation_is_stated(tmp_path: Path) -> None:
     checkpoint = write_checkpoint("hdn", tmp_path / "weights.pt")
-    content = torch.load(checkpoint, weights_only=True)
-    knots = torch.linspace(0.01, 1, KNOTS)
-    content["weights"] |= {"calibration.knots": knots, "calibration.values": 2 * knots}
-    torch.save(content, checkpoint)
+    trained, knots = TrainedWeights.read(checkpoint), torch.linspace(0.01, 1, KNOTS)
+    fitted = {"calibration.knots": knots, "calibration.values": 2 * knots}
+    replace(trained, weights=trained.weights | fitted).write(checkpoint)
     with open_package(build("hdn", checkpoint=checkpoint, out=tmp_path / "p.zip")) as package:
         stated = package.own_entries["calibration"]
     np.testing.assert_allclose(stated["knots"], knots, rtol=1e-5)

@@ -9,10 +9,11 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.nn import functional as F
 
+from imaging.training_metadata import Settings
 from packages.cli import UserError
 from training.data import Patches
 from training.loop import MARKS, Budget, Log, State, learning_rate, start, train, update_average
-from training.recipe import Recipe, Settings
+from training.recipe import Recipe
 
 from .test_data import pair_of
 
@@ -35,7 +36,9 @@ def absolute_error(network: nn.Module, image: torch.Tensor, target: torch.Tensor
 TINY = Recipe("tiny", Tiny, absolute_error, "L1", {"small": SETTINGS})
 
 
-def run(steps: int, folder: Path, state: State | None = None, recipe: Recipe = TINY) -> State:
+def run(
+    steps: int, folder: Path, state: State[Tiny] | None = None, recipe: Recipe[Tiny] = TINY
+) -> State[Tiny]:
     fabric = Fabric(accelerator="cpu", devices=1)
     target = np.random.default_rng(0).random((40, 40), dtype=np.float32)
     patches = Patches([pair_of(target)], size_px=16, batch_size=2, seed=1)
@@ -59,7 +62,7 @@ def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path: Path)
     fabric = Fabric(accelerator="cpu", devices=1)
     begun = start(TINY, SETTINGS, seed=0, fabric=fabric)
 
-    def stop_after_five(state: State, _done: float) -> None:
+    def stop_after_five(state: State[Tiny], _done: float) -> None:
         if state.step == 5:
             torch.save(state.to_dict(), tmp_path / "last.pt")
             raise KeyboardInterrupt
@@ -104,6 +107,44 @@ def test_a_loss_that_is_no_number_stops_the_training(tmp_path: Path) -> None:
     recipe = Recipe("tiny", Tiny, broken, "", {})
     with pytest.raises(UserError, match="no longer a number"):
         run(3, tmp_path, recipe=recipe)
+
+
+class Unusual(nn.Module):
+    """Is not trained by way of its forward."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(1, channels, 1)
+
+    def see(self, image: torch.Tensor) -> torch.Tensor:
+        return self.layer(image)
+
+
+def test_mixed_precision_reaches_whatever_a_loss_calls(tmp_path: Path) -> None:
+    seen: set[torch.dtype] = set()
+
+    def loss(network: Unusual, image: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        features = network.see(image)
+        if torch.is_grad_enabled():  # not where the average is validated
+            seen.add(features.dtype)
+        return F.mse_loss(features.mean(dim=1, keepdim=True), target)
+
+    fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
+    patches = Patches([pair_of(np.ones((40, 40), np.float32))], size_px=16, batch_size=2, seed=1)
+    recipe = Recipe("unusual", Unusual, loss, "L2", {"small": SETTINGS})
+    train(
+        recipe,
+        SETTINGS,
+        start(recipe, SETTINGS, seed=0, fabric=fabric),
+        patches,
+        patches.batch(0),
+        budget=Budget(2),
+        fabric=fabric,
+        log=Log(tmp_path / "log.jsonl"),
+        on_step=lambda _state, _done: None,
+        on_mark=lambda _state, _best: None,
+    )
+    assert seen == {torch.bfloat16}
 
 
 def test_learning_rate_rises_then_falls_to_zero() -> None:

@@ -11,12 +11,12 @@ import pytest
 import torch
 import xarray as xr
 
+from imaging.trained_weights import TrainedWeights
 from packages import images
 from packages.build import build
 from packages.cli import UserError
 from packages.files import sha256, write_toml
 from training import run as run_module
-from training.checkpoint import save_checkpoint
 from training.recipes.care import RECIPE
 from training.run import run
 from training.simulation.microscope import Microscope, to_toml
@@ -73,7 +73,7 @@ def copied(finished: Path, tmp_path: Path) -> Path:
 
 
 def weights(file: Path) -> dict[str, torch.Tensor]:
-    return torch.load(file, weights_only=True)["weights"]
+    return TrainedWeights.read(file).weights
 
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
@@ -107,7 +107,7 @@ def test_the_same_seed_gives_the_same_weights(data: Path, finished: Path, tmp_pa
 def test_an_interrupted_run_goes_on_to_the_same_weights(
     data: Path, finished: Path, tmp_path: Path
 ) -> None:
-    save = run_module.save_checkpoint
+    save = run_module.write_tensors
 
     def interrupt_after_two(path: Path, content: dict[str, Any]) -> None:
         save(path, content)
@@ -115,7 +115,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "save_checkpoint", interrupt_after_two)
+        patch.setattr(run_module, "write_tensors", interrupt_after_two)
         with pytest.raises(KeyboardInterrupt):
             start(data, tmp_path / "cut")
     assert torch.load(tmp_path / "cut" / "last.pt", weights_only=True)["step"] < 6
@@ -143,6 +143,12 @@ def test_resume_may_change_the_length(data: Path, copied: Path) -> None:
         start(data, copied, steps=8)
     start(data, copied, steps=8, resume=True)
     assert torch.load(copied / "last.pt", weights_only=True)["step"] == 8
+
+
+def test_a_file_that_is_no_record_of_a_training_is_named(data: Path, copied: Path) -> None:
+    (copied / "run.json").write_text('{"schema": 1, "request": {}, "versions": {}}')
+    with pytest.raises(UserError, match=r"run\.json: entry 'request\.recipe' is missing"):
+        start(data, copied)
 
 
 def test_nothing_to_resume_is_said(data: Path, tmp_path: Path) -> None:
@@ -177,8 +183,8 @@ def test_a_damaged_checkpoint_is_named(data: Path, copied: Path) -> None:
 def test_targets_may_be_degraded_anew(data: Path, finished: Path, tmp_path: Path) -> None:
     write_toml(tmp_path / "microscope.toml", to_toml(Microscope(pixel_size_um=0.2)))
     fresh = start(data, tmp_path / "fresh", microscope=tmp_path / "microscope.toml")
-    facts = torch.load(fresh, weights_only=True)["facts"]
-    assert facts["request"]["microscope"] == sha256(tmp_path / "microscope.toml")
+    metadata = TrainedWeights.read(fresh).metadata
+    assert metadata.request.microscope == sha256(tmp_path / "microscope.toml")
     assert not same(weights(fresh), weights(finished / "weights.pt"))
     with pytest.raises(UserError, match="differs in microscope"):
         start(data, tmp_path / "fresh", microscope=Path("default"))
@@ -186,7 +192,7 @@ def test_targets_may_be_degraded_anew(data: Path, finished: Path, tmp_path: Path
 
 def test_fresh_degradations_go_on_as_if_never_interrupted(data: Path, tmp_path: Path) -> None:
     whole = start(data, tmp_path / "whole", microscope=Path("default"))
-    save = run_module.save_checkpoint
+    save = run_module.write_tensors
 
     def interrupt_after_two(path: Path, content: dict[str, Any]) -> None:
         save(path, content)
@@ -194,7 +200,7 @@ def test_fresh_degradations_go_on_as_if_never_interrupted(data: Path, tmp_path: 
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "save_checkpoint", interrupt_after_two)
+        patch.setattr(run_module, "write_tensors", interrupt_after_two)
         with pytest.raises(KeyboardInterrupt):
             start(data, tmp_path / "cut", microscope=Path("default"))
     resumed = start(data, tmp_path / "cut", microscope=Path("default"))
@@ -226,12 +232,12 @@ def test_a_microscope_needs_to_know_the_pixels(data: Path, tmp_path: Path) -> No
         start(tmp_path / "data", tmp_path / "run", microscope=Path("default"))
 
 
-def test_the_facts_tell_how_the_weights_were_made(finished: Path) -> None:
-    facts = torch.load(finished / "weights.pt", weights_only=True)["facts"]
-    assert facts["data"]["pixel_size_um"] == pytest.approx(0.1)
-    assert facts["request"]["settings"]["network"]["filters"] == 8
-    assert facts["inference"]["seconds_per_megapixel"] > 0
-    assert 1 <= facts["reached"]["steps"] <= 6
+def test_the_metadata_tell_how_the_weights_were_made(finished: Path) -> None:
+    metadata = TrainedWeights.read(finished).metadata
+    assert metadata.data.pixel_size_um == pytest.approx(0.1)
+    assert metadata.request.settings.network["filters"] == 8
+    assert metadata.inference.seconds_per_megapixel > 0
+    assert 1 <= metadata.reached.steps <= 6
 
 
 def test_unusable_data_leave_no_run(data: Path, tmp_path: Path) -> None:
@@ -245,13 +251,11 @@ def test_unusable_data_leave_no_run(data: Path, tmp_path: Path) -> None:
 def test_a_run_killed_before_its_weights_makes_them_when_resumed(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(path: Path, content: dict[str, Any]) -> None:
-        if path.name == "weights.pt":
-            raise SystemExit
-        save_checkpoint(path, content)
+    def die(_weights: TrainedWeights, _path: Path) -> None:
+        raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "save_checkpoint", die)
+        patch.setattr(TrainedWeights, "write", die)
         with pytest.raises(SystemExit):
             start(data, tmp_path, steps=2)
     assert not (tmp_path / "last.pt").exists()
@@ -270,7 +274,7 @@ def test_impossible_arguments_are_refused_before_anything_is_simulated(
 
 
 def test_a_length_already_passed_is_refused(data: Path, tmp_path: Path) -> None:
-    save = run_module.save_checkpoint
+    save = run_module.write_tensors
 
     def interrupt_at_once(path: Path, content: dict[str, Any]) -> None:
         save(path, content)
@@ -278,7 +282,7 @@ def test_a_length_already_passed_is_refused(data: Path, tmp_path: Path) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "save_checkpoint", interrupt_at_once)
+        patch.setattr(run_module, "write_tensors", interrupt_at_once)
         with pytest.raises(KeyboardInterrupt):
             start(data, tmp_path, steps=200)
     (tmp_path / "log.jsonl").unlink()

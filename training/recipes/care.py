@@ -1,13 +1,14 @@
 """CARE: mean absolute error on percentile-normalised pairs (Weigert et al. 2018)."""
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from imaging.training_metadata import Settings
 from packages.care.model import UNet
-from training.recipe import Recipe, Settings
+from training.recipe import Recipe
 
 
-def loss(network: nn.Module, image: Tensor, target: Tensor) -> Tensor:
+def loss(network: UNet, image: Tensor, target: Tensor) -> Tensor:
     """Return the mean absolute error of the restored image."""
     return F.l1_loss(network(image), target)
 

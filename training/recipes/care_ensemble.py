@@ -1,17 +1,16 @@
 """CARE ensemble: Laplace likelihood of each member (Weigert et al. 2018)."""
 
 import math
-from collections.abc import Callable
-from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from imaging.training_metadata import Settings
 from packages.care_ensemble.model import CareEnsemble
-from training.recipe import Recipe, Settings
+from training.recipe import Recipe
 
 
-def loss(network: nn.Module, image: Tensor, target: Tensor) -> Tensor:
+def loss(network: CareEnsemble, image: Tensor, target: Tensor) -> Tensor:
     """Return the negative log likelihood of the target, averaged over pixels and members.
 
     With location μ and scale b of a member it is |x − μ| / b + log b + log 2. Members share no
@@ -19,21 +18,19 @@ def loss(network: nn.Module, image: Tensor, target: Tensor) -> Tensor:
     differ by their random start only, which is what makes deep ensembles differ (Fort et al. 2019,
     https://arxiv.org/abs/1912.02757).
     """
-    # Fabric's wrapper passes other methods than forward through, unseen by the type checker.
-    distributions = cast(Callable[[Tensor], tuple[Tensor, Tensor]], network.distributions)
-    location, scale = distributions(image)
+    location, scale = network.distributions(image)
     return ((target - location).abs() / scale + scale.log()).mean() + math.log(2)
 
 
-def measure(network: nn.Module, image: Tensor, target: Tensor) -> dict[str, float]:
+def measure(network: CareEnsemble, image: Tensor, target: Tensor) -> dict[str, float]:
     """Return what tells of members that are too alike or too sure.
 
     The mean squared z is 1 when the uncalibrated standard deviation is right on average, and above
     it when that is too small.
     """
-    distributions = cast(Callable[[Tensor], tuple[Tensor, Tensor]], network.distributions)
-    location, _ = distributions(image)
-    mean, std, disagreement = cast(Tensor, network(image)).split(1, dim=1)
+    location, _ = network.distributions(image)
+    restored: Tensor = network(image)
+    mean, std, disagreement = restored.split(1, dim=1)
     return {
         "spread_between_members": float(location.var(dim=1, correction=0).mean().sqrt()),
         "disagreement": float(disagreement.mean()),

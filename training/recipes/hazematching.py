@@ -1,15 +1,14 @@
 """HazeMatching: the velocity of a flow from noise to posterior, by regression (Ray et al. 2025)."""
 
-from typing import Any, cast
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from imaging.training_metadata import Settings
 from packages.hazematching.flow import path
 from packages.hazematching.model import COARSEN, HazeMatching, hazematching
 from packages.hazematching.published import PublishedHazeMatching
-from training.recipe import Recipe, Settings
+from training.recipe import Recipe
 
 _DRAWS = 2  # noises and times for each image: the velocity costs less than what sees the image
 _TYPICAL_ERROR = 0.1  # of the mean, in normalised intensity: its loss is then of the order of 1
@@ -18,10 +17,11 @@ _GRID = 20  # times of the published training
 
 def loss(network: nn.Module, image: Tensor, target: Tensor) -> Tensor:
     """Return the loss of either form of the network, see `loss_of_parts` and `published_loss`."""
-    # Fabric's wrapper passes other attributes than forward through, unseen by the type checker.
-    if cast(Any, network).published:
-        return published_loss(cast(PublishedHazeMatching, network), image, target)
-    return loss_of_parts(cast(HazeMatching, network), image, target)
+    if isinstance(network, PublishedHazeMatching):
+        return published_loss(network, image, target)
+    if isinstance(network, HazeMatching):
+        return loss_of_parts(network, image, target)
+    raise TypeError(f"{type(network).__name__} is neither form of HazeMatching")
 
 
 def loss_of_parts(network: HazeMatching, image: Tensor, target: Tensor) -> Tensor:
@@ -92,7 +92,8 @@ def measure(network: nn.Module, image: Tensor, target: Tensor) -> dict[str, floa
     The mean squared z is 1 when the uncalibrated standard deviation is right on average, and above
     it when the posterior is under-dispersed.
     """
-    mean, std, _ = cast(Tensor, network(image)).split(1, dim=1)
+    restored: Tensor = network(image)
+    mean, std, _ = restored.split(1, dim=1)
     return {
         "mean_squared_z": float(torch.square((target - mean) / std).mean()),
         "spread": float(std.mean()),

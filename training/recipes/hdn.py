@@ -1,13 +1,12 @@
 """HDN: evidence lower bound of a ladder autoencoder (Prakash et al. 2022)."""
 
-from typing import cast
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from imaging.training_metadata import Settings
 from packages.hdn.model import HDN, Gaussian
-from training.recipe import Recipe, Settings
+from training.recipe import Recipe
 
 FREE_NATS = 1.0
 """Divergence of a level, for a whole patch, that costs nothing (HDN's value): too little to matter
@@ -17,7 +16,7 @@ ACTIVE_NATS = 0.01
 of Burda et al. 2016, https://arxiv.org/abs/1509.00519, section 5.2, on the divergence)."""
 
 
-def loss(network: nn.Module, image: Tensor, target: Tensor) -> Tensor:
+def loss(network: HDN, image: Tensor, target: Tensor) -> Tensor:
     """Return the negative lower bound, and what z at the prior's mean misses, in nats per pixel.
 
     In the lower bound the prior learns of the truth only by way of the proposal, which moves while
@@ -26,12 +25,10 @@ def loss(network: nn.Module, image: Tensor, target: Tensor) -> Tensor:
     no noise, it asks samples to be right on average and not to be alike. The bound is evaluated on
     half of the patches, which saves the time that the comparison takes.
     """
-    # Fabric's wrapper passes other methods than forward through, unseen by the type checker.
-    hdn = cast(HDN, network)
-    seen = hdn.see_image(image)
-    central = hdn.draw(seen, None).mean
+    seen = network.see_image(image)
+    central = network.draw(seen, None).mean
     half = (len(image) + 1) // 2
-    restored, divergences = hdn.reconstruct(
+    restored, divergences = network.reconstruct(
         [features[:half] for features in seen], image[:half], target[:half]
     )
     missed = 0.5 * torch.log(F.mse_loss(central, target))
@@ -67,7 +64,7 @@ def negative_lower_bound(restored: Gaussian, divergences: list[Tensor], target: 
     return surprise + torch.stack(nats).sum() / target[0].numel()
 
 
-def measure(network: nn.Module, image: Tensor, target: Tensor) -> dict[str, float]:
+def measure(network: HDN, image: Tensor, target: Tensor) -> dict[str, float]:
     """Return what tells of a collapsed or too narrow posterior.
 
     ``kl_level_L``: divergence of level L (0 is the finest) in nats per position of its grid, all
@@ -76,13 +73,12 @@ def measure(network: nn.Module, image: Tensor, target: Tensor) -> dict[str, floa
     states itself. ``mean_squared_z``: squared errors of the mean over stated variances, 1 when
     these are right on average.
     """
-    hdn = cast(HDN, network)
-    seen = hdn.see_image(image)
-    _, divergences = hdn.reconstruct(seen, image, target)
+    seen = network.see_image(image)
+    _, divergences = network.reconstruct(seen, image, target)
     by_channel = [level.mean(dim=(0, 2, 3)) for level in divergences]
     active = [bool((channels > ACTIVE_NATS).any()) for channels in by_channel]
-    drawn = torch.stack([hdn.draw(seen, number).mean for number in range(8)])
-    mean, std, _ = hdn(image).split(1, dim=1)
+    drawn = torch.stack([network.draw(seen, number).mean for number in range(8)])
+    mean, std, _ = network(image).split(1, dim=1)
     return {
         **{f"kl_level_{i}": float(level.sum()) for i, level in enumerate(by_channel)},
         "active_levels": float(sum(active)),

@@ -1,18 +1,17 @@
 import dataclasses
-from typing import cast
 
 import numpy as np
 import pytest
 import torch
 from scipy.stats import laplace
-from torch import Tensor, nn
+from torch import Tensor
 
 from packages.care_ensemble.model import CareEnsemble
 from packages.rooms import room
 from training.recipes.care_ensemble import RECIPE, loss, measure
 
 
-class Fixed(nn.Module):
+class Fixed(CareEnsemble):
     """Two members with known distributions at every pixel."""
 
     location = torch.tensor([0.5, 0.9]).view(1, 2, 1, 1)
@@ -78,7 +77,7 @@ def test_training_lowers_the_loss_and_learns_the_noise() -> None:
 
 
 def test_the_small_preset_fits_a_reference_checkpoint() -> None:
-    state = CareEnsemble(**RECIPE.presets["small"].network).state_dict()
+    state = RECIPE.architecture(**RECIPE.presets["small"].network).state_dict()
     assert sum(t.numel() * t.element_size() for t in state.values()) < 15.3e6
 
 
@@ -86,7 +85,7 @@ def test_the_small_preset_fits_a_reference_checkpoint() -> None:
 def test_patches_of_every_preset_fit_its_network(preset: str) -> None:
     settings = RECIPE.presets[preset]
     small = dataclasses.replace(settings, network={**settings.network, "filters": 4})
-    network = cast(CareEnsemble, RECIPE.architecture(**small.network))
+    network = RECIPE.architecture(**small.network)
     assert settings.patch_px % network.divisor == 0
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from packages.hazematching.model import COARSEN, Encoding, HazeMatching, hazematching
+from packages.hazematching.model import COARSEN, Encoding, HazeMatching
 from packages.hazematching.published import PublishedHazeMatching
 from packages.rooms import room
 from training.recipes.hazematching import RECIPE, loss, loss_of_parts, measure
@@ -138,7 +138,7 @@ def test_measure_compares_spread_and_error() -> None:
 @pytest.mark.parametrize("name", RECIPE.presets)
 def test_presets_build_and_are_plain(name: str) -> None:
     settings = RECIPE.presets[name]
-    network = hazematching(**settings.network)
+    network = RECIPE.architecture(**settings.network)
     assert isinstance(network, PublishedHazeMatching) == name.startswith("published")
     json.dumps(dict(settings.network))
 

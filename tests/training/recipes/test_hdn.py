@@ -1,5 +1,4 @@
 import math
-from typing import cast
 
 import pytest
 import torch
@@ -132,7 +131,7 @@ def test_a_level_without_divergence_is_not_active() -> None:
 @pytest.mark.parametrize(("preset", "millions"), [("small", 1.05), ("full", 6.7)])
 def test_sizes_of_the_presets(preset: str, millions: float) -> None:
     settings = RECIPE.presets[preset]
-    network = cast(HDN, RECIPE.architecture(**settings.network))
+    network = RECIPE.architecture(**settings.network)
     parameters = sum(p.numel() for p in network.parameters())
     assert parameters == pytest.approx(millions * 1e6, rel=0.01)
     assert settings.patch_px % network.divisor == 0

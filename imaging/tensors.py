@@ -1,0 +1,25 @@
+"""Files of tensors and plain values, whole or absent."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from packages.files import replacing
+
+
+def write_tensors(path: Path, content: dict[str, Any]) -> None:
+    """Write tensors and plain values, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        What was there is replaced.
+    content
+        By name.
+    """
+    stream = io.BytesIO()
+    torch.save(content, stream)  # into a file, it would report a full disk as a fault of its own
+    with replacing(path) as temporary:
+        temporary.write_bytes(stream.getbuffer())

@@ -1,0 +1,245 @@
+"""What a training tells of itself: how weights were made, what they reach, what they cost."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, JsonValue
+from pydantic.dataclasses import dataclass
+
+from imaging.benchmark_run import Sha256
+from imaging.record import STRICT
+
+SHARES = ("0.5", "0.9", "0.95")
+"""Of the pixels that intervals are meant to cover."""
+
+
+def _holding(*names: str) -> AfterValidator:
+    """Return a validator of a dictionary in which these names must not miss."""
+
+    def check(values: dict[str, Any]) -> dict[str, Any]:
+        for name in names:
+            if name not in values:
+                raise ValueError(f"'{name}' is missing")
+        return values
+
+    return AfterValidator(check)
+
+
+Scores = Annotated[
+    dict[str, float], _holding(*(f"coverage_{share}" for share in SHARES), "nll", "ence", "mean_z2")
+]
+"""What `training.calibration.scores` measures, by name."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Settings:
+    """Hyper-parameters of a training.
+
+    Attributes
+    ----------
+    network
+        Arguments of the architecture.
+    patch_px, batch_size
+        Side of a training patch, and patches per step.
+    learning_rate
+        Peak, reached after `warmup` of the training and falling to 0 on a cosine.
+    steps
+        Length of the training when neither steps nor minutes are asked for.
+    warmup
+        Fraction of the training over which the learning rate rises from 0.
+    clip_norm
+        Largest norm of the gradient of all weights.
+    ema_decay
+        Of the exponential moving average of the weights that is validated and shipped.
+    """
+
+    network: dict[str, JsonValue]
+    patch_px: int
+    batch_size: int
+    learning_rate: float
+    steps: int
+    warmup: float = 0.02
+    clip_norm: float = 1.0
+    ema_decay: float = 0.999
+
+
+@dataclass(frozen=True, config=STRICT)
+class Request:
+    """What training was asked for.
+
+    Attributes
+    ----------
+    recipe, preset
+        Names of the recipe and of its settings.
+    settings
+        The hyper-parameters themselves.
+    seed
+        Of weights and batches.
+    steps, minutes
+        Length; minutes count when they are given.
+    data, data_sha256
+        Name and hash of the dataset.
+    microscope
+        Hash of the file of the microscope that degraded targets anew; "default"; None for frozen
+        pairs.
+    """
+
+    recipe: str
+    preset: str
+    settings: Settings
+    seed: int
+    steps: int
+    minutes: float | None
+    data: str
+    data_sha256: Sha256
+    microscope: str | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class TrainingData:
+    """What was trained on.
+
+    Attributes
+    ----------
+    name, description, provenance
+        As dataset.toml states them.
+    pixel_size_um
+        Side of a pixel, µm; None when unknown.
+    training_images, calibration_images
+        How many were trained on, and how many served to choose the best weights.
+    """
+
+    name: str
+    description: str
+    pixel_size_um: float | None
+    provenance: dict[str, str | int | float]
+    training_images: int
+    calibration_images: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class InferenceCost:
+    """What restoring costs.
+
+    Attributes
+    ----------
+    seconds_per_megapixel, peak_mib_per_megapixel
+        Time, s, and peak memory, MiB, of a window of 256², as if of 2²⁰ pixels.
+    device
+        On which it was measured.
+    """
+
+    seconds_per_megapixel: float
+    peak_mib_per_megapixel: float
+    device: str
+
+
+@dataclass(frozen=True, config=STRICT)
+class Reached:
+    """What a training came to.
+
+    Attributes
+    ----------
+    steps, seconds
+        How long it took.
+    calibration_loss
+        Loss on fixed crops of the calibration images: infinite before the first mark.
+    error_restored, error_input
+        Mean absolute errors on these crops, in normalised intensity, after and before restoration;
+        None until the training is finished.
+    """
+
+    steps: int
+    seconds: float
+    calibration_loss: float
+    error_restored: float | None = None
+    error_input: float | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class ImageCounts:
+    """How many images a standard deviation was calibrated on, and judged on."""
+
+    calibration: int
+    validation: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class CalibrationResult:
+    """What calibrating the standard deviation brought.
+
+    Attributes
+    ----------
+    interval_factors
+        Half-widths of intervals, in standard deviations, by the share of pixels they cover.
+    before, linear, after
+        Scores on the validation images without calibration, with a line, and as calibrated.
+    images
+        How many of each part.
+    data, data_sha256
+        Name and hash of their dataset.
+    """
+
+    interval_factors: Annotated[dict[str, float], _holding(*SHARES)]
+    before: Scores
+    linear: Scores
+    after: Scores
+    images: ImageCounts
+    data: str
+    data_sha256: Sha256
+
+
+@dataclass(frozen=True, config=STRICT)
+class SamplingOptions:
+    """What a trained network leaves open; None where it is not stated.
+
+    Attributes
+    ----------
+    samples
+        How many samples of the posterior are drawn for an image.
+    steps
+        In how many steps each is made.
+    """
+
+    samples: int | None = None
+    steps: int | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Metadata:
+    """How weights were made, what they reach and what they cost.
+
+    Attributes
+    ----------
+    model
+        Name of the folder in packages/ that defines the network.
+    request
+        What training was asked for.
+    loss
+        As the model card calls it.
+    data
+        What was trained on.
+    versions
+        Of the libraries that numbers depend on.
+    device
+        On which it was trained.
+    inference
+        What restoring costs.
+    reached
+        What the training came to.
+    calibration
+        Of the standard deviation; None where none is stated, or until it is calibrated.
+    measured_with
+        With which options `inference` and the errors in `reached` were measured, where the network
+        has others now.
+    """
+
+    model: str
+    request: Request
+    loss: str
+    data: TrainingData
+    versions: Annotated[dict[str, str], _holding("torch")]
+    device: str
+    inference: InferenceCost
+    reached: Reached
+    calibration: CalibrationResult | None = None
+    measured_with: SamplingOptions = SamplingOptions()

@@ -1,0 +1,102 @@
+"""What a network says of itself, so that it can be trained, calibrated and packaged.
+
+The file of a network is copied into packages, which know nothing of this one: it needs these
+attributes, and nothing to import.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol, TypeGuard, runtime_checkable
+
+from torch import Tensor, nn
+
+from packages.posterior import Calibration
+
+
+@runtime_checkable
+class RestorationNetwork(Protocol):
+    """A torch module that restores: what every network is.
+
+    Attributes
+    ----------
+    divisor
+        Sides of the images that it takes are multiples of this.
+    """
+
+    divisor: int
+
+    def __call__(self, image: Tensor, /) -> Tensor:
+        """Restore.
+
+        Parameters
+        ----------
+        image
+            Normalised image, shape (batch, 1, y, x).
+
+        Returns
+        -------
+        Tensor
+            Shape (batch, channels, y, x), the channels that rdf.yaml names: the restored image
+            first, a standard deviation second.
+        """
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Return what is trained."""
+        ...
+
+
+class StatesStd(RestorationNetwork, Protocol):
+    """A network with a standard deviation at each pixel: rdf.yaml names a channel "std".
+
+    Attributes
+    ----------
+    calibration
+        Through which its standard deviation goes; training fits it.
+    """
+
+    calibration: Calibration
+
+
+@runtime_checkable
+class DrawsSamples(RestorationNetwork, Protocol):
+    """A network that draws samples of a posterior, with noise from a `NoiseBank`; it states a std.
+
+    Attributes
+    ----------
+    samples
+        How many it draws for an image; an argument of its architecture of the same name.
+    """
+
+    samples: int
+
+
+@runtime_checkable
+class DrawsInSteps(DrawsSamples, Protocol):
+    """A network that makes each sample in steps.
+
+    Attributes
+    ----------
+    steps
+        How many; an argument of its architecture of the same name.
+    """
+
+    steps: int
+
+
+def states_std(network: nn.Module) -> TypeGuard[StatesStd]:
+    """Tell whether a network states a standard deviation.
+
+    Parameters
+    ----------
+    network
+        Any.
+
+    Returns
+    -------
+    bool
+        Whether it has a calibration.
+    """
+    # Where torch keeps the parts of a module, `isinstance` with a protocol looks up to Python 3.11.
+    return isinstance(network, RestorationNetwork) and any(
+        name == "calibration" for name, _ in network.named_children()
+    )
