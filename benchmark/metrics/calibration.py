@@ -4,6 +4,7 @@ Notation: g is the truth, μ and σ the mean and standard deviation that a packa
 its error, z = e/σ. Nothing is fitted: packages deliver on the scale on which the truth is
 normalised (percentiles 2 and 99.8), and a σ of a fitted μ would be another one. Below `FLOOR` σ
 counts as `FLOOR`: a package that is certain and wrong is wrong by much, not by infinitely much.
+None of these is applicable where a σ is negative, or all are 0.
 """
 
 from collections.abc import Mapping
@@ -23,22 +24,7 @@ def mean_z_squared(truth: Image, mean: Image, std: Image) -> float:
     """Mean squared error in units of the stated variance.
 
     ⟨(e/σ)²⟩, over all pixels: 1 where σ is right, 4 where it is half of what it should be. A few
-    pixels of far too small σ decide it, so read it beside the coverage.
-
-    Parameters
-    ----------
-    truth, mean, std
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        Not negative.
-
-    Raises
-    ------
-    NotApplicable
-        A standard deviation is negative, or all are 0.
+    pixels of far too small σ decide it, so read it beside the coverage. Not negative.
 
     Examples
     --------
@@ -56,21 +42,6 @@ def coverage_50(truth: Image, mean: Image, std: Image) -> float:
     ⟨|e| ≤ qσ⟩, q = Φ⁻¹(0.75) = 0.674. Errors that are no Gaussians miss it even with the right σ;
     the package's own intervals need not, see `own_coverage_50`.
 
-    Parameters
-    ----------
-    truth, mean, std
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        0 to 1.
-
-    Raises
-    ------
-    NotApplicable
-        A standard deviation is negative, or all are 0.
-
     Examples
     --------
     >>> coverage_50([[0.6, 0.7]], [[0.0, 0.0]], [[1.0, 1.0]])
@@ -84,21 +55,6 @@ def coverage_90(truth: Image, mean: Image, std: Image) -> float:
     """Share of pixels within the central 90 % of the Gaussian that a package states.
 
     As `coverage_50`, with q = 1.645.
-
-    Parameters
-    ----------
-    truth, mean, std
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        0 to 1.
-
-    Raises
-    ------
-    NotApplicable
-        A standard deviation is negative, or all are 0.
 
     Examples
     --------
@@ -114,21 +70,6 @@ def coverage_95(truth: Image, mean: Image, std: Image) -> float:
 
     As `coverage_50`, with q = 1.960.
 
-    Parameters
-    ----------
-    truth, mean, std
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        0 to 1.
-
-    Raises
-    ------
-    NotApplicable
-        A standard deviation is negative, or all are 0.
-
     Examples
     --------
     >>> coverage_95([[1.9, 2.0]], [[0.0, 0.0]], [[1.0, 1.0]])
@@ -143,24 +84,8 @@ def own_coverage_50(
 ) -> float:
     """Share of pixels within the package's own interval of 50 %.
 
-    ⟨|e| ≤ fσ⟩, f the half-width in standard deviations that its rdf.yaml states.
-
-    Parameters
-    ----------
-    truth, mean, std
-        Images of one shape (y, x).
-    interval_factors
-        f by nominal coverage, as text.
-
-    Returns
-    -------
-    float
-        0 to 1.
-
-    Raises
-    ------
-    NotApplicable
-        The package states no such interval, a standard deviation is negative, or all are 0.
+    ⟨|e| ≤ fσ⟩, f the half-width in standard deviations that its rdf.yaml states; not
+    applicable where it states no such interval.
 
     Examples
     --------
@@ -178,21 +103,6 @@ def own_coverage_90(
 
     See `own_coverage_50`.
 
-    Parameters
-    ----------
-    truth, mean, std, interval_factors
-        As there.
-
-    Returns
-    -------
-    float
-        0 to 1.
-
-    Raises
-    ------
-    NotApplicable
-        The package states no such interval, a standard deviation is negative, or all are 0.
-
     Examples
     --------
     >>> own_coverage_90([[0.4, 0.7]], [[0.0, 0.0]], [[1.0, 1.0]], {"0.9": 0.5})
@@ -209,21 +119,6 @@ def own_coverage_95(
 
     See `own_coverage_50`.
 
-    Parameters
-    ----------
-    truth, mean, std, interval_factors
-        As there.
-
-    Returns
-    -------
-    float
-        0 to 1.
-
-    Raises
-    ------
-    NotApplicable
-        The package states no such interval, a standard deviation is negative, or all are 0.
-
     Examples
     --------
     >>> own_coverage_95([[0.4, 0.7]], [[0.0, 0.0]], [[1.0, 1.0]], {"0.95": 0.5})
@@ -236,25 +131,10 @@ def own_coverage_95(
 def ence(truth: Image, mean: Image, std: Image) -> float:
     """Mean relative difference of stated and found errors, from small σ to large.
 
-    The expected normalised calibration error, ⟨|RMV_b − RMSE_b| / RMV_b⟩ over 30 bins b of
-    pixels by quantiles of σ, RMV_b = √⟨σ²⟩ and RMSE_b = √⟨e²⟩ within one. Source: Levi et al. 2022
+    The expected normalised calibration error, ⟨|RMV_b − RMSE_b| / RMV_b⟩ over 30 bins b of pixels
+    by quantiles of σ, RMV_b = √⟨σ²⟩ and RMSE_b = √⟨e²⟩ within one. Source: Levi et al. 2022
     (doi:10.3390/s22155540). Errors of one image are alike in neighbouring pixels, so even a right σ
-    leaves some of it.
-
-    Parameters
-    ----------
-    truth, mean, std
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        0 where every bin is right.
-
-    Raises
-    ------
-    NotApplicable
-        A standard deviation is negative, or all are 0.
+    leaves some of it. 0 where every bin is right.
 
     Examples
     --------
