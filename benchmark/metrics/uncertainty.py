@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from benchmark.metrics.calibration import FLOOR, gaussian_factor, own_factor, standardise
+from benchmark.metrics.calibration import own_factor, standardise
 from benchmark.metrics.metric import Image, NotApplicable, metric
+from imaging.calibration import FLOOR, gaussian_factor, gaussian_nll
 
 _SEED = 0
 
@@ -31,8 +32,7 @@ def nll(truth: Image, mean: Image, std: Image) -> float:
     >>> round(nll([[1.0]], [[0.0]], [[1.0]]), 4)
     1.4189
     """
-    z, sigma = standardise(truth, mean, std)
-    return float(np.mean(np.log(sigma) + z**2 / 2) + math.log(2 * math.pi) / 2)
+    return gaussian_nll(*standardise(truth, mean, std))
 
 
 @metric(label="CRPS", direction="lower")
