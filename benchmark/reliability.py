@@ -52,8 +52,9 @@ class Stage:
     bins
         Per 30th of the pixels of all images, from the most certain: stated and found root mean
         square error.
-    ence
-        Mean relative difference of the two.
+    pooled_ence
+        Expected normalised calibration error of the pixels of all images together; the metric
+        `ence` is that of one image.
     curve
         Share of pixels that the Gaussian intervals of each of `LEVELS` hold, mean over images.
     coverage
@@ -61,7 +62,7 @@ class Stage:
     """
 
     bins: tuple[tuple[float, float], ...]
-    ence: float
+    pooled_ence: float
     curve: tuple[float, ...]
     coverage: tuple[float, ...]
 
