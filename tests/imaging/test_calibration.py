@@ -136,7 +136,7 @@ def test_the_fit_is_that_of_scipy_in_bins_of_a_plain_loop() -> None:
     edges = [0, 512, 768, 896, 960, 992, 1008, 1016, 1024]  # each knot of half the pixels left
     parts = [slice(*ends) for ends in pairwise(edges)]
     stated = [np.sqrt(np.mean(std[part] ** 2)) for part in parts]
-    found = [np.mean(error[part] ** 2) for part in parts]
+    found = np.array([np.mean(error[part] ** 2) for part in parts])
     monotone = optimize.isotonic_regression(found, weights=np.diff(edges)).x
     order = rng.permutation(1024)
     knots, values = fit_isotonic(error[order], std[order], 9)
