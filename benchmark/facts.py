@@ -25,6 +25,7 @@ _CODE = (
     "benchmark/grids.py",
     "benchmark/known.py",
     "benchmark/restore.py",
+    "imaging/calibration.py",
     "packages/datasets.py",
     "packages/formats/*.py",
     "packages/geometry.py",

@@ -1,31 +1,35 @@
 """How well the uncertainties of one package hold over a whole dataset, pooled for figures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.isotonic import IsotonicRegression
 
 from benchmark.known import known_planes
 from benchmark.metrics import Known, NotApplicable
-from benchmark.metrics.calibration import (
-    FLOOR,
-    calibration_error,
-    gaussian_factor,
-    reliability_bins,
-    reliability_curve,
-    standardise,
-)
-from benchmark.metrics.conformal import conformal_factor
+from benchmark.metrics.calibration import refuse_deviations
 from benchmark.restore import RestorationError
 from benchmark.scores import Place, Results
 from benchmark.stated import calibration_of
+from imaging.calibration import (
+    TooFewImagesError,
+    conformal_factor,
+    coverage,
+    ence,
+    fit_isotonic,
+    gaussian_factor,
+    interval_factor,
+    map_std,
+    reliability_bins,
+    standardise,
+)
 from packages import images
 from packages.cli import UserError
 from packages.datasets import Item
+from packages.posterior import KNOTS
 
 LEVELS = tuple(np.round(np.linspace(0.05, 0.95, 19), 2).tolist())
 SHARES = (0.5, 0.9, 0.95)
@@ -35,7 +39,8 @@ _PIXELS = 2**14  # of each plane
 _SEED = 0
 
 Array = NDArray[np.float64]
-Three = tuple[Array, Array, Array]
+Plane = tuple[Array, Array]
+"""Errors and the standard deviations stated of them, pixel by pixel."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,9 @@ class Stage:
     bins
         Per 30th of the pixels of all images, from the most certain: stated and found root mean
         square error.
-    ence
-        Mean relative difference of the two.
+    pooled_ence
+        Expected normalised calibration error of the pixels of all images together; the metric
+        `ence` is that of one image.
     curve
         Share of pixels that the Gaussian intervals of each of `LEVELS` hold, mean over images.
     coverage
@@ -56,7 +62,7 @@ class Stage:
     """
 
     bins: tuple[tuple[float, float], ...]
-    ence: float
+    pooled_ence: float
     curve: tuple[float, ...]
     coverage: tuple[float, ...]
 
@@ -112,7 +118,7 @@ def measure_reliability(
     Reliability or None
         None where the package states no standard deviation, or truth or images are not there.
     """
-    by_source: dict[str, list[Three]] = {}
+    by_source: dict[str, list[Plane]] = {}
     unusable = 0
     for facts in dataset["images"]:
         place = Place(method["name"], dataset["name"], facts["name"])
@@ -126,7 +132,7 @@ def measure_reliability(
             found = known_planes(images.read(file), item, {}, delivery=method["delivery"])
         except (UserError, RestorationError):
             continue  # damaged or changed since the run
-        planes = [three for plane in found if (three := _three(plane)) is not None]
+        planes = [drawn for plane in found if (drawn := _drawn(plane)) is not None]
         # A package that states nothing anywhere has no reliability; a blank truth is not its fault.
         unusable += sum(isinstance(plane.get("truth"), np.ndarray) for plane in found) - len(planes)
         if planes:
@@ -136,25 +142,22 @@ def measure_reliability(
     planes = [plane for of_source in by_source.values() for plane in of_source]
     own = {float(level): factor for level, factor in method["interval_factors"].items()}
     gaussian = {share: gaussian_factor(share) for share in SHARES}
-    guaranteed: float | str
-    try:
-        if unusable:
-            raise NotApplicable(f"{method['name']} states no usable deviation on some images.")
-        guaranteed = conformal_factor(
-            [_ratios(of_source) for of_source in by_source.values()], alpha=_ALPHA, delta=_DELTA
-        )
-    except NotApplicable as reason:
-        guaranteed = str(reason)
-    mean_std = float(np.concatenate([std for _, _, std in planes]).mean())
+    guaranteed = (
+        f"{method['name']} states no usable deviation on some images."
+        if unusable
+        else _guarantee(list(by_source.values()))
+    )
+    mean_std = float(np.concatenate([std for _, std in planes]).mean())
     calibration = calibration_of(method)
     network = None
     if calibration is not None:
         of_network, of_package = calibration
-        undone = [(t, m, _mapped(std, of_package, of_network)) for t, m, std in planes]
+        undone = [(error, map_std(std, of_package, of_network)) for error, std in planes]
         network = _stage(undone, [gaussian] * len(undone))
+    z = _standardised(planes)
     return Reliability(
         method["name"],
-        tuple((level, _covered(planes, [factor] * len(planes))) for level, factor in own.items()),
+        tuple((level, _covered(z, [factor] * len(z))) for level, factor in own.items()),
         network,
         _stage(planes, [gaussian | own] * len(planes)),
         _refit(list(by_source.values())),
@@ -191,8 +194,8 @@ def item_of(facts: Mapping[str, Any], dataset: Mapping[str, Any]) -> Item:
     )
 
 
-def _three(plane: Known) -> Three | None:
-    """Return truth, mean and std of pixels drawn at random, enough for a figure, if they are known.
+def _drawn(plane: Known) -> Plane | None:
+    """Return errors and std of pixels drawn at random, enough for a figure, if they are known.
 
     A regular choice would meet a regular grid, that of an image that was interpolated for instance.
     """
@@ -206,60 +209,58 @@ def _three(plane: Known) -> Three | None:
         drawn = np.random.default_rng(_SEED).choice(truth.size, _PIXELS, replace=False)
         truth, mean, std = truth[drawn], mean[drawn], std[drawn]
     try:
-        standardise(truth, mean, std)
+        refuse_deviations(std)
     except NotApplicable:
         return None
-    return truth, mean, std
+    return truth - mean, std
 
 
-def _stage(planes: Sequence[Three], factors: Sequence[Mapping[float, float]]) -> Stage:
+def _stage(planes: Sequence[Plane], factors: Sequence[Mapping[float, float]]) -> Stage:
     """Compare pixels of all planes, whose intervals are these factors times the std."""
-    truth, mean, std = (np.concatenate(part) for part in zip(*planes, strict=True))
-    bins = reliability_bins(truth, mean, std)
+    pooled = standardise(*_pool(planes))
+    z = _standardised(planes)
     return Stage(
-        tuple((stated, found) for stated, found, _ in bins.tolist()),
-        calibration_error(bins),
-        tuple(np.mean([reliability_curve(*plane, LEVELS) for plane in planes], axis=0).tolist()),
-        tuple(_covered(planes, [of[share] for of in factors]) for share in SHARES),
+        tuple((stated, found) for stated, found, _ in reliability_bins(*pooled).tolist()),
+        ence(*pooled),
+        tuple(_covered(z, [gaussian_factor(level)] * len(z)) for level in LEVELS),
+        tuple(_covered(z, [of[share] for of in factors]) for share in SHARES),
     )
 
 
-def _refit(by_source: Sequence[Sequence[Three]]) -> Stage | None:
+def _refit(by_source: Sequence[Sequence[Plane]]) -> Stage | None:
     """Calibrate every other specimen on those between, and these on those."""
     halves = [[plane for of in by_source[start::2] for plane in of] for start in (0, 1)]
     if not all(halves):
         return None
-    planes: list[Three] = []
+    planes: list[Plane] = []
     factors: list[dict[float, float]] = []
     for seen, unseen in (halves, halves[::-1]):
-        calibrate = _fit(seen)
-        planes += [(truth, mean, calibrate(std)) for truth, mean, std in unseen]
-        ratios = _ratios([(truth, mean, calibrate(std)) for truth, mean, std in seen])
-        factors += [{share: float(np.quantile(ratios, share)) for share in SHARES}] * len(unseen)
+        error, std = _pool(seen)
+        fitted = fit_isotonic(error, std, KNOTS)
+        planes += [(of_plane, map_std(stated, *fitted)) for of_plane, stated in unseen]
+        z, _ = standardise(error, map_std(std, *fitted))
+        factors += [{share: interval_factor(z, share) for share in SHARES}] * len(unseen)
     return _stage(planes, factors)
 
 
-def _fit(planes: Sequence[Three]) -> Callable[[Array], Array]:
-    """Fit a monotone map of standard deviations: isotonic regression of squared errors."""
-    truth, mean, std = (np.concatenate(part) for part in zip(*planes, strict=True))
-    stated, found, pixels = reliability_bins(truth, mean, std).T
-    variance = IsotonicRegression().fit_transform(stated, found**2, sample_weight=pixels)
-    calibrated = np.maximum(np.sqrt(variance), FLOOR)
-    return lambda std: _mapped(std, stated, calibrated)
+def _guarantee(by_source: Sequence[Sequence[Plane]]) -> float | str:
+    """Return the factor that holds for new specimens, or why none can be promised."""
+    z = [np.concatenate(_standardised(planes)) for planes in by_source]
+    try:
+        return conformal_factor(z, alpha=_ALPHA, delta=_DELTA)
+    except TooFewImagesError as reason:
+        return str(reason)
 
 
-def _mapped(std: Array, knots: Array, values: Array) -> Array:
-    """Map linearly between knots, and beyond the last one in proportion."""
-    return np.interp(std, knots, values) * np.maximum(std / knots[-1], 1)
+def _covered(z: Sequence[Array], factors: Sequence[float]) -> float:
+    """Return the mean over planes of the share of pixels in their intervals."""
+    return float(np.mean([coverage(of, factor) for of, factor in zip(z, factors, strict=True)]))
 
 
-def _covered(planes: Sequence[Three], factors: Sequence[float]) -> float:
-    shares = [
-        float(np.mean(np.abs(standardise(*plane)[0]) <= factor))
-        for plane, factor in zip(planes, factors, strict=True)
-    ]
-    return float(np.mean(shares))
+def _standardised(planes: Sequence[Plane]) -> list[Array]:
+    return [standardise(error, std)[0] for error, std in planes]
 
 
-def _ratios(planes: Sequence[Three]) -> Array:
-    return np.concatenate([np.abs(standardise(*plane)[0]) for plane in planes])
+def _pool(planes: Sequence[Plane]) -> Plane:
+    error, std = (np.concatenate(part) for part in zip(*planes, strict=True))
+    return error, std

@@ -112,7 +112,7 @@ def tell_calibration(found: Reliability) -> tuple[str, list[tuple[str, ...]]]:
     -------
     tuple
         The package's name; and of each stage its name, the coverage of 50, 90 and 95 % intervals
-        and ENCE.
+        and ENCE of all pixels pooled.
     """
     stages = (
         ("network alone, Gaussian intervals", found.network),
@@ -120,7 +120,7 @@ def tell_calibration(found: Reliability) -> tuple[str, list[tuple[str, ...]]]:
         ("fitted anew here, quantiles of its errors", found.refitted),
     )
     return found.name, [
-        (words, *(f"{100 * share:.1f} %" for share in stage.coverage), f"{stage.ence:.3f}")
+        (words, *(f"{100 * share:.1f} %" for share in stage.coverage), f"{stage.pooled_ence:.3f}")
         for words, stage in stages
         if stage
     ]

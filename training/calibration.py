@@ -3,7 +3,8 @@
 The map from stated to calibrated standard deviation is fitted by isotonic regression of the squared
 error on the stated variance (Barlow et al. 1972; for images, Angelopoulos et al. 2022 use the same
 idea): it assumes only that what is stated larger is not smaller. The published fit of HazeMatching,
-a line through binned errors, is measured beside it.
+a line through binned errors, is measured beside it. Fits are of the pixels of all images together;
+scores are means over images, as the benchmark's are.
 """
 
 from collections.abc import Sequence
@@ -13,10 +14,19 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import ndtri
-from sklearn.isotonic import IsotonicRegression
 from torch import nn
 
+from imaging.calibration import (
+    coverage,
+    ence,
+    fit_isotonic,
+    fit_line,
+    gaussian_factor,
+    gaussian_nll,
+    interval_factor,
+    mean_z_squared,
+    standardise,
+)
 from packages.network_contract import RestorationNetwork, StatesStd
 from packages.normalise import normalise
 from packages.posterior import KNOTS, Calibration
@@ -26,9 +36,6 @@ LEVELS = (0.5, 0.9, 0.95)
 """Shares of pixels that intervals are meant to cover."""
 
 _LONGEST_PX = 512  # of an image's side; posteriors take time
-_ENCE_BINS = 30
-_LINEAR_BINS = 50
-_SMALLEST = 1e-6  # standard deviations below are rounding
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class Errors:
 
 
 @torch.no_grad()
-def collect_errors(network: RestorationNetwork, pairs: Sequence[Pair]) -> Errors:
+def collect_errors(network: RestorationNetwork, pairs: Sequence[Pair]) -> list[Errors]:
     """Restore images as a user of the package will, and compare with their truth.
 
     Parameters
@@ -60,20 +67,19 @@ def collect_errors(network: RestorationNetwork, pairs: Sequence[Pair]) -> Errors
 
     Returns
     -------
-    Errors
-        Of all pixels.
+    list of Errors
+        One of each image.
     """
     device = next(network.parameters()).device
-    stds: list[NDArray[np.float64]] = []
-    errors: list[NDArray[np.float64]] = []
+    found: list[Errors] = []
     for pair in pairs:
         rows, columns = (min(side, _LONGEST_PX) for side in pair.target.shape)
         image = _filled(normalise(pair.input)[:rows, :columns], network.divisor)
         given = network(torch.from_numpy(image)[None, None].to(device)).double().cpu().numpy()
         mean, std = given[0, :2, :rows, :columns]
-        stds.append(std.ravel())
-        errors.append((mean - pair.target[:rows, :columns]).ravel())
-    return Errors(np.concatenate(stds), np.concatenate(errors))
+        error = mean - pair.target[:rows, :columns]
+        found.append(Errors(std.flatten(), error.flatten()))
+    return found
 
 
 def calibrate(
@@ -100,78 +106,28 @@ def calibrate(
     """
     module = network.calibration
     module.load_state_dict(Calibration().state_dict())
-    seen, unseen = collect_errors(network, calibration), collect_errors(network, validation)
-    knots, values = fit_isotonic(seen)
-    slope, offset = fit_line(seen)
+    seen, unseen = pool(collect_errors(network, calibration)), collect_errors(network, validation)
+    knots, values = fit_isotonic(seen.error, seen.std, KNOTS)
+    slope, offset = fit_line(seen.error, seen.std)
     module.load_state_dict({"knots": torch.from_numpy(knots), "values": torch.from_numpy(values)})
     factors = interval_factors(Errors(_mapped(module, seen.std), seen.error))
-    line = np.maximum(slope * unseen.std + offset, _SMALLEST)
+    line = [Errors(slope * of.std + offset, of.error) for of in unseen]
+    mapped = [Errors(_mapped(module, of.std), of.error) for of in unseen]
     return {
         "interval_factors": factors,
         "before": scores(unseen),
-        "linear": scores(Errors(line, unseen.error)),
-        "after": scores(Errors(_mapped(module, unseen.std), unseen.error), factors),
+        "linear": scores(line),
+        "after": scores(mapped, factors),
         "images": {"calibration": len(calibration), "validation": len(validation)},
     }
 
 
-def fit_isotonic(errors: Errors) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Fit a monotone map of standard deviations.
-
-    Parameters
-    ----------
-    errors
-        To fit on.
-
-    Returns
-    -------
-    tuple of ndarray
-        Knots, strictly increasing, and calibrated values, not decreasing; shape (KNOTS,) each. Each
-        knot stands for as many pixels as the next, but for the last ones, which halve them: large
-        errors are few.
-    """
-    share = np.linspace(0, 1, KNOTS - 7)[:-1]
-    tail = 1 - (1 - share[-1]) * 0.5 ** np.arange(1, 9)
-    order = np.argsort(errors.std, kind="stable")
-    edges = np.unique((np.r_[share, tail[:-1], 1] * len(order)).astype(int))
-    variance, square = errors.std[order] ** 2, errors.error[order] ** 2
-    counts = np.diff(edges)
-    stated = np.sqrt(np.add.reduceat(variance, edges[:-1]) / counts)
-    found = np.add.reduceat(square, edges[:-1]) / counts
-    monotone = IsotonicRegression().fit_transform(stated, found, sample_weight=counts)
-    knots, first = np.unique(stated.astype(np.float32), return_index=True)
-    values = np.sqrt(np.asarray(monotone)[first])
-    # Where pixels or values are few there are fewer bins than knots: go on in proportion.
-    beyond = np.arange(1, KNOTS - len(knots) + 1)
-    top = max(float(knots[-1]), _SMALLEST)
-    knots = np.r_[knots, top * (1 + beyond)]
-    values = np.r_[values, values[-1] * (1 + beyond)]
-    return knots.astype(np.float32), np.maximum(values, _SMALLEST).astype(np.float32)
-
-
-def fit_line(errors: Errors) -> tuple[float, float]:
-    """Fit a line as HazeMatching's paper does: through 50 bins of equal width, unweighted.
-
-    Parameters
-    ----------
-    errors
-        To fit on.
-
-    Returns
-    -------
-    tuple of float
-        Slope and offset of root mean square error against root mean variance.
-    """
-    edges = np.linspace(errors.std.min(), errors.std.max(), _LINEAR_BINS + 1)
-    place = np.clip(np.digitize(errors.std, edges) - 1, 0, _LINEAR_BINS - 1)
-    counts = np.bincount(place, minlength=_LINEAR_BINS)
-    full = counts > 0
-    if full.sum() < 2:
-        return 1.0, 0.0
-    stated = np.sqrt(np.bincount(place, errors.std**2, _LINEAR_BINS)[full] / counts[full])
-    found = np.sqrt(np.bincount(place, errors.error**2, _LINEAR_BINS)[full] / counts[full])
-    slope, offset = np.polyfit(stated, found, 1)
-    return float(slope), float(offset)
+def pool(images: Sequence[Errors]) -> Errors:
+    """Return the pixels of several images together, to fit on."""
+    return Errors(
+        np.concatenate([image.std for image in images]),
+        np.concatenate([image.error for image in images]),
+    )
 
 
 def interval_factors(errors: Errors) -> dict[str, float]:
@@ -187,37 +143,38 @@ def interval_factors(errors: Errors) -> dict[str, float]:
     dict
         By share, as text: "0.5", "0.9", "0.95".
     """
-    ratio = np.abs(errors.error) / np.maximum(errors.std, _SMALLEST)
-    return {f"{level:g}": float(np.quantile(ratio, level)) for level in LEVELS}
+    z, _ = standardise(errors.error, errors.std)
+    return {f"{level:g}": interval_factor(z, level) for level in LEVELS}
 
 
-def scores(errors: Errors, factors: dict[str, float] | None = None) -> dict[str, float]:
-    """Measure how well stated standard deviations tell the errors.
+def scores(images: Sequence[Errors], factors: dict[str, float] | None = None) -> dict[str, float]:
+    """Measure how well stated standard deviations tell the errors, as the benchmark does.
 
     Parameters
     ----------
-    errors
-        Of images that nothing was fitted on.
+    images
+        Errors of images that nothing was fitted on.
     factors
         Half-widths of the intervals in standard deviations; a Gaussian's when omitted.
 
     Returns
     -------
     dict
-        ``coverage_0.5``, ``coverage_0.9``, ``coverage_0.95``: shares of pixels inside the
-        intervals; ``nll``: mean negative log-likelihood of a Gaussian; ``ence``: mean over 30
-        quantile bins of |RMSE − RMV| / RMV (Levi et al. 2022); ``mean_z2``: 1 when calibrated.
+        Means over images of: ``coverage_0.5``, ``coverage_0.9``, ``coverage_0.95``, shares of
+        pixels inside the intervals; ``nll``, negative log-likelihood of a Gaussian; ``ence``,
+        expected normalised calibration error; ``mean_z2``, 1 when calibrated.
     """
-    std = np.maximum(errors.std, _SMALLEST)
-    z2 = (errors.error / std) ** 2
-    factors = factors or {f"{level:g}": float(ndtri((1 + level) / 2)) for level in LEVELS}
-    order = np.array_split(np.argsort(std, kind="stable"), _ENCE_BINS)
-    rmv = np.array([np.sqrt(np.mean(std[bin_] ** 2)) for bin_ in order if len(bin_)])
-    rmse = np.array([np.sqrt(np.mean(errors.error[bin_] ** 2)) for bin_ in order if len(bin_)])
-    return {f"coverage_{level}": float((z2 <= f**2).mean()) for level, f in factors.items()} | {
-        "nll": float(np.mean(0.5 * (z2 + np.log(2 * np.pi * std**2)))),
-        "ence": float(np.mean(np.abs(rmse - rmv) / rmv)),
-        "mean_z2": float(z2.mean()),
+    factors = factors or {f"{level:g}": gaussian_factor(level) for level in LEVELS}
+    of_images = [_scores(image, factors) for image in images]
+    return {name: float(np.mean([of[name] for of in of_images])) for name in of_images[0]}
+
+
+def _scores(image: Errors, factors: dict[str, float]) -> dict[str, float]:
+    z, sigma = standardise(image.error, image.std)
+    return {f"coverage_{level}": coverage(z, factor) for level, factor in factors.items()} | {
+        "nll": gaussian_nll(z, sigma),
+        "ence": ence(z, sigma),
+        "mean_z2": mean_z_squared(z),
     }
 
 

@@ -1,7 +1,7 @@
 """Metrics: one function each, found in `METRICS` by its name.
 
 A new one is a function of what it needs, (truth, prediction) for instance, under ``@metric(...)``
-in the file of its family.
+in the file of its family; `benchmark.metrics.metric` says what all of them share.
 """
 
 from benchmark.metrics import (

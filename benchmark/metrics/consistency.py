@@ -4,6 +4,8 @@ None of these can see added detail that the microscope would have blurred away: 
 twice below the resolution is as consistent as the right one. They catch what is missing, misplaced
 or of the wrong brightness on the scale of the microscope. And a restoration that does nothing
 scores perfectly: read them beside the resolution.
+
+RSE, RSP and RSSIM are not applicable to images below 16 x 16 pixels or constant ones.
 """
 
 import math
@@ -56,21 +58,7 @@ def rse(input: Image, prediction: Image) -> float:
     d are at 0 and 1, so that images compare. Source: Culley et al. 2018 (SQUIRREL,
     doi:10.1038/nmeth.4605), where it has the unit of the input. A blur of the input without any
     detail scores perfectly, and the noise of the input is a floor that no right answer gets below.
-
-    Parameters
-    ----------
-    input, prediction
-        Images of one shape (y, x), at least 16 x 16.
-
-    Returns
-    -------
-    float
-        As a fraction of the range of the input.
-
-    Raises
-    ------
-    NotApplicable
-        The images are too small, or one of them is constant.
+    A fraction of the range of the input.
 
     Examples
     --------
@@ -87,22 +75,7 @@ def rsp(input: Image, prediction: Image) -> float:
 
     Correlation of p ⊗ G_σ with the input, σ as in `benchmark.metrics.squirrel`. Source: Culley et
     al. 2018 (SQUIRREL, doi:10.1038/nmeth.4605). A blur without any detail scores perfectly, and the
-    noise of the input keeps the right answer below 1.
-
-    Parameters
-    ----------
-    input, prediction
-        Images of one shape (y, x), at least 16 x 16.
-
-    Returns
-    -------
-    float
-        −1 to 1.
-
-    Raises
-    ------
-    NotApplicable
-        The images are too small, or one of them is constant.
+    noise of the input keeps the right answer below 1. −1 to 1.
 
     Examples
     --------
@@ -118,23 +91,8 @@ def rsp(input: Image, prediction: Image) -> float:
 def rssim(input: Image, prediction: Image) -> float:
     """Structural similarity of the input with a restoration that is blurred and scaled to it.
 
-    `benchmark.metrics.structure.ssim` of the input and the fit of
-    `benchmark.metrics.squirrel`. The traps are those of `rse`; noise of the input counts more.
-
-    Parameters
-    ----------
-    input, prediction
-        Images of one shape (y, x), at least 16 x 16.
-
-    Returns
-    -------
-    float
-        At most 1.
-
-    Raises
-    ------
-    NotApplicable
-        The images are too small, or one of them is constant.
+    `benchmark.metrics.structure.ssim` of the input and the fit of `benchmark.metrics.squirrel`. The
+    traps are those of `rse`; noise of the input counts more. At most 1.
 
     Examples
     --------
@@ -161,28 +119,10 @@ def data_consistency(
     60 images). What the model leaves out, such as motion, keeps even the truth above 1: read its
     value beside the others.
 
-    Parameters
-    ----------
-    native
-        Counts on the microscope's own pixels, (y / sampling, x / sampling).
-    prediction
-        (y, x).
-    pixel_um
-        Side of the pixels of the prediction, µm.
-    microscope
-        With ``blur_fwhm_um``, ``gain_counts_per_photon``, ``offset_counts``, ``read_noise_counts``
-        and ``excess_noise_factor``; ``averaged_lines`` is 1 where it is not said.
-
-    Returns
-    -------
-    float
-        1 is the noise.
-
-    Raises
-    ------
-    NotApplicable
-        The microscope is not known well enough, its pixels are not a whole number of pixels wide,
-        or the prediction is constant.
+    Of the microscope it takes ``blur_fwhm_um``, ``gain_counts_per_photon``, ``offset_counts``,
+    ``read_noise_counts`` and ``excess_noise_factor``; ``averaged_lines`` is 1 where it is not said.
+    Not applicable where one of them is missing, where the microscope's pixels are not a whole
+    number of pixels wide, and to a constant prediction.
 
     Examples
     --------

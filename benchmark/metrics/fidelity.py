@@ -1,6 +1,7 @@
 """How far intensities are from the truth, pixel by pixel.
 
 Notation: g is the truth, p the prediction, ⟨·⟩ a mean over pixels, P_k a percentile of g.
+None of these is applicable to a constant truth.
 """
 
 import math
@@ -25,22 +26,8 @@ def si_psnr_a(truth: Image, prediction: Image) -> float:
 
     Two traps. Inverted contrast scores the same, because a may be negative. A prediction that has
     nothing to do with the truth scores about 20·log₁₀((max g − min g)/σ(g)), 20 dB and more on
-    sparse images: read a value against that floor, not against zero.
-
-    Parameters
-    ----------
-    truth, prediction
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        dB; infinite when the fit is perfect.
-
-    Raises
-    ------
-    NotApplicable
-        Truth or prediction is constant.
+    sparse images: read a value against that floor, not against zero. Infinite where the fit is
+    perfect; not applicable to a constant prediction.
 
     Examples
     --------
@@ -58,25 +45,11 @@ def si_psnr_a(truth: Image, prediction: Image) -> float:
 def si_psnr_b(truth: Image, prediction: Image) -> float:
     """Scale-invariant PSNR on the range between two percentiles of the truth.
 
-    10·log₁₀(1 / ⟨(g' − p̂)²⟩), g' = (g − P₀.₁)/(P₉₉.₉ − P₀.₁), p̂ the least-squares fit of p to
-    g'. Source: Weigert et al. 2018 (doi:10.1038/s41592-018-0216-7) and its code. It lies
-    20·log₁₀((max g − min g)/(P₉₉.₉ − P₀.₁)) below variant A, 5 dB on sparse images; the traps are
-    those of variant A.
-
-    Parameters
-    ----------
-    truth, prediction
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        dB; infinite when the fit is perfect.
-
-    Raises
-    ------
-    NotApplicable
-        The prediction is constant, or the truth at its percentiles.
+    10·log₁₀(1 / ⟨(g' − p̂)²⟩), g' = (g − P₀.₁)/(P₉₉.₉ − P₀.₁), p̂ the least-squares fit of p to g'.
+    Source: Weigert et al. 2018 (doi:10.1038/s41592-018-0216-7) and its code. It lies 20·log₁₀((max
+    g − min g)/(P₉₉.₉ − P₀.₁)) below variant A, 5 dB on sparse images; the traps are those of
+    variant A. Infinite where the fit is perfect; not applicable to a constant prediction, nor to a
+    truth that is constant between these percentiles.
 
     Examples
     --------
@@ -93,22 +66,7 @@ def psnr(truth: Image, delivered: Image) -> float:
     """Peak signal-to-noise ratio of the intensities as they were delivered.
 
     10·log₁₀((max g − min g)² / ⟨(g − p)²⟩). A wrong offset or scale costs as much as wrong
-    structure, so compare it with SI-PSNR.
-
-    Parameters
-    ----------
-    truth, delivered
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        dB; infinite when both are equal.
-
-    Raises
-    ------
-    NotApplicable
-        The truth is constant.
+    structure, so compare it with SI-PSNR. Infinite where both are equal.
 
     Examples
     --------
@@ -124,22 +82,8 @@ def nrmse_care(truth: Image, prediction: Image) -> float:
 
     √⟨(g' − p̂)²⟩, g' = (g − P₀.₁)/(P₉₉.₉ − P₀.₁), p̂ the least-squares fit of p to g'. Source:
     Weigert et al. 2018 (doi:10.1038/s41592-018-0216-7). It is 10^(−SI-PSNR B / 20). Other papers
-    divide by other norms under the same name (DFCAN: 1.014 for a pair that reads 0.040 here).
-
-    Parameters
-    ----------
-    truth, prediction
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        As a fraction of the truth's range, 0 for a perfect fit.
-
-    Raises
-    ------
-    NotApplicable
-        The prediction is constant, or the truth at its percentiles.
+    divide by other norms under the same name (DFCAN: 1.014 for a pair that reads 0.040 here). A
+    fraction of the truth's range, 0 for a perfect fit; not applicable where `si_psnr_b` is not.
 
     Examples
     --------
@@ -158,22 +102,8 @@ def nrmse_dfcan(truth: Image, prediction: Image) -> float:
     ‖p' − g'‖ / ‖g'‖, each image mapped by its own minimum and maximum to 0 and 1. Source: the
     evaluation code of Qiao et al. 2021 (doi:10.1038/s41592-020-01048-5). One hot pixel of the
     prediction changes all of it, and dividing by ‖g'‖ makes sparse images look bad: prefer
-    `nrmse_care`.
-
-    Parameters
-    ----------
-    truth, prediction
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        0 for equal images, up to an affine map; seldom above 1.
-
-    Raises
-    ------
-    NotApplicable
-        One of the images is constant.
+    `nrmse_care`. 0 for images that are equal up to an affine map, seldom above 1; not applicable to
+    a constant prediction.
 
     Examples
     --------
@@ -191,22 +121,8 @@ def mae(truth: Image, delivered: Image) -> float:
     """Mean absolute error of the intensities as they were delivered, over the truth's range.
 
     ⟨|g − p|⟩ / (max g − min g). A wrong offset or scale costs as much as wrong structure; the
-    median of a posterior is best, not its mean, so on sparse images a flat background wins.
-
-    Parameters
-    ----------
-    truth, delivered
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        As a fraction of the truth's range.
-
-    Raises
-    ------
-    NotApplicable
-        The truth is constant.
+    median of a posterior is best, not its mean, so on sparse images a flat background wins. A
+    fraction of the truth's range.
 
     Examples
     --------
@@ -222,22 +138,7 @@ def pearson(truth: Image, prediction: Image) -> float:
 
     ⟨g₀·p₀⟩ / √(⟨g₀²⟩⟨p₀²⟩), g₀ and p₀ without their means. Up to its sign the same as SI-PSNR A on
     another scale, −10·log₁₀(1 − ρ²) plus what depends on the truth alone; it sees inverted
-    contrast, which SI-PSNR does not.
-
-    Parameters
-    ----------
-    truth, prediction
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        −1 to 1.
-
-    Raises
-    ------
-    NotApplicable
-        One of the images is constant.
+    contrast, which SI-PSNR does not. −1 to 1; not applicable to a constant prediction.
 
     Examples
     --------

@@ -1,4 +1,24 @@
-"""What a metric is: one function, what it needs to know, and what a table must know of it."""
+"""What a metric is: one function, what it needs to know, and what a table must know of it.
+
+Metrics share what is said here once, and not by each of them:
+
+- The names of its parameters say what a metric needs to know of one plane, out of `WHY_MISSING`.
+- Images are of shape (y, x) in float64, of one shape but for native. Mean, std, sample and
+  disagreement are channels of a package. The prediction is the image that is judged: that mean,
+  that sample, or what a control made; delivered is the same image where its scale is that of the
+  truth; repeat is the mean restored from a second, independent recording of the same field. The
+  truth has percentiles 2 and 99.8 at 0 and 1, and what is delivered is meant to. Input and native
+  are in counts, native on the microscope's own pixels.
+- pixel_um is the side of a pixel of prediction and truth, tolerance_um how far the truth may lie
+  beside its input, both in µm. microscope maps names to numbers, interval_factors nominal
+  coverages, as text, to half-widths in standard deviations.
+- The value is a float in the unit that its entry states, never NaN.
+- `NotApplicable` is raised, with the reason in a sentence, where something needed is not known, an
+  image holds NaN or infinite values, or the metric can say nothing about this plane.
+
+What is left to the docstring of a metric: in one line, which the page prints, what it measures; the
+formula and its source; traps; the range, and when it is not applicable; an example.
+"""
 
 import functools
 import inspect
@@ -13,11 +33,6 @@ Image = NDArray[np.float64]
 Score = Callable[..., float]
 Direction = Literal["higher", "lower", "closest", "neither"]
 
-# (y, x) in float64, of one shape but for native. Mean, std, sample and disagreement are channels of
-# a package; prediction is the image that is judged: that mean, that sample, or what a control made;
-# delivered is the same image where its scale is that of the truth; repeat is the mean restored from
-# a second recording of the same field. The truth has percentiles 2 and 99.8 at 0 and 1, and what is
-# delivered is meant to. Input and native are in counts, native on the microscope's own pixels.
 IMAGES = (
     "truth",
     "prediction",
@@ -30,8 +45,6 @@ IMAGES = (
     "input",
     "native",
 )
-# Besides, pixel_um and tolerance_um are floats; microscope and interval_factors map names to
-# numbers.
 WHY_MISSING = {
     "truth": "The dataset has no truth.",
     "prediction": "Nothing was restored.",
@@ -136,8 +149,7 @@ def metric(
 ) -> Callable[[Callable[..., float]], Score]:
     """Register a function in `METRICS` under its own name.
 
-    The names of its parameters say what it needs: ``(truth, prediction)``, ``(input, prediction)``,
-    ``(truth, mean, std)``, out of `WHY_MISSING`. Parameters with a default are its own business.
+    Parameters with a default are its own business; the others say what it needs.
 
     It receives finite float64 images of one shape (y, x), whatever it is called with: unsigned
     integers would wrap around when subtracted, and statistics in float32 lose digits.

@@ -4,27 +4,22 @@ import numpy as np
 import torch
 
 from benchmark.metrics.intensity import affine_fit, value_range
-from benchmark.metrics.lpips import NETWORKS, load
+from benchmark.metrics.lpips import BACKBONE, HEADS, load
 from benchmark.metrics.metric import Image, NotApplicable, metric
 from benchmark.metrics.weights import find_weights
 
 _SMALLEST_SIDE = 31  # below, AlexNet's second pooling has nothing left to pool
 
 
-def download_weights(network: str = "alex") -> None:
-    """Fetch what LPIPS needs into the torch hub cache, unless it is there already.
-
-    Parameters
-    ----------
-    network
-        "alex" (233 MB), "squeeze" (5 MB) or "vgg" (528 MB).
+def download_weights() -> None:
+    """Fetch what LPIPS needs, 233 MB, into the torch hub cache, unless it is there already.
 
     Raises
     ------
     UserError
         A file could not be fetched, or is not the published one.
     """
-    for file in (NETWORKS[network].backbone, NETWORKS[network].heads):
+    for file in (BACKBONE, HEADS):
         find_weights(file, download=True)
 
 
@@ -35,22 +30,9 @@ def lpips_alex(truth: Image, prediction: Image) -> float:
     The prediction is fitted to the truth by least squares, then percentiles 0.1 and 99.9 of the
     truth are mapped to −1 and 1, both images are clipped there and repeated in three channels. See
     `benchmark.metrics.lpips` for the formula and its source. The network knows photographs, not
-    microscopy; differences of 0.01 have no established meaning there.
-
-    Parameters
-    ----------
-    truth, prediction
-        Images of one shape (y, x), at least 31 x 31.
-
-    Returns
-    -------
-    float
-        0 for equal images; seldom above 1.
-
-    Raises
-    ------
-    NotApplicable
-        The images are too small or one is constant, or the weights are not there.
+    microscopy; differences of 0.01 have no established meaning there. 0 for equal images, seldom
+    above 1; not applicable to images below 31 x 31 pixels or constant ones, and where the weights
+    are not there.
 
     Examples
     --------
@@ -58,71 +40,6 @@ def lpips_alex(truth: Image, prediction: Image) -> float:
     Traceback (most recent call last):
     benchmark.metrics.metric.NotApplicable: LPIPS needs at least 31 x 31 pixels, not 30 x 30.
     """
-    return _distance("alex", truth, prediction)
-
-
-@metric(label="LPIPS (SqueezeNet)", direction="lower")
-def lpips_squeeze(truth: Image, prediction: Image) -> float:
-    """Learned perceptual distance, v0.1 with SqueezeNet, after the best affine intensity fit.
-
-    As `lpips_alex` with SqueezeNet 1.1, whose values are not on the same scale.
-
-    Parameters
-    ----------
-    truth, prediction
-        Images of one shape (y, x), at least 31 x 31.
-
-    Returns
-    -------
-    float
-        0 for equal images; seldom above 1.
-
-    Raises
-    ------
-    NotApplicable
-        The images are too small or one is constant, or the weights are not there.
-
-    Examples
-    --------
-    >>> lpips_squeeze(np.eye(30), np.eye(30))
-    Traceback (most recent call last):
-    benchmark.metrics.metric.NotApplicable: LPIPS needs at least 31 x 31 pixels, not 30 x 30.
-    """
-    return _distance("squeeze", truth, prediction)
-
-
-@metric(label="LPIPS (VGG)", direction="lower")
-def lpips_vgg(truth: Image, prediction: Image) -> float:
-    """Learned perceptual distance, v0.1 with VGG-16, after the best affine intensity fit.
-
-    As `lpips_alex` with VGG-16, whose values are not on the same scale. It takes about 20 times as
-    long.
-
-    Parameters
-    ----------
-    truth, prediction
-        Images of one shape (y, x), at least 31 x 31.
-
-    Returns
-    -------
-    float
-        0 for equal images; seldom above 1.
-
-    Raises
-    ------
-    NotApplicable
-        The images are too small or one is constant, or the weights are not there.
-
-    Examples
-    --------
-    >>> lpips_vgg(np.eye(30), np.eye(30))
-    Traceback (most recent call last):
-    benchmark.metrics.metric.NotApplicable: LPIPS needs at least 31 x 31 pixels, not 30 x 30.
-    """
-    return _distance("vgg", truth, prediction)
-
-
-def _distance(network: str, truth: Image, prediction: Image) -> float:
     if min(truth.shape) < _SMALLEST_SIDE:
         raise NotApplicable(
             f"LPIPS needs at least {_SMALLEST_SIDE} x {_SMALLEST_SIDE} pixels, "
@@ -133,10 +50,9 @@ def _distance(network: str, truth: Image, prediction: Image) -> float:
     low, high = np.percentile(truth, [0.1, 99.9])
     if high <= low:
         raise NotApplicable("The truth is almost empty: its percentiles 0.1 and 99.9 are equal.")
-    files = NETWORKS[network]
-    backbone, heads = find_weights(files.backbone), find_weights(files.heads)
+    backbone, heads = find_weights(BACKBONE), find_weights(HEADS)
     pair = (np.stack([truth, fitted]) - low) / (high - low) * 2 - 1
     pictures = torch.from_numpy(pair.clip(-1, 1).astype(np.float32))
     pictures = pictures[:, None, None].expand(-1, 1, 3, -1, -1)
     with torch.inference_mode():
-        return float(load(network, backbone, heads)(pictures[0], pictures[1]))
+        return float(load(backbone, heads)(pictures[0], pictures[1]))

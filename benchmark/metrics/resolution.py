@@ -5,6 +5,8 @@ share besides the specimen counts as signal: a fixed pattern of the camera, a co
 interpolation, the noise that a package keeps for drawing samples, and above all the knowledge of a
 network, which draws the same plausible detail twice. Two posterior samples of one input therefore
 measure spread, not resolution.
+
+None of these is applicable to images below 32 x 32 pixels, `rolling_frc` to images below 64 x 64.
 """
 
 from benchmark.metrics.decorrelation import cutoff_period_px
@@ -19,27 +21,11 @@ def frc(prediction: Image, repeat: Image, pixel_um: float) -> float:
     """Period down to which restorations of two recordings agree: repeatable, not therefore true.
 
     The crossing of 1/7, times the size of a pixel. See `benchmark.metrics.ring_correlation` for
-    formula and source. Of unrestored recordings this is their resolution. Of restorations it is
-    how alike a method answers twice: one that always draws the same has a perfect one, and one that
-    removes noise by a blur a good one.
-
-    Parameters
-    ----------
-    prediction, repeat
-        Restored from independent recordings of one field, one shape (y, x), at least 32 x 32.
-    pixel_um
-        Side of their pixels, µm.
-
-    Returns
-    -------
-    float
-        µm per period, at least two pixels.
-
-    Raises
-    ------
-    NotApplicable
-        The images are too small or constant, or the curve does not cross: unresolved, not 0. One
-        that stays above 1/7 says that what was repeated goes down to the pixels.
+    formula and source. Of unrestored recordings this is their resolution. Of restorations it is how
+    alike a method answers twice: one that always draws the same has a perfect one, and one that
+    removes noise by a blur a good one. At least two pixels; not applicable to constant images,
+    and where the curve does not cross: unresolved, not 0. One that stays above 1/7 says that what
+    was repeated goes down to the pixels.
 
     Examples
     --------
@@ -57,24 +43,8 @@ def rolling_frc(prediction: Image, repeat: Image, pixel_um: float) -> float:
     """Mean over the foreground of the period down to which restorations of two recordings agree.
 
     See `benchmark.metrics.rolling` for formula, source, the map and how uneven it is; and `frc` for
-    what it says of a restoration.
-
-    Parameters
-    ----------
-    prediction, repeat
-        Restored from independent recordings of one field, one shape (y, x), at least 64 x 64.
-    pixel_um
-        Side of their pixels, µm.
-
-    Returns
-    -------
-    float
-        µm per period.
-
-    Raises
-    ------
-    NotApplicable
-        The images are too small or constant, or no block is resolved.
+    what it says of a restoration. Not applicable to constant images, and where no block is
+    resolved.
 
     Examples
     --------
@@ -94,22 +64,9 @@ def frc_to_truth(truth: Image, prediction: Image) -> float:
     The crossing of 1/2, which against a truth without noise stands for the signal-to-noise ratio of
     1/7 between two acquisitions (Rosenthal and Henderson 2003, doi:10.1016/j.jmb.2003.07.013). See
     `benchmark.metrics.ring_correlation` for formula and source. It does not see what a radial
-    filter does: a blur without noise agrees at every frequency it leaves above rounding.
-
-    Parameters
-    ----------
-    truth, prediction
-        Images of one shape (y, x), at least 32 x 32.
-
-    Returns
-    -------
-    float
-        Pixels per period, 2 when they agree down to the last ring.
-
-    Raises
-    ------
-    NotApplicable
-        The images are too small or constant, or agree at no frequency: unresolved.
+    filter does: a blur without noise agrees at every frequency it leaves above rounding. 2 pixels
+    per period where they agree down to the last ring; not applicable to constant images, and where
+    they agree at no frequency: unresolved.
 
     Examples
     --------
@@ -129,22 +86,8 @@ def decorrelation(prediction: Image) -> float:
     """Sharpness of a single image, by decorrelation analysis.
 
     See `benchmark.metrics.decorrelation` for formula, source and traps: it compares the sharpness
-    of images on one grid, whether or not what is sharp is true.
-
-    Parameters
-    ----------
-    prediction
-        (y, x), at least 32 x 32.
-
-    Returns
-    -------
-    float
-        Pixels per period, at least 2.
-
-    Raises
-    ------
-    NotApplicable
-        The image is too small or constant, or no curve has a maximum: unresolved.
+    of images on one grid, whether or not what is sharp is true. Pixels per period, at least 2; not
+    applicable to a constant image, and where no curve has a maximum: unresolved.
 
     Examples
     --------
@@ -162,28 +105,10 @@ def spectrum_in_band(
 ) -> float:
     """Power over that of the truth, mean over the frequencies that the microscope passes.
 
-    Mean of `spectrum_ratio` over the rings up to `band_limit_per_um`. Negative where a restoration
-    leaves contrast attenuated, positive where noise is left in it.
-
-    Parameters
-    ----------
-    truth, prediction
-        Images of one shape (y, x), at least 32 x 32.
-    pixel_um
-        Side of their pixels, µm.
-    microscope
-        See `benchmark.metrics.spectrum.band_limit_per_um`.
-
-    Returns
-    -------
-    float
-        dB; 0 is the power of the truth.
-
-    Raises
-    ------
-    NotApplicable
-        The images are too small, the truth is constant, the optics is not known, or no ring lies in
-        the band.
+    Mean of `spectrum_ratio` over the rings up to `benchmark.metrics.spectrum.band_limit_per_um`,
+    which says what must be known of the microscope. Negative where a restoration leaves contrast
+    attenuated, positive where noise is left in it, 0 is the power of the truth. Not applicable to
+    a constant truth, and where the optics is not known or no ring lies in the band.
 
     Examples
     --------
@@ -203,29 +128,9 @@ def spectrum_out_of_band(
 ) -> float:
     """Power over that of the truth, mean over the frequencies that the microscope cannot pass.
 
-    Mean of `spectrum_ratio` over the rings above `band_limit_per_um`. What a prediction has there
-    was not measured: 0 dB says that it is as rich in detail as the truth, not that the detail is
-    the right one; the mean of a posterior is rightly below.
-
-    Parameters
-    ----------
-    truth, prediction
-        Images of one shape (y, x), at least 32 x 32.
-    pixel_um
-        Side of their pixels, µm.
-    microscope
-        See `benchmark.metrics.spectrum.band_limit_per_um`.
-
-    Returns
-    -------
-    float
-        dB; 0 is the power of the truth.
-
-    Raises
-    ------
-    NotApplicable
-        The images are too small, the truth is constant, the optics is not known, or no ring lies
-        beyond.
+    As `spectrum_in_band`, over the rings above the limit. What a prediction has there was not
+    measured: 0 dB says that it is as rich in detail as the truth, not that the detail is the right
+    one; the mean of a posterior is rightly below. Not applicable where no ring lies beyond.
 
     Examples
     --------

@@ -1,4 +1,8 @@
-"""Whether local structure agrees: the SSIM family."""
+"""Whether local structure agrees: the SSIM family.
+
+Images have at least 11 x 11 pixels, the window; over five scales both sides are above 160. None of
+these is applicable to a constant truth.
+"""
 
 import functools
 import math
@@ -36,22 +40,7 @@ def ssim(truth: Image, delivered: Image) -> float:
     scikit-image.
 
     On dark backgrounds it reacts strongly to an offset (6/255 took one pair from 0.97 to 0.68):
-    read it beside `ssim_affine`.
-
-    Parameters
-    ----------
-    truth, delivered
-        Images of one shape (y, x), at least 11 x 11.
-
-    Returns
-    -------
-    float
-        At most 1.
-
-    Raises
-    ------
-    NotApplicable
-        The images are too small, or the truth is constant.
+    read it beside `ssim_affine`. At most 1.
 
     Examples
     --------
@@ -70,23 +59,9 @@ def ssim(truth: Image, delivered: Image) -> float:
 def ssim_affine(truth: Image, prediction: Image) -> float:
     """Structural similarity after the best affine intensity fit.
 
-    `ssim` of g and a·p + b, with a and b by least squares over the whole image. A negative a
-    is allowed: inverted contrast scores as the right one does.
-
-    Parameters
-    ----------
-    truth, prediction
-        Images of one shape (y, x), at least 11 x 11.
-
-    Returns
-    -------
-    float
-        At most 1.
-
-    Raises
-    ------
-    NotApplicable
-        The images are too small, or one of them is constant.
+    `ssim` of g and a·p + b, with a and b by least squares over the whole image. A negative a is
+    allowed: inverted contrast scores as the right one does. At most 1; not applicable to a constant
+    prediction.
 
     Examples
     --------
@@ -105,22 +80,7 @@ def ms_ssim(truth: Image, delivered: Image) -> float:
     contrast-structure factors of `ssim`, each scale the 2 x 2 mean of the one before. Source: Wang,
     Simoncelli and Bovik 2003 (doi:10.1109/ACSSC.2003.1292216), whose weights w and whose border
     rule (an odd side repeats its last line) are used. Negative means count as 0, as in
-    pytorch-msssim, because their fractional power is not real.
-
-    Parameters
-    ----------
-    truth, delivered
-        Images of one shape (y, x), both sides above 160.
-
-    Returns
-    -------
-    float
-        0 to 1.
-
-    Raises
-    ------
-    NotApplicable
-        The images are too small, or the truth is constant.
+    pytorch-msssim, because their fractional power is not real. 0 to 1.
 
     Examples
     --------
@@ -150,22 +110,8 @@ def micro_ssim(truth: Image, prediction: Image) -> float:
     Two differences from its reference code. That fits α to a stack with the constants of its last
     image, so that the order of images counts: here each image is fitted with its own. And where the
     truth's background has no noise, α = 0 is best, SSIM of a prediction that vanished: here α stays
-    within a factor of ten of the ratio of their percentiles 99.9 above the background.
-
-    Parameters
-    ----------
-    truth, prediction
-        Images of one shape (y, x), at least 11 x 11.
-
-    Returns
-    -------
-    float
-        At most 1.
-
-    Raises
-    ------
-    NotApplicable
-        The images are too small, or one of them is constant.
+    within a factor of ten of the ratio of their percentiles 99.9 above the background. At most 1;
+    not applicable to a constant prediction.
 
     Examples
     --------
@@ -181,22 +127,7 @@ def micro_ms3im(truth: Image, prediction: Image) -> float:
     """Structural similarity over five scales at the background and brightness of microscopy.
 
     `ms_ssim` of g' and α·p', with g', p' and α of `micro_ssim`. Source: Ashesh et al. 2024 (arXiv
-    2408.08747).
-
-    Parameters
-    ----------
-    truth, prediction
-        Images of one shape (y, x), both sides above 160.
-
-    Returns
-    -------
-    float
-        0 to 1.
-
-    Raises
-    ------
-    NotApplicable
-        The images are too small, or one of them is constant.
+    2408.08747). 0 to 1; not applicable to a constant prediction.
 
     Examples
     --------

@@ -8,7 +8,8 @@ forgive a method that puts structures in wrong places.
 
 Without tolerance they are the plain metrics, and with more they never get worse. The best of many
 shifts is a little higher by chance alone, for every method: compare methods with each other, not
-tolerant with plain values.
+tolerant with plain values. Not applicable where truth or prediction is constant, or smaller than
+twice the tolerance.
 """
 
 from collections.abc import Callable
@@ -25,26 +26,8 @@ def si_psnr_tolerant(
 ) -> float:
     """Scale-invariant PSNR at the best shift within the stated tolerance.
 
-    The largest `si_psnr_a` of truth and shifted prediction over what both show.
-
-    Parameters
-    ----------
-    truth, prediction
-        Images of one shape (y, x).
-    pixel_um
-        Side of their pixels, µm.
-    tolerance_um
-        Length of the longest shift, µm.
-
-    Returns
-    -------
-    float
-        dB; infinite when a shifted fit is perfect.
-
-    Raises
-    ------
-    NotApplicable
-        Truth or prediction is constant, or smaller than twice the tolerance.
+    The largest `si_psnr_a` of truth and shifted prediction over what both show. Infinite where a
+    shifted fit is perfect.
 
     Examples
     --------
@@ -61,26 +44,7 @@ def pearson_tolerant(
 ) -> float:
     """Pearson correlation at the best shift within the stated tolerance.
 
-    The largest `pearson` of truth and shifted prediction over what both show.
-
-    Parameters
-    ----------
-    truth, prediction
-        Images of one shape (y, x).
-    pixel_um
-        Side of their pixels, µm.
-    tolerance_um
-        Length of the longest shift, µm.
-
-    Returns
-    -------
-    float
-        −1 to 1.
-
-    Raises
-    ------
-    NotApplicable
-        Truth or prediction is constant, or smaller than twice the tolerance.
+    The largest `pearson` of truth and shifted prediction over what both show. −1 to 1.
 
     Examples
     --------

@@ -3,6 +3,7 @@
 Notation as in `benchmark.metrics.calibration`: g is the truth, μ and σ what a package states, e = g
 − μ, z = e/σ; nothing is fitted. NLL and CRPS are proper scores: what states its true belief expects
 the lowest. Width and sharpness say nothing by themselves, as a σ of 0 is the sharpest.
+None of these is applicable where a σ is negative, or all are 0.
 """
 
 import math
@@ -12,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from benchmark.metrics.calibration import FLOOR, gaussian_factor, own_factor, standardise
+from benchmark.metrics.calibration import own_factor, standardise
 from benchmark.metrics.metric import Image, NotApplicable, metric
+from imaging.calibration import FLOOR, gaussian_factor, gaussian_nll
 
 _SEED = 0
 
@@ -23,29 +25,14 @@ def nll(truth: Image, mean: Image, std: Image) -> float:
     """Negative log-likelihood of the truth under the Gaussian that a package states.
 
     ⟨½·ln 2πσ² + z²/2⟩ over pixels, in nats, with intensities on the scale of the normalised truth.
-
-    Parameters
-    ----------
-    truth, mean, std
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        Any sign.
-
-    Raises
-    ------
-    NotApplicable
-        A standard deviation is negative, or all are 0.
+    Any sign.
 
     Examples
     --------
     >>> round(nll([[1.0]], [[0.0]], [[1.0]]), 4)
     1.4189
     """
-    z, sigma = standardise(truth, mean, std)
-    return float(np.mean(np.log(sigma) + z**2 / 2) + math.log(2 * math.pi) / 2)
+    return gaussian_nll(*standardise(truth, mean, std))
 
 
 @metric(label="CRPS", direction="lower")
@@ -54,22 +41,7 @@ def crps(truth: Image, mean: Image, std: Image) -> float:
 
     ⟨σ·(z·(2Φ(z) − 1) + 2φ(z) − 1/√π)⟩ over pixels. Source: Gneiting and Raftery 2007
     (doi:10.1198/016214506000001437). In units of the normalised truth; for σ → 0 it is the mean
-    absolute error, so it compares with packages that state none.
-
-    Parameters
-    ----------
-    truth, mean, std
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        Not negative.
-
-    Raises
-    ------
-    NotApplicable
-        A standard deviation is negative, or all are 0.
+    absolute error, so it compares with packages that state none. Not negative.
 
     Examples
     --------
@@ -89,21 +61,6 @@ def width_90(mean: Image, std: Image) -> float:
     2·1.645·⟨σ⟩, as a fraction of the range of the normalised truth; that of 50 % and 95 % differ by
     a factor only. Among packages of right coverage the narrowest says most.
 
-    Parameters
-    ----------
-    mean, std
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        Not negative.
-
-    Raises
-    ------
-    NotApplicable
-        A standard deviation is negative, or all are 0.
-
     Examples
     --------
     >>> round(width_90([[0.0]], [[1.0]]), 3)
@@ -116,24 +73,8 @@ def width_90(mean: Image, std: Image) -> float:
 def own_width_90(mean: Image, std: Image, interval_factors: Mapping[str, float]) -> float:
     """Mean width of the package's own interval of 90 %.
 
-    2·f·⟨σ⟩, f the half-width in standard deviations that its rdf.yaml states.
-
-    Parameters
-    ----------
-    mean, std
-        Images of one shape (y, x).
-    interval_factors
-        f by nominal coverage, as text.
-
-    Returns
-    -------
-    float
-        Not negative.
-
-    Raises
-    ------
-    NotApplicable
-        The package states no such interval, a standard deviation is negative, or all are 0.
+    2·f·⟨σ⟩, f the half-width in standard deviations that its rdf.yaml states; not
+    applicable where it states no such interval.
 
     Examples
     --------
@@ -148,21 +89,6 @@ def sharpness(mean: Image, std: Image) -> float:
     """Root mean variance that a package states.
 
     √⟨σ²⟩, what its root mean square error would be if σ were right.
-
-    Parameters
-    ----------
-    mean, std
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        Not negative.
-
-    Raises
-    ------
-    NotApplicable
-        A standard deviation is negative, or all are 0.
 
     Examples
     --------
@@ -180,22 +106,8 @@ def ause(truth: Image, mean: Image, std: Image) -> float:
     ∫ (S_σ(f) − S_e(f)) df, S(f) the root mean square error of what is left after removing the
     fraction f of pixels with the largest σ, or |e|, relative to that of all. Pixels of equal σ are
     removed in random order, which is to say that they share their mean e². Source: Ilg et al. 2018
-    (arXiv 1802.07228).
-
-    Parameters
-    ----------
-    truth, mean, std
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        0 when σ orders pixels as their errors do.
-
-    Raises
-    ------
-    NotApplicable
-        The mean is without error, a standard deviation is negative, or all are 0.
+    (arXiv 1802.07228). 0 where σ orders pixels as their errors do; not applicable where the mean is
+    without error.
 
     Examples
     --------
@@ -220,22 +132,8 @@ def error_rank_correlation(truth: Image, mean: Image, std: Image) -> float:
     """Rank correlation of absolute errors with stated standard deviations.
 
     Spearman's ρ of |e| and σ over pixels. Even a perfect σ does not reach 1, as it says how large
-    errors are and not which: read it beside `share_of_rank_ceiling`.
-
-    Parameters
-    ----------
-    truth, mean, std
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        −1 to 1.
-
-    Raises
-    ------
-    NotApplicable
-        All errors or all standard deviations are equal, or one of these is negative.
+    errors are and not which: read it beside `share_of_rank_ceiling`. −1 to 1; not applicable where
+    all errors or all σ are equal.
 
     Examples
     --------
@@ -252,21 +150,7 @@ def share_of_rank_ceiling(truth: Image, mean: Image, std: Image) -> float:
 
     ρ(|e|, σ) / ρ(|σn|, σ), see `error_rank_correlation` and `rank_ceiling`; n is standard normal
     noise of a fixed seed. Above 1 when errors have lighter tails than a Gaussian, as bounded ones.
-
-    Parameters
-    ----------
-    truth, mean, std
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        About 1 for a right σ.
-
-    Raises
-    ------
-    NotApplicable
-        All errors or all standard deviations are equal, or one of these is negative.
+    About 1 for a right σ; not applicable where `error_rank_correlation` is not.
 
     Examples
     --------
@@ -284,22 +168,8 @@ def disagreement_rank_correlation(truth: Image, mean: Image, disagreement: Image
 
     Spearman's ρ of |e| and D over pixels. D, 0 to 1, is what an ensemble delivers as its channel
     `disagreement`: (H(mixture) − ⟨H(member)⟩) / ln M of its M members' distributions, H being the
-    entropy. Source: Weigert et al. 2018 (doi:10.1038/s41592-018-0216-7).
-
-    Parameters
-    ----------
-    truth, mean, disagreement
-        Images of one shape (y, x).
-
-    Returns
-    -------
-    float
-        −1 to 1.
-
-    Raises
-    ------
-    NotApplicable
-        All errors or all disagreements are equal.
+    entropy. Source: Weigert et al. 2018 (doi:10.1038/s41592-018-0216-7). −1 to 1; not applicable
+    where all errors or all disagreements are equal.
 
     Examples
     --------

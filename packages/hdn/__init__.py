@@ -1,1 +1,1 @@
-"""The CARE ensemble: several probabilistic U-Nets, and how far they disagree."""
+"""HDN: a ladder variational autoencoder whose samples are possible restorations."""

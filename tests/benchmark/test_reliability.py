@@ -68,7 +68,7 @@ def test_a_std_that_is_too_small_by_half_shows(tmp_path: Path) -> None:
     assert found is not None
     assert found.own == (pytest.approx((0.9, 0.589), abs=0.02),)
     assert found.delivered.curve[LEVELS.index(0.9)] == pytest.approx(0.589, abs=0.02)
-    assert found.delivered.ence == pytest.approx(1, abs=0.05)
+    assert found.delivered.pooled_ence == pytest.approx(1, abs=0.05)
     ratios = [seen / stated for stated, seen in found.delivered.bins]
     assert np.mean(ratios) == pytest.approx(2, rel=0.05)
 
@@ -77,7 +77,7 @@ def test_a_fit_on_other_specimens_mends_a_std_that_is_too_small(tmp_path: Path) 
     found = measured(tmp_path, factor=0.5, count=4)
     assert found is not None
     assert found.refitted is not None
-    assert found.refitted.ence < 0.05
+    assert found.refitted.pooled_ence < 0.05
     assert found.refitted.coverage == pytest.approx(SHARES, abs=0.02)
 
 
@@ -97,8 +97,8 @@ def test_a_stated_calibration_is_undone(tmp_path: Path) -> None:
     found = measured(tmp_path, method=method)
     assert found is not None
     assert found.network is not None
-    assert found.delivered.ence < 0.1
-    assert found.network.ence == pytest.approx(1, abs=0.1)
+    assert found.delivered.pooled_ence < 0.1
+    assert found.network.pooled_ence == pytest.approx(1, abs=0.1)
     assert found.network.coverage[1] == pytest.approx(0.589, abs=0.02)  # Φ of half of 1.645
 
 

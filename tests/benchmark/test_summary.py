@@ -142,15 +142,13 @@ def test_costs_are_not_marked() -> None:
 
 def test_a_metric_in_which_nobody_has_a_value_has_no_column_but_a_reason() -> None:
     absent = pd.DataFrame(
-        [(name, "d", i, "lpips_vgg", "No weights.") for name in "ab" for i in IMAGES],
+        [(name, "d", i, "ms_ssim", "Too small.") for name in "ab" for i in IMAGES],
         columns=list(ABSENT.columns),
     )
-    found = summary(
-        rows("a", 30 + NOISE), rows("a", 0.3 + NOISE / 100, "lpips_alex"), absent=absent
-    )
+    found = summary(rows("a", 30 + NOISE), rows("a", 0.3 + NOISE / 100, "ssim"), absent=absent)
     tables = {family.title: family for family in found.families}
-    assert [column.metric for column in tables["Perception"].columns] == ["lpips_alex"]
-    assert found.unmeasured == ("LPIPS (VGG): No weights.",)
+    assert [column.metric for column in tables["Structure"].columns] == ["ssim"]
+    assert found.unmeasured == ("MS-SSIM: Too small.",)
 
 
 def test_a_missing_value_points_to_its_reason() -> None:

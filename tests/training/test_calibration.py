@@ -1,88 +1,61 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from numpy.typing import NDArray
-from scipy.stats import norm
 from torch import nn
 
-from packages.posterior import KNOTS, Calibration
-from training.calibration import (
-    Errors,
-    calibrate,
-    fit_isotonic,
-    fit_line,
-    interval_factors,
-    scores,
-)
+from benchmark.metrics import METRICS
+from packages.posterior import Calibration
+from training.calibration import Errors, calibrate, interval_factors, pool, scores
 from training.data import Pair
 
-
-def planted(truth: NDArray[np.float64], stated: NDArray[np.float64], seed: int = 0) -> Errors:
-    """Gaussian errors of true standard deviations, of which others are stated."""
-    return Errors(stated, truth * np.random.default_rng(seed).standard_normal(truth.shape))
+LEVELS = {"0.5": "50", "0.9": "90", "0.95": "95"}
 
 
-def calibrated(errors: Errors, std: NDArray[np.float64]) -> NDArray[np.float64]:
-    knots, values = fit_isotonic(errors)
-    module = Calibration()
-    module.load_state_dict({"knots": torch.from_numpy(knots), "values": torch.from_numpy(values)})
-    return module(torch.from_numpy(std).float()).double().numpy()
+def images(count: int) -> list[Errors]:
+    """Gaussian errors of images that differ in size, and in how wrong their std is."""
+    found: list[Errors] = []
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        std = rng.gamma(4, 0.02, 2000 + 700 * seed)
+        found.append(Errors(std, (0.5 + 0.3 * seed) * std * rng.normal(size=std.shape)))
+    return found
 
 
-TRUE = np.random.default_rng(1).uniform(0.05, 0.5, 400_000)
+@pytest.mark.parametrize("own", [False, True])
+def test_scores_are_what_the_benchmark_measures_on_these_images(own: bool) -> None:
+    factors = interval_factors(pool(images(3))) if own else None
+    planes = [
+        {
+            "truth": -image.error[None],
+            "mean": np.zeros((1, image.error.size)),
+            "std": image.std[None],
+            "interval_factors": factors,
+        }
+        for image in images(5)
+    ]
+    names = {"nll": "nll", "ence": "ence", "mean_z2": "mean_z_squared"} | {
+        f"coverage_{level}": f"own_coverage_{share}" if own else f"coverage_{share}"
+        for level, share in LEVELS.items()
+    }
+    expected = {
+        entry: np.mean([METRICS[name].of(plane) for plane in planes])
+        for entry, name in names.items()
+    }
+    assert scores(images(5), factors) == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
-def test_a_planted_miscalibration_is_undone(power: float) -> None:
-    stated = 0.4 * TRUE**power
-    probe = np.linspace(0.1, 0.45, 8)
-    np.testing.assert_allclose(calibrated(planted(TRUE, stated), 0.4 * probe**power), probe, 0.05)
+def test_images_that_are_wrong_in_opposite_ways_do_not_cancel() -> None:
+    one = images(1)[0]
+    error = one.std * np.random.default_rng(1).normal(size=one.std.shape)
+    sure, unsure = Errors(one.std / 2, error), Errors(2 * one.std, error)
+    assert scores([sure, unsure])["ence"] == pytest.approx(0.75, abs=0.1)
 
 
-def test_isotonic_beats_the_line_where_the_relation_is_curved() -> None:
-    stated = 0.4 * TRUE**2
-    seen, unseen = planted(TRUE, stated), planted(TRUE, stated, seed=2)
-    slope, offset = fit_line(seen)
-    line = Errors(np.maximum(slope * stated + offset, 1e-6), unseen.error)
-    isotonic = Errors(calibrated(seen, stated), unseen.error)
-    assert scores(isotonic)["nll"] < scores(line)["nll"]
-    assert scores(isotonic)["ence"] < 0.1 * scores(unseen)["ence"]
-
-
-def test_the_line_is_found_where_there_is_one() -> None:
-    slope, offset = fit_line(planted(TRUE, (TRUE - 0.02) / 1.5))
-    assert slope == pytest.approx(1.5, rel=0.02)
-    assert offset == pytest.approx(0.02, abs=0.003)
-
-
-@given(st.integers(1, 400), st.integers(0, 10), st.floats(0, 5))
-def test_knots_increase_and_values_do_not_fall(count: int, seed: int, spread: float) -> None:
-    rng = np.random.default_rng(seed)
-    errors = Errors(np.abs(spread * rng.normal(size=count)), rng.normal(size=count))
-    knots, values = fit_isotonic(errors)
-    assert knots.shape == values.shape == (KNOTS,)
-    assert (np.diff(knots) > 0).all()
-    assert (np.diff(values) >= 0).all()
-    assert np.isfinite(values).all()
-
-
-def test_scores_of_true_gaussians_are_those_of_theory() -> None:
-    found = scores(planted(TRUE, TRUE))
-    for level in (0.5, 0.9, 0.95):
-        assert found[f"coverage_{level}"] == pytest.approx(level, abs=0.003)
-    assert found["mean_z2"] == pytest.approx(1, abs=0.01)
-    assert found["ence"] < 0.02
-    entropy = np.mean(norm(scale=TRUE).entropy())
-    assert found["nll"] == pytest.approx(entropy, abs=0.01)
-
-
-def test_factors_of_laplacian_errors_are_not_those_of_a_gaussian() -> None:
-    draws = np.random.default_rng(0).laplace(size=400_000)
-    factors = interval_factors(Errors(np.ones_like(draws), draws))
-    for level, factor in factors.items():
-        assert factor == pytest.approx(-np.log(1 - float(level)), rel=0.02)
+def test_intervals_are_those_of_all_pixels_together() -> None:
+    few = images(3)
+    ratios = np.concatenate([np.abs(image.error) / image.std for image in few])
+    expected = {level: np.quantile(ratios, float(level)) for level in LEVELS}
+    assert interval_factors(pool(few)) == pytest.approx(expected, rel=1e-12)
 
 
 class Overconfident(nn.Module):

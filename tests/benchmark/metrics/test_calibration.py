@@ -1,23 +1,15 @@
-"""Planted miscalibration, closed forms, and uncertainty-toolbox."""
+"""Planted miscalibration and closed forms."""
 
 import numpy as np
 import pytest
-import uncertainty_toolbox as uct
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import norm
 
 from benchmark.metrics import METRICS, NotApplicable
-from benchmark.metrics.calibration import (
-    BINS,
-    FLOOR,
-    ence,
-    mean_z_squared,
-    own_coverage_50,
-    reliability_bins,
-    reliability_curve,
-)
+from benchmark.metrics.calibration import ence, mean_z_squared, own_coverage_50
+from imaging.calibration import FLOOR
 
 Image = NDArray[np.float64]
 
@@ -74,41 +66,6 @@ def test_ence_sees_what_the_mean_does_not() -> None:
     inverted *= np.sqrt(mean_z_squared(TRUTH, MEAN, inverted))
     assert mean_z_squared(TRUTH, MEAN, inverted) == pytest.approx(1)
     assert ence(TRUTH, MEAN, constant) < 0.02 < 0.5 < ence(TRUTH, MEAN, inverted)
-
-
-def test_bins_are_those_of_a_plain_loop() -> None:
-    order = np.argsort(SIGMA, axis=None)
-    expected = [
-        (np.sqrt(np.mean(s**2)), np.sqrt(np.mean(e**2)))
-        for s, e in zip(
-            np.array_split(SIGMA.ravel()[order], BINS),
-            np.array_split((TRUTH - MEAN).ravel()[order], BINS),
-            strict=True,
-        )
-    ]
-    bins = reliability_bins(TRUTH, MEAN, SIGMA)
-    np.testing.assert_allclose(bins[:, :2], expected, rtol=2e-3)  # edges differ by a pixel
-    assert bins[:, 2].sum() == SIGMA.size
-
-
-def test_equal_standard_deviations_are_one_bin() -> None:
-    assert len(reliability_bins(TRUTH, MEAN, np.ones(SHAPE))) == 1
-
-
-def test_two_standard_deviations_are_two_bins() -> None:
-    std = np.where(np.arange(512) < 100, 1.0, 2.0) * np.ones(SHAPE)
-    bins = reliability_bins(TRUTH, MEAN, std)
-    assert bins[:, [0, 2]].tolist() == [[1.0, 100 * 512.0], [2.0, 412 * 512.0]]
-
-
-@pytest.mark.parametrize("factor", [0.6, 1.0])
-def test_the_reliability_curve_is_that_of_uncertainty_toolbox(factor: float) -> None:
-    few = (slice(64), slice(64))
-    truth, mean, std = TRUTH[few], MEAN[few], factor * SIGMA[few]
-    levels, observed = uct.get_proportion_lists_vectorized(
-        mean.ravel(), std.ravel(), truth.ravel(), num_bins=21, prop_type="interval"
-    )
-    np.testing.assert_allclose(reliability_curve(truth, mean, std, levels), observed, atol=1e-3)
 
 
 @given(st.floats(1e-3, 1e3), st.floats(-10, 10))

@@ -8,7 +8,6 @@ from scipy.integrate import quad
 from scipy.stats import norm, spearmanr
 
 from benchmark.metrics import METRICS, NotApplicable
-from benchmark.metrics.calibration import gaussian_factor
 from benchmark.metrics.metric import Score
 from benchmark.metrics.uncertainty import (
     ause,
@@ -22,6 +21,7 @@ from benchmark.metrics.uncertainty import (
     sharpness,
     width_90,
 )
+from imaging.calibration import gaussian_factor
 
 RNG = np.random.default_rng(0)
 SHAPE = (64, 80)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, norm
 
-from benchmark.metrics import NotApplicable
-from benchmark.metrics.conformal import conformal_factor, largest_risk
+from imaging.calibration import TooFewImagesError, conformal_factor, largest_risk
 
 REPETITIONS = 200
 
@@ -54,7 +53,7 @@ def test_a_std_that_is_too_small_by_half_doubles_the_factor() -> None:
 def test_too_few_images_promise_nothing(alpha: float, delta: float, needed: int) -> None:
     # n perfect images are proof when (1 − α)ⁿ ≤ δ.
     conformal_factor([np.zeros(9)] * needed, alpha=alpha, delta=delta)
-    with pytest.raises(NotApplicable, match=f"takes {needed} images"):
+    with pytest.raises(TooFewImagesError, match=f"takes {needed} images"):
         conformal_factor([np.zeros(9)] * (needed - 1), alpha=alpha, delta=delta)
 
 
