@@ -110,9 +110,7 @@ def _stages(one: Reliability) -> tuple[Stage | None, ...]:
 def _ence(stages: Sequence[Stage | None]) -> str:
     """Write the pooled ENCE of the network alone, where it is known, and as delivered."""
     alone, _, delivered = stages
-    return "pooled ENCE " + " → ".join(
-        f"{stage.pooled_ence:.3f}" for stage in (alone, delivered) if stage
-    )
+    return "ENCE " + " → ".join(f"{stage.pooled_ence:.3f}" for stage in (alone, delivered) if stage)
 
 
 def _ticks(low: float, high: float) -> list[float]:

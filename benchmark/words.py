@@ -149,7 +149,7 @@ def reliability_caption(found: Sequence[Reliability]) -> str:
         "truth at 0 and 1), without any fit. On the diagonal a package is right; below it in the "
         "figure of coverage, or above it in those of errors, it is too sure. Rings: the intervals "
         "that the package states itself, as errors are no Gaussians. Errors: root mean square in "
-        "30ths of the pixels, from the most certain. "
+        "30ths of the pixels, from the most certain, and ENCE, all pixels pooled. "
     )
     promises = [
         f"{one.name}: mean ± {one.guaranteed:.2f} std holds at least 90 % of the pixels of new "

@@ -25,7 +25,7 @@ def test_only_what_is_drawn_is_explained() -> None:
 
 
 def test_the_error_of_calibration_is_written_before_and_after() -> None:
-    assert "pooled ENCE 1.500 → 0.000" in error_plot([package("a", SURE)])
+    assert "ENCE 1.500 → 0.000" in error_plot([package("a", SURE)])
 
 
 def test_own_intervals_are_rings() -> None:
