@@ -56,7 +56,7 @@ def run(
         Score input, bicubic, Richardson-Lucy and truth beside the packages.
     """
     scores = run_benchmark(packages or [], data, out, trust=trust, controls=controls)
-    return STATUS_FAILED_CHECK if scores.facts["failures"] else 0
+    return STATUS_FAILED_CHECK if scores.run.failures else 0
 
 
 @app.command
