@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmark import stated
 from benchmark.stated import calibration_of, description_of, training_of
 from imaging.benchmark_run import PackageEntry
 from packages.files import sha256
@@ -86,3 +87,20 @@ def test_a_folder_is_read_too(tmp_path: Path) -> None:
     (tmp_path / "a/rdf.yaml").write_text(yaml.safe_dump(DESCRIPTION))
     method = records.package("a", file=str(tmp_path / "a"), sha256=sha256(tmp_path / "a"))
     assert training_of(method)["seed"] == 3
+
+
+def test_a_package_is_read_once_for_all_sections_of_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def read(file: Path, sha256: str) -> dict[str, Any]:
+        asked.append(file)
+        return DESCRIPTION
+
+    monkeypatch.setattr(stated, "read_unchanged_rdf", read)
+    package = entry(tmp_path / "a.zip")
+    for _ in range(3):
+        assert training_of(package)
+        assert calibration_of(package)
+    assert asked == [tmp_path / "a.zip"]
