@@ -71,7 +71,7 @@ def run(
     from packages.cli import STATUS_FAILED_CHECK
 
     scores = run_benchmark(packages or [], data, out, trust=trust, controls=controls)
-    return STATUS_FAILED_CHECK if scores.facts["failures"] else 0
+    return STATUS_FAILED_CHECK if scores.run.failures else 0
 
 
 @app.command

@@ -8,17 +8,17 @@ agree with each other no better than each does with the input have agreed on not
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from benchmark.cell_files import CellFiles, Place
 from benchmark.channels import mean_channel
-from benchmark.controls import INPUT
 from benchmark.grids import onto_grid
 from benchmark.metrics.fidelity import pearson
-from benchmark.scores import Place, Results
+from imaging.benchmark_run import DatasetEntry, PackageEntry
+from imaging.scores import INPUT
 from packages import images
 
 Plane = NDArray[np.floating]
@@ -42,7 +42,7 @@ class Agreement:
 
 
 def measure_agreement(
-    dataset: Mapping[str, Any], methods: Sequence[Mapping[str, Any]], results: Results
+    dataset: DatasetEntry, packages: Sequence[PackageEntry], results: CellFiles
 ) -> Agreement | None:
     """Read what packages restored and correlate it, two by two.
 
@@ -51,10 +51,8 @@ def measure_agreement(
 
     Parameters
     ----------
-    dataset
-        Entry of "datasets" in run.json.
-    methods
-        Entries of "packages" in run.json; of the controls only the input is looked at.
+    dataset, packages
+        Of the run; of the controls only the input is looked at.
     results
         Where the restored images are.
 
@@ -63,24 +61,22 @@ def measure_agreement(
     Agreement or None
         None with fewer than two packages, or without an image that all of them restored.
     """
-    names = [str(method["name"]) for method in methods if not method["control"]]
-    packages = set(names)
-    names += [INPUT] if any(method["name"] == INPUT for method in methods) else []
+    names = [package.name for package in packages if not package.control]
+    judged = set(names)
+    names += [INPUT] if any(package.name == INPUT for package in packages) else []
     of_images: list[dict[tuple[str, str], float]] = []
-    for image in dataset["images"]:
-        files = {name: results.prediction_file(_place(name, dataset, image)) for name in names}
+    for image in dataset.images:
+        files = {
+            name: results.prediction_file(Place(name, dataset.name, image.name)) for name in names
+        }
         of_images.append(_correlations({n: images.read(f) for n, f in files.items() if f.exists()}))
     names = [name for name in names if any((name, name) in of_image for of_image in of_images)]
     pairs = set(product(names, repeat=2))
     complete = [of_image for of_image in of_images if pairs <= of_image.keys()]
-    if len(packages.intersection(names)) < 2 or not complete:
+    if len(judged.intersection(names)) < 2 or not complete:
         return None
     values = [[[of_image[one, two] for two in names] for one in names] for of_image in complete]
     return Agreement(tuple(names), np.array(values).mean(axis=0))
-
-
-def _place(name: str, dataset: Mapping[str, Any], image: Mapping[str, Any]) -> Place:
-    return Place(name, dataset["name"], image["name"])
 
 
 def _correlations(restored: Mapping[str, xr.DataArray]) -> dict[tuple[str, str], float]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from benchmark.cell_files import Cell, CellFiles, Place
 from benchmark.known import known_planes, of_sample
 from benchmark.metrics import METRICS, Known, Metric, MissingFile, NotApplicable
 from benchmark.restore import (
@@ -17,7 +18,7 @@ from benchmark.restore import (
     Restore,
     sentence_of,
 )
-from benchmark.scores import MEMORY, SECONDS, Cell, Place, Results
+from imaging.scores import COSTS, MEMORY, SECONDS
 from packages import images
 from packages.cli import UserError
 
@@ -45,7 +46,7 @@ class Task:
     method: Method
 
 
-def is_kept(task: Task, results: Results, lacking: set[str]) -> bool:
+def is_kept(task: Task, results: CellFiles, lacking: set[str]) -> bool:
     """Tell whether a cell is up to date; ask anew the metrics that lacked a file.
 
     Parameters
@@ -92,7 +93,7 @@ def is_kept(task: Task, results: Results, lacking: set[str]) -> bool:
     return True
 
 
-def compute_cell(task: Task, restore: Restore, results: Results) -> None:
+def compute_cell(task: Task, restore: Restore, results: CellFiles) -> None:
     """Restore, score and keep, or keep nothing.
 
     Raises
@@ -104,7 +105,7 @@ def compute_cell(task: Task, restore: Restore, results: Results) -> None:
     try:
         cost = restore(task.job)
     except NotApplicable as reason:
-        names = [*METRICS, SECONDS, MEMORY]
+        names = [*METRICS, *COSTS]
         cell = Cell(task.computed_for, {}, dict.fromkeys(names, str(reason)))
         results.keep(task.place, cell)
         return
@@ -147,7 +148,7 @@ def _updated(cell: Cell, now: Cell, asked: Sequence[str]) -> Cell:
     )
 
 
-def _rows(task: Task, results: Results) -> dict[Place, list[Known]]:
+def _rows(task: Task, results: CellFiles) -> dict[Place, list[Known]]:
     """Return what is known of the planes of a restoration, and again with its sample judged."""
     restored = images.read(results.prediction_file(task.place))
     repeat = images.read(task.repeat.output) if task.repeat else None

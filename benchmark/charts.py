@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 
+from benchmark.cell_files import CellFiles
 from benchmark.columns import CHOOSING, COSTS, PERCEPTION, Column
 from benchmark.contests import TRUTH
 from benchmark.curves import measure_ring_curve
@@ -14,12 +14,12 @@ from benchmark.figures import Curve, Row, curve_plot, strip_plot
 from benchmark.reliability import Reliability
 from benchmark.reliability_figure import coverage_plot, error_plot
 from benchmark.scatter import Point, scatter_plot
-from benchmark.scores import SAMPLE_SUFFIX, Results
 from benchmark.summary import Summary
+from imaging.benchmark_run import DatasetEntry, PackageEntry
+from imaging.scores import SAMPLE_SUFFIX
 from packages.bootstrap import estimate_mean
 
 _PLANE_WIDTH = 620.0
-_FILES = {"truth": "target", "repeat": "repeat"}
 _RING_CURVES = (
     ("truth", 1 / 2, "Correlation with the truth"),
     ("repeat", 1 / 7, "Correlation of two recordings"),
@@ -112,14 +112,14 @@ def draw_costs(summary: Summary) -> dict[str, str]:
 
 
 def draw_ring_curves(
-    dataset: Mapping[str, Any], methods: Sequence[Mapping[str, Any]], results: Results
+    dataset: DatasetEntry, packages: Sequence[PackageEntry], results: CellFiles
 ) -> dict[str, str]:
     """Draw Fourier ring correlation over frequency, with the truth and between repeats.
 
     Parameters
     ----------
-    dataset, methods
-        Entries of "datasets" and "packages" in run.json.
+    dataset, packages
+        Of the run.
     results
         Where the restored images are.
 
@@ -129,19 +129,23 @@ def draw_ring_curves(
         SVG elements by name, without those for which the dataset has nothing.
     """
     figures: dict[str, str] = {}
+    has = {
+        "truth": any(image.target for image in dataset.images),
+        "repeat": any(image.repeat for image in dataset.images),
+    }
     for reference, threshold, label in _RING_CURVES:
-        if not any(image.get(_FILES[reference]) for image in dataset["images"]):
+        if not has[reference]:
             continue
         curves = [
             Curve(
                 found.name,
-                not method["control"],
+                not package.control,
                 tuple(zip(found.frequency.tolist(), found.correlation.tolist(), strict=True)),
                 found.crossing(threshold),
             )
-            for method in methods
-            if method["name"] != TRUTH
-            and (found := measure_ring_curve(dataset, method, results, reference))
+            for package in packages
+            if package.name != TRUTH
+            and (found := measure_ring_curve(dataset, package, results, reference))
         ]
         if curves:
             figures[f"frc-{reference}"] = curve_plot(

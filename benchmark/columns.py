@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmark.metrics import METRICS, Metric
-from benchmark.scores import MEMORY, SECONDS
+from imaging.scores import COSTS as COST_METRICS
+from imaging.scores import MEMORY, SECONDS, Direction
 
 COST = "cost"
 _PERFECT_DB = 100  # beyond lies the rounding of float32
@@ -28,7 +29,7 @@ class Column:
 
     metric: str
     label: str
-    direction: str
+    direction: Direction
     unit: str
     summary: str
     family: str
@@ -61,7 +62,7 @@ class Column:
         """Write a value with the digits that mean something."""
         if self.unit == "dB" and value > _PERFECT_DB:
             return f"> {_PERFECT_DB}"
-        if self.metric in (SECONDS, MEMORY):
+        if self.metric in COST_METRICS:
             return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
         digits = 2 if self.unit in ("dB", "px") else 3
         rounded = round(value, digits) + 0.0  # no −0.00

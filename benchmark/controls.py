@@ -18,6 +18,7 @@ from scipy import sparse
 from benchmark.deconvolution import Detector, blur_and_sample, deconvolve
 from benchmark.metrics.intensity import normalise
 from benchmark.metrics.metric import NotApplicable
+from imaging.scores import INPUT
 from packages.datasets import Item
 from packages.images import read
 
@@ -166,10 +167,9 @@ def truth(item: Item) -> xr.DataArray:
 
 
 CONTROLS: dict[str, Callable[[Item], xr.DataArray]] = {
-    control.__name__: control for control in (input, bicubic, richardson_lucy, truth)
+    INPUT: input,
+    **{control.__name__: control for control in (bicubic, richardson_lucy, truth)},
 }
-INPUT = input.__name__
-"""The control that restores nothing."""
 
 
 def _native(item: Item) -> Path:

@@ -1,18 +1,18 @@
 """Fourier ring correlation of what one method restored, as a curve for a figure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.cell_files import CellFiles, Place
 from benchmark.known import known_planes
 from benchmark.metrics import Known, NotApplicable
 from benchmark.metrics.ring_correlation import first_crossing, ring_correlation
 from benchmark.reliability import item_of
 from benchmark.restore import RestorationError
-from benchmark.scores import Place, Results
+from imaging.benchmark_run import DatasetEntry, ImageEntry, PackageEntry
 from packages import images
 from packages.cli import UserError
 from packages.datasets import Item
@@ -48,14 +48,14 @@ class RingCurve:
 
 
 def measure_ring_curve(
-    dataset: Mapping[str, Any], method: Mapping[str, Any], results: Results, reference: str
+    dataset: DatasetEntry, package: PackageEntry, results: CellFiles, reference: str
 ) -> RingCurve | None:
     """Correlate what a method restored with the truth, or with what it made of the repeat.
 
     Parameters
     ----------
-    dataset, method
-        Entries of "datasets" and "packages" in run.json.
+    dataset, package
+        Of the run; the package may be a control.
     results
         Where the restored images are.
     reference
@@ -68,9 +68,9 @@ def measure_ring_curve(
     """
     frequency = np.linspace(0, 0.5, _POINTS)
     found: list[NDArray[np.float64]] = []
-    for facts in _spread(dataset["images"]):
-        place = Place(method["name"], dataset["name"], facts["name"])
-        known = _known(place, item_of(facts, dataset), results)
+    for image in _spread(dataset.images):
+        place = Place(package.name, dataset.name, image.name)
+        known = _known(place, item_of(image, dataset), results)
         one, other = known.get("prediction"), known.get(reference)
         if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
             continue
@@ -81,15 +81,16 @@ def measure_ring_curve(
         found.append(np.interp(frequency, curve.frequency, curve.correlation))
     if not found:
         return None
-    return RingCurve(method["name"], frequency, np.mean(found, axis=0))
+    return RingCurve(package.name, frequency, np.mean(found, axis=0))
 
 
-def _spread(facts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    places = np.linspace(0, len(facts) - 1, min(len(facts), _IMAGES)).round().astype(int)
-    return [facts[i] for i in places]
+def _spread(of_dataset: Sequence[ImageEntry]) -> list[ImageEntry]:
+    count = len(of_dataset)
+    places = np.linspace(0, count - 1, min(count, _IMAGES)).round().astype(int)
+    return [of_dataset[i] for i in places]
 
 
-def _known(place: Place, item: Item, results: Results) -> Known:
+def _known(place: Place, item: Item, results: CellFiles) -> Known:
     """Return what is known of the middle plane; nothing where a file moved or was damaged."""
     repeat = results.repeat_file(place)
     try:

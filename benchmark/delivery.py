@@ -1,14 +1,10 @@
 """On which scale a package delivers intensities, as its description states it."""
 
-from typing import Literal
-
 from bioimageio.spec.model import v0_5
 
+from imaging.scores import Delivery
 from packages.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
 from packages.package import Package, spatial_axes
-
-Delivery = Literal["planes", "volumes", "own"]
-"""Percentiles 2 and 99.8 at 0 and 1, of each plane or of each volume; or any other scale."""
 
 _KEEPS_SCALE = ("ensure_dtype", "clip")
 

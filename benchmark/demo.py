@@ -69,7 +69,7 @@ def demo(*, out: Path = Path("demo"), seed: int = 0) -> int:
     _done(start)
     console.print(f"\nAll done in {time.monotonic() - began:.0f} s. Open the page in a browser:")
     console.print(str(page.resolve()), soft_wrap=True, highlight=False)
-    return 1 if scores.facts["failures"] else 0
+    return 1 if scores.run.failures else 0
 
 
 def write_stack(dataset: Path, path: Path) -> None:

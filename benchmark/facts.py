@@ -1,51 +1,28 @@
-"""The facts of a run: what was run on what, where, and with which versions."""
+"""The record of a run: what is run on what, where, and with which versions."""
 
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmark.columns import COSTS, QUALITY
 from benchmark.restore import SEED, Method
-from packages.datasets import Dataset
-from packages.files import sha256_of_all
+from imaging.benchmark_run import BenchmarkRun, DatasetEntry, ImageEntry, MetricEntry, PackageEntry
+from imaging.source_files import source_sha256
+from packages.datasets import Dataset, Item
 
-_ROOT = Path(__file__).parent.parent
-# What the numbers come from; a change of any of these files makes kept cells stale.
-_CODE = (
-    "benchmark/metrics/*.py",
-    "benchmark/cells.py",
-    "benchmark/channels.py",
-    "benchmark/controls.py",
-    "benchmark/deconvolution.py",
-    "benchmark/delivery.py",
-    "benchmark/grids.py",
-    "benchmark/known.py",
-    "benchmark/restore.py",
-    "imaging/calibration.py",
-    "packages/datasets.py",
-    "packages/formats/*.py",
-    "packages/geometry.py",
-    "packages/images.py",
-    "packages/measure.py",
-    "packages/normalise.py",
-    "packages/package.py",
-    "packages/network.py",
-    "packages/resample.py",
-    "packages/runner.py",
-    "packages/statistics.py",
-    "packages/tiles.py",
-)
 _LIBRARIES = ("bioimageio.core", "numpy", "onnxruntime", "scikit-image", "scipy", "torch")
 
 
-def collect_facts(
+def describe_run(
     methods: Sequence[Method], datasets: Sequence[Dataset], hashes: dict[Path, str]
-) -> dict[str, Any]:
-    """Collect what a run was made of and made on.
+) -> BenchmarkRun:
+    """Describe what a run is made of and made on.
 
     Parameters
     ----------
@@ -56,64 +33,76 @@ def collect_facts(
 
     Returns
     -------
-    dict
-        Plain values, for JSON; see run.json of a results folder.
+    BenchmarkRun
+        Without failures.
     """
-    return {
-        "seed": SEED,
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
-        "cpu": f"{_cpu()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
-        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "versions": {name: version(name) for name in _LIBRARIES},
-        "benchmark_sha256": _code_sha256(),
-        "packages": [
-            {
-                "name": method.name,
-                "title": method.title,
-                "control": method.path is None,
-                "file": str(method.path or ""),
-                "sha256": method.sha256,
-                "weights": method.weights,
-                "interval_factors": method.interval_factors,
-                "delivery": method.delivery,
-                "pixel_size_um": method.pixel_size_um,
-            }
-            for method in methods
-        ],
-        "datasets": [
-            {
-                "name": dataset.name,
-                "path": str(dataset.path.resolve()),
-                "description": dataset.facts.description or "",
-                "licence": dataset.facts.licence or "",
-                "pixel_size_um": dataset.facts.pixel_size_um,
-                "target_pixel_size_um": dataset.facts.target_pixel_size_um,
-                "registration": dataset.facts.registration or "",
-                "registered": dataset.facts.registered or {},
-                "provenance": dataset.facts.provenance,
-                "part": "validation" if any(i.split for i in dataset.items) else "all",
-                "images": [
-                    {
-                        "name": item.name,
-                        "source": item.source,
-                        "input": str(item.input.resolve()),
-                        "input_sha256": hashes[item.input],
-                        "target": str(item.target.resolve()) if item.target else "",
-                        "target_sha256": hashes[item.target] if item.target else "",
-                        "repeat": str(item.repeat.resolve()) if item.repeat else "",
-                        "repeat_sha256": hashes[item.repeat] if item.repeat else "",
-                    }
-                    for item in dataset.evaluation_items
-                ],
-            }
-            for dataset in datasets
-        ],
-    }
+    return BenchmarkRun(
+        seed=SEED,
+        device=torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
+        cpu=f"{_cpu()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
+        system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        versions={name: version(name) for name in _LIBRARIES},
+        benchmark_sha256=source_sha256("benchmark.cells"),
+        packages=[_package(method) for method in methods],
+        datasets=[_dataset(dataset, hashes) for dataset in datasets],
+        metrics={
+            column.metric: MetricEntry(column.direction, column.unit, column.ideal)
+            for column in (*QUALITY, *COSTS)
+        },
+    )
 
 
-def _code_sha256() -> str:
-    files = (file for pattern in _CODE for file in sorted(_ROOT.glob(pattern)))
-    return sha256_of_all(files, _ROOT)
+def collect_facts(
+    methods: Sequence[Method], datasets: Sequence[Dataset], hashes: dict[Path, str]
+) -> dict[str, Any]:
+    """Describe a run as plain values, for the trust tests; see `describe_run`."""
+    run = asdict(describe_run(methods, datasets, hashes))
+    return {entry: value for entry, value in run.items() if entry not in ("failures", "metrics")}
+
+
+def _package(method: Method) -> PackageEntry:
+    return PackageEntry(
+        name=method.name,
+        title=method.title,
+        control=method.path is None,
+        file=str(method.path or ""),
+        sha256=method.sha256,
+        weights=method.weights,
+        interval_factors=method.interval_factors,
+        delivery=method.delivery,
+        pixel_size_um=method.pixel_size_um,
+    )
+
+
+def _dataset(dataset: Dataset, hashes: dict[Path, str]) -> DatasetEntry:
+    stated = dataset.facts
+    return DatasetEntry(
+        name=dataset.name,
+        path=str(dataset.path.resolve()),
+        description=stated.description or "",
+        licence=stated.licence or "",
+        pixel_size_um=stated.pixel_size_um,
+        target_pixel_size_um=stated.target_pixel_size_um,
+        registration=stated.registration or "",
+        registered=stated.registered or {},
+        provenance=stated.provenance,
+        part="validation" if any(item.split for item in dataset.items) else "all",
+        images=[_image(item, hashes) for item in dataset.evaluation_items],
+    )
+
+
+def _image(item: Item, hashes: dict[Path, str]) -> ImageEntry:
+    return ImageEntry(
+        name=item.name,
+        source=item.source,
+        input=str(item.input.resolve()),
+        input_sha256=hashes[item.input],
+        target=str(item.target.resolve()) if item.target else "",
+        target_sha256=hashes[item.target] if item.target else "",
+        repeat=str(item.repeat.resolve()) if item.repeat else "",
+        repeat_sha256=hashes[item.repeat] if item.repeat else "",
+        native=str(item.native.resolve()) if item.native else "",
+    )
 
 
 def _cpu() -> str:

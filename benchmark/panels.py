@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,12 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.channels import mean_channel, named_channel
-from benchmark.controls import INPUT
 from benchmark.grids import onto_grid
 from benchmark.metrics import NotApplicable
 from benchmark.metrics.intensity import affine_fit
 from benchmark.resolution_map import resolution_map
-from benchmark.scores import SAMPLE_SUFFIX
+from imaging.benchmark_run import ImageEntry
+from imaging.scores import INPUT, SAMPLE_SUFFIX
 from packages import images
 from packages.cli import UserError
 
@@ -128,7 +127,7 @@ def side_within(panels: int, budget_bytes: float) -> int:
 
 
 def make_view(
-    facts: Mapping[str, Any],
+    shown: ImageEntry,
     why: str,
     restored: Sequence[Restored],
     notes: Mapping[str, str],
@@ -144,8 +143,8 @@ def make_view(
 
     Parameters
     ----------
-    facts
-        The image's entry in run.json.
+    shown
+        The image.
     why
         The rule that chose the image.
     restored
@@ -162,8 +161,8 @@ def make_view(
     View
         Ready for the page.
     """
-    measured = images.read(Path(facts["input"]), lazy=True)
-    truth = images.read(Path(facts["target"]), lazy=True) if facts["target"] else None
+    measured = images.read(Path(shown.input), lazy=True)
+    truth = images.read(Path(shown.target), lazy=True) if shown.target else None
     found = {one.name: image for one in restored if (image := _readable(one.file)) is not None}
     # Without truth the finest grid counts: restorations of native pixels are larger than those.
     finest = max([measured, *found.values()], key=lambda image: image.sizes["y"])
@@ -177,7 +176,7 @@ def make_view(
 
     everyone: list[tuple[str, bool, xr.DataArray | None]] = [(INPUT, False, measured)]
     stds: dict[str, Plane] = {}
-    repeats = {INPUT: Path(facts["repeat"])} if facts["repeat"] else {}
+    repeats = {INPUT: Path(shown.repeat)} if shown.repeat else {}
     for one in restored:
         name, is_package, image = one.name, one.is_package, found.get(one.name)
         everyone.append((name, is_package, image))
@@ -221,7 +220,7 @@ def make_view(
     bar_um = _round_length(width * pixel_um / 4)
     bar_percent = 100 * bar_um / (width * pixel_um) if pixel_um else 0
     return View(
-        facts["name"],
+        shown.name,
         why,
         tuple(panels),
         width,

@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.cell_files import CellFiles, Place
 from benchmark.known import known_planes
 from benchmark.metrics import Known, NotApplicable
 from benchmark.metrics.calibration import refuse_deviations
 from benchmark.restore import RestorationError
-from benchmark.scores import Place, Results
 from benchmark.stated import calibration_of
+from imaging.benchmark_run import DatasetEntry, ImageEntry, PackageEntry
 from imaging.calibration import (
     TooFewImagesError,
     conformal_factor,
@@ -102,14 +102,14 @@ class Reliability:
 
 
 def measure_reliability(
-    dataset: Mapping[str, Any], method: Mapping[str, Any], results: Results
+    dataset: DatasetEntry, package: PackageEntry, results: CellFiles
 ) -> Reliability | None:
     """Read what a package restored and compare its standard deviations with its errors.
 
     Parameters
     ----------
-    dataset, method
-        Entries of "datasets" and "packages" in run.json.
+    dataset, package
+        Of the run.
     results
         Where the restored images are.
 
@@ -120,16 +120,16 @@ def measure_reliability(
     """
     by_source: dict[str, list[Plane]] = {}
     unusable = 0
-    for facts in dataset["images"]:
-        place = Place(method["name"], dataset["name"], facts["name"])
+    for image in dataset.images:
+        place = Place(package.name, dataset.name, image.name)
         file = results.prediction_file(place)
-        item = item_of(facts, dataset)
+        item = item_of(image, dataset)
         if item.target is None or not (file.exists() and item.input.exists()):
             continue
         if not item.target.exists():
             continue
         try:
-            found = known_planes(images.read(file), item, {}, delivery=method["delivery"])
+            found = known_planes(images.read(file), item, {}, delivery=package.delivery)
         except (UserError, RestorationError):
             continue  # damaged or changed since the run
         planes = [drawn for plane in found if (drawn := _drawn(plane)) is not None]
@@ -140,15 +140,15 @@ def measure_reliability(
     if not by_source:
         return None
     planes = [plane for of_source in by_source.values() for plane in of_source]
-    own = {float(level): factor for level, factor in method["interval_factors"].items()}
+    own = {float(level): factor for level, factor in package.interval_factors.items()}
     gaussian = {share: gaussian_factor(share) for share in SHARES}
     guaranteed = (
-        f"{method['name']} states no usable deviation on some images."
+        f"{package.name} states no usable deviation on some images."
         if unusable
         else _guarantee(list(by_source.values()))
     )
     mean_std = float(np.concatenate([std for _, std in planes]).mean())
-    calibration = calibration_of(method)
+    calibration = calibration_of(package)
     network = None
     if calibration is not None:
         of_network, of_package = calibration
@@ -156,7 +156,7 @@ def measure_reliability(
         network = _stage(undone, [gaussian] * len(undone))
     z = _standardised(planes)
     return Reliability(
-        method["name"],
+        package.name,
         tuple((level, _covered(z, [factor] * len(z))) for level, factor in own.items()),
         network,
         _stage(planes, [gaussian | own] * len(planes)),
@@ -166,15 +166,13 @@ def measure_reliability(
     )
 
 
-def item_of(facts: Mapping[str, Any], dataset: Mapping[str, Any]) -> Item:
-    """Return an image of a dataset as run.json has it.
+def item_of(image: ImageEntry, dataset: DatasetEntry) -> Item:
+    """Return an image that was scored as an item of its dataset.
 
     Parameters
     ----------
-    facts
-        The image's entry there.
-    dataset
-        That of its dataset.
+    image, dataset
+        Of the run.
 
     Returns
     -------
@@ -182,15 +180,15 @@ def item_of(facts: Mapping[str, Any], dataset: Mapping[str, Any]) -> Item:
         Of input and truth; what else is known of it is left out.
     """
     return Item(
-        name=facts["name"],
-        input=Path(facts["input"]),
-        target=Path(facts["target"]) if facts["target"] else None,
+        name=image.name,
+        input=Path(image.input),
+        target=Path(image.target) if image.target else None,
         native=None,
-        source=facts["source"],
+        source=image.source,
         split=None,
         microscope={},
-        pixel_size_um=dataset["pixel_size_um"],
-        target_pixel_size_um=dataset.get("target_pixel_size_um"),
+        pixel_size_um=dataset.pixel_size_um,
+        target_pixel_size_um=dataset.target_pixel_size_um,
     )
 
 

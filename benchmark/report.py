@@ -22,7 +22,7 @@ from benchmark.figure_files import write_figures
 from benchmark.intact import split_intact
 from benchmark.panels import row_of_panels, side_within
 from benchmark.reliability import measure_reliability
-from benchmark.scores import SAMPLE_SUFFIX, Results, Scores, read_scores
+from benchmark.scores import Results
 from benchmark.sections import (
     tell_agreement,
     tell_calibration,
@@ -37,6 +37,9 @@ from benchmark.summary import summarise
 from benchmark.tables import write_tables
 from benchmark.trust.findings import Findings, read_findings
 from benchmark.views import choose_images, make_views
+from imaging.benchmark_run import DatasetEntry, PackageEntry
+from imaging.results import Scores, read_scores
+from imaging.scores import SAMPLE_SUFFIX
 from packages.cli import UserError, progress
 from packages.files import replacing
 
@@ -74,18 +77,14 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
             f"{path} holds no scores: every cell failed (run.json says why) or was not applicable "
             "(not_applicable.csv says why)."
         )
-    facts = scores.facts
-    if not {"packages", "datasets", "failures"} <= facts.keys():
-        raise UserError(
-            f"{path / 'run.json'} is damaged: give the command of `benchmark run` again."
-        )
+    run, results = scores.run, Results(path)
     chosen = {
-        dataset["name"]: choose_images(dataset, facts, scores.table)
-        for dataset in facts["datasets"]
+        dataset.name: choose_images(dataset, run.packages, scores.table) for dataset in run.datasets
     }
-    anchors = _anchors(dataset["name"] for dataset in facts["datasets"])
+    anchors = _anchors(dataset.name for dataset in run.datasets)
+    seeds = find_seeds(run.packages)
     # An image and its error for everyone and the input; a standard deviation for who samples.
-    names = set(scores.table["package"]) | {method["name"] for method in facts["packages"]}
+    names = set(scores.table["package"]) | {package.name for package in run.packages}
     samples = sum(str(name).endswith(SAMPLE_SUFFIX) for name in names)
     views = sum(len(images) for images in chosen.values())
     side = side_within((2 * (len(names) + 1) + samples) * views, _IMAGES_BYTES)
@@ -94,28 +93,29 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
             _section(
                 dataset,
                 scores,
-                Results(path),
-                anchors[dataset["name"]],
-                chosen[dataset["name"]],
+                results,
+                anchors[dataset.name],
+                chosen[dataset.name],
+                seeds,
                 side,
             )
-            for dataset in bars.track(facts["datasets"], description="Sections")
+            for dataset in bars.track(run.datasets, description="Sections")
         ]
-    packages = [method for method in facts["packages"] if not method["control"]]
-    controls = [method["name"] for method in facts["packages"] if method["control"]]
-    count = sum(len(dataset["images"]) for dataset in facts["datasets"])
-    contestants = words.enumerate_words([method["name"] for method in packages]) or "Controls"
-    places = words.enumerate_words([dataset["name"] for dataset in facts["datasets"]])
+    packages = [package for package in run.packages if not package.control]
+    controls = [package.name for package in run.packages if package.control]
+    count = sum(len(dataset.images) for dataset in run.datasets)
+    contestants = words.enumerate_words([package.name for package in packages]) or "Controls"
+    places = words.enumerate_words([dataset.name for dataset in run.datasets])
     page = _template().render(
         title=f"{contestants} on {places}",
         lead=words.lead(packages, controls, len(sections), count),
         sections=sections,
-        trust=_trust_section(findings, facts["packages"]) if findings else None,
-        failures=facts["failures"],
-        cells=count * len(facts["packages"]),
-        packages=[{**method, "pixel": words.pixel(method["pixel_size_um"])} for method in packages],
-        datasets=[words.origin(dataset) for dataset in facts["datasets"]],
-        machine=words.machine(facts),
+        trust=_trust_section(findings, run.packages) if findings else None,
+        failures=run.failures,
+        cells=count * len(run.packages),
+        packages=[(package, words.pixel(package.pixel_size_um)) for package in packages],
+        datasets=[words.origin(dataset) for dataset in run.datasets],
+        machine=words.machine(run),
         metrics=[(column.label, column.summary) for column in (*QUALITY, *COSTS)],
     )
     with replacing(path / PAGE) as temporary:
@@ -150,35 +150,35 @@ def _anchors(names: Iterable[str]) -> dict[str, str]:
 
 
 def _section(
-    dataset: Mapping[str, Any],
+    dataset: DatasetEntry,
     scores: Scores,
     results: Results,
     anchor: str,
     chosen: Mapping[str, str],
+    seeds: Sequence[tuple[str, ...]],
     side: int,
 ) -> dict[str, Any]:
-    name = dataset["name"]
+    name, packages = dataset.name, scores.run.packages
     intact, changed = split_intact(dataset)
     table = scores.table[scores.table["dataset"] == name]
     absent = scores.not_applicable[scores.not_applicable["dataset"] == name]
-    sources = {image["name"]: image["source"] for image in dataset["images"]}
-    methods = scores.facts["packages"]
-    summary = summarise(methods, table, absent, sources)
+    sources = {image.name: image.source for image in dataset.images}
+    summary = summarise(packages, table, absent, sources)
     reliabilities = [
         found
-        for method in methods
-        if not method["control"] and (found := measure_reliability(intact, method, results))
+        for package in packages
+        if not package.control and (found := measure_reliability(intact, package, results))
     ]
-    agreement = _agreement(intact, methods, results)
-    seeds = [
+    agreement = _agreement(intact, packages, results)
+    told_seeds = [
         tell_seeds(names, spreads)
-        for names in find_seeds(methods)
+        for names in seeds
         if (spreads := measure_spread(names, summary.contests, table))
     ]
     strips = draw_strips(summary, table, sources)
     plane = draw_plane(summary)
     costs = draw_costs(summary)
-    ring_curves = draw_ring_curves(intact, methods, results)
+    ring_curves = draw_ring_curves(intact, packages, results)
     reliability = draw_reliability(reliabilities)
     views = make_views(intact, scores, results, chosen, side)
     figures = {
@@ -198,7 +198,7 @@ def _section(
         "about": words.about(dataset, len(set(sources.values()))),
         "changed": words.changed(changed),
         "limits": tell_limits(dataset),
-        "registration": tell_registration(dataset.get("registered", {})),
+        "registration": tell_registration(dataset.registered),
         "summary": summary,
         "finding": words.finding(summary, len(set(sources.values()))),
         "plane": plane,
@@ -217,7 +217,7 @@ def _section(
         "footnotes": [summary.footnotes[footnote - 1] for footnote in shown],
         "tests": [words.test_row(test) for test in summary.tests],
         "ring_curves": list(ring_curves.values()),
-        "seeds": seeds,
+        "seeds": told_seeds,
         "agreement": tell_agreement(agreement),
         "reliability": list(reliability.values()),
         "calibrations": [tell_calibration(one) for one in reliabilities],
@@ -230,22 +230,22 @@ def _section(
 
 
 def _agreement(
-    dataset: Mapping[str, Any], methods: Sequence[Mapping[str, Any]], results: Results
+    dataset: DatasetEntry, packages: Sequence[PackageEntry], results: Results
 ) -> Agreement | None:
     """Measure agreement where there is no truth to agree with."""
-    if any(image["target"] for image in dataset["images"]):
+    if any(image.target for image in dataset.images):
         return None
     try:
-        return measure_agreement(dataset, methods, results)
+        return measure_agreement(dataset, packages, results)
     except UserError:
         return None  # a restoration was damaged since the run
 
 
-def _trust_section(findings: Findings, methods: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _trust_section(findings: Findings, packages: Sequence[PackageEntry]) -> dict[str, Any]:
     figures = list(findings.figures.items())
     whole = findings.table[findings.table["at_um"].isna()]
     return {
-        "verdicts": tell_verdicts(findings, methods),
+        "verdicts": tell_verdicts(findings, packages),
         "draws": findings.facts["draws"],
         "curves": [figure for title, figure in figures if title in _CURVES],
         "figures": [figure for title, figure in figures if title not in _CURVES],

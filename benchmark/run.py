@@ -3,15 +3,15 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.cell_files import Place
 from benchmark.cells import Task, compute_cell, is_kept
 from benchmark.controls import CONTROLS
 from benchmark.delivery import delivery_of
-from benchmark.facts import collect_facts
+from benchmark.facts import describe_run
 from benchmark.known import interval_factors
 from benchmark.restore import (
     Job,
@@ -20,13 +20,10 @@ from benchmark.restore import (
     RestorationError,
     open_method,
 )
-from benchmark.scores import (
-    SAMPLE_SUFFIX,
-    Failure,
-    Place,
-    Results,
-    Scores,
-)
+from benchmark.scores import Results
+from imaging.benchmark_run import BenchmarkRun, FailedCell
+from imaging.results import Scores
+from imaging.scores import SAMPLE_SUFFIX
 from packages import images
 from packages.cli import UserError, console, progress
 from packages.datasets import Dataset, Item, open_dataset
@@ -60,7 +57,7 @@ def run_benchmark(
     Returns
     -------
     Scores
-        What was written to `out`; failed cells are in its facts.
+        What was written to `out`; failed cells are in its record.
 
     Raises
     ------
@@ -69,7 +66,7 @@ def run_benchmark(
     """
     results = Results(out)
     datasets = [open_dataset(path) for path in data]
-    _refuse_shared_names("datasets", [(dataset.name, dataset.path) for dataset in datasets])
+    refuse_shared_names("datasets", [(dataset.name, dataset.path) for dataset in datasets])
     for dataset in datasets:
         if not dataset.evaluation_items:
             raise UserError(
@@ -83,13 +80,13 @@ def run_benchmark(
         for i in dataset.evaluation_items
         for file in _files(i)
     }
-    facts = collect_facts(methods, datasets, hashes)
+    run = describe_run(methods, datasets, hashes)
     if not methods:
         raise UserError("Nothing to run: give a package, or leave the controls in.")
-    results.begin(facts)
+    results.begin(run)
 
     places: list[Place] = []
-    failures: list[Failure] = []
+    failures: list[FailedCell] = []
     computed = 0
     lacking: set[str] = set()
     with progress() as bars:
@@ -97,7 +94,7 @@ def run_benchmark(
         bar = bars.add_task("", total=cells)
         for method in methods:
             bars.update(bar, description=method.name)
-            tasks = _tasks(method, datasets, hashes, facts, results)
+            tasks = _tasks(method, datasets, hashes, run, results)
             places += [task.place for task in tasks]
             due = [task for task in tasks if not is_kept(task, results, lacking)]
             _say_what_changed(method, due, results)
@@ -106,8 +103,8 @@ def run_benchmark(
             for failure in _compute(method, due, results):
                 bars.advance(bar)
                 failures += [failure] if failure else []
-    scores = results.finish(facts, places, failures)
-    _print_failures(failures)
+    scores = results.finish(run, places, failures)
+    _print_failures(scores.run.failures)
     console.print(
         f"{len(places) - len(failures)} cells done ({computed - len(failures)} now, "
         f"{len(places) - computed} kept from before) in {out}",
@@ -157,12 +154,25 @@ def _methods(packages: Sequence[Path], *, trust: bool, controls: bool) -> list[M
         method = method_of(path, trust=trust)
         methods.append(method)
         named.append((method.name, path))
-    _refuse_shared_names("packages", named)
+    refuse_shared_names("packages", named)
     return methods
 
 
-def _refuse_shared_names(kind: str, named: Sequence[tuple[str, Path]]) -> None:
-    """Refuse names that one folder of results could not tell apart on every system."""
+def refuse_shared_names(kind: str, named: Sequence[tuple[str, Path]]) -> None:
+    """Refuse names that one folder of results could not tell apart on every system.
+
+    Parameters
+    ----------
+    kind
+        What has these names, in the plural.
+    named
+        Each name, and whose it is.
+
+    Raises
+    ------
+    UserError
+        Two are alike, or one cannot be the name of a folder.
+    """
     seen: dict[str, Path] = {}
     for name, path in named:
         if not name or name.startswith(".") or set(name) & set('<>:"/\\|?*'):
@@ -190,7 +200,7 @@ def _tasks(
     method: Method,
     datasets: Sequence[Dataset],
     hashes: dict[Path, str],
-    facts: dict[str, Any],
+    run: BenchmarkRun,
     results: Results,
 ) -> list[Task]:
     """List the cells of a method, small images first so that peaks of memory do not shadow."""
@@ -207,9 +217,9 @@ def _tasks(
                 "native": hashes[item.native] if item.native else "",
                 "repeat": hashes[item.repeat] if item.repeat else "",
                 "dataset.toml": json.dumps(known, sort_keys=True),
-                "benchmark": facts["benchmark_sha256"],
-                "versions": json.dumps(facts["versions"]),
-                "device": facts["device"],
+                "benchmark": run.benchmark_sha256,
+                "versions": json.dumps(run.versions),
+                "device": run.device,
             }
             job = Job(item, results.prediction_file(place))
             again = item.of_repeat if method.restores_repeats else None
@@ -238,7 +248,9 @@ def _say_what_changed(method: Method, due: Iterable[Task], results: Results) -> 
         console.print(f"{method.name}: {count} cells are computed again ({why}).")
 
 
-def _compute(method: Method, tasks: Sequence[Task], results: Results) -> Iterator[Failure | None]:
+def _compute(
+    method: Method, tasks: Sequence[Task], results: Results
+) -> Iterator[FailedCell | None]:
     """Compute cells one by one; a package that dies is started again for the images left."""
     left = list(tasks)
     while left:
@@ -250,23 +262,26 @@ def _compute(method: Method, tasks: Sequence[Task], results: Results) -> Iterato
                         compute_cell(task, restore, results)
                         yield None
                     except ProcessDiedError as error:
-                        yield Failure(task.place, str(error))
+                        yield _failed(task.place, error)
                         break
                     except RestorationError as error:
-                        yield Failure(task.place, str(error))
+                        yield _failed(task.place, error)
         except (RestorationError, UserError) as error:  # it cannot even be loaded
-            yield from (Failure(task.place, str(error)) for task in left)
+            yield from (_failed(task.place, error) for task in left)
             return
 
 
-def _print_failures(failures: Sequence[Failure]) -> None:
+def _failed(place: Place, error: Exception) -> FailedCell:
+    return FailedCell(place.package, place.dataset, place.image, str(error))
+
+
+def _print_failures(failures: Sequence[FailedCell]) -> None:
     if not failures:
         return
     images_of: dict[tuple[str, str, str], list[str]] = {}
-    for failure in sorted(failures, key=lambda failure: failure.place):
-        place = failure.place
-        key = (place.package, place.dataset, failure.reason)
-        images_of.setdefault(key, []).append(place.image)
+    for cell in failures:
+        key = (cell.package, cell.dataset, cell.reason)
+        images_of.setdefault(key, []).append(cell.image)
     table = Table("package", "dataset", "image", "reason", title="Failed, tried again next time")
     for (package, dataset, reason), failed in images_of.items():
         others = f" and {len(failed) - 1} more" if len(failed) > 1 else ""

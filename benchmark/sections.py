@@ -13,9 +13,10 @@ from benchmark.reliability import Reliability
 from benchmark.seeds import Spread
 from benchmark.trust.findings import Findings
 from benchmark.words import enumerate_words
+from imaging.benchmark_run import DatasetEntry, PackageEntry
 
 
-def tell_limits(dataset: Mapping[str, Any]) -> list[str]:
+def tell_limits(dataset: DatasetEntry) -> list[str]:
     """Say what the images of a dataset cannot tell, by what they come without.
 
     Returns
@@ -24,15 +25,15 @@ def tell_limits(dataset: Mapping[str, Any]) -> list[str]:
         Sentences, each with what it is about before its colon; none where the truth is stated to
         be exact.
     """
-    images = dataset["images"]
-    if any(image["target"] for image in images):
-        if dataset["registration"] == "exact":
+    images = dataset.images
+    if any(image.target for image in images):
+        if dataset.registration == "exact":
             return []
         done = (
             "the truth was brought to the input afterwards, and what is left of the displacement"
-            if dataset["registration"] == "registered"
+            if dataset.registration == "registered"
             else "the truth fits the input approximately, and their displacement"
-            if dataset["registration"] == "approximate"
+            if dataset.registration == "approximate"
             else "nothing says that the truth fits the input exactly, and a displacement"
         )
         return [f"Small differences: {done} costs every restoration some score, the sharpest most."]
@@ -46,7 +47,7 @@ def tell_limits(dataset: Mapping[str, Any]) -> list[str]:
         "Calibration: whether a stated standard deviation is as large as the error, as no error is "
         "known.",
     ]
-    if any(image.get("repeat") for image in images):
+    if any(image.repeat for image in images):
         said.append(
             "Truth of what repeats: two restorations of one field agree on what a package always "
             "adds just as on what is there."
@@ -56,7 +57,7 @@ def tell_limits(dataset: Mapping[str, Any]) -> list[str]:
             "Resolution: without a second recording of the same field there is no Fourier ring "
             "correlation, and sharpness is not resolution."
         )
-    if not any(image.get("native") for image in images):
+    if not any(image.native for image in images):
         said.append(
             "Consistency with the photons counted: without the microscope's own pixels in native/, "
             "nothing says whether a restoration could have given these counts."
@@ -152,9 +153,7 @@ def tell_seeds(names: Sequence[str], spreads: Sequence[Spread]) -> dict[str, Any
     return {"text": text, "rows": rows}
 
 
-def tell_verdicts(
-    findings: Findings, packages: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+def tell_verdicts(findings: Findings, packages: Sequence[PackageEntry]) -> list[dict[str, Any]]:
     """Write what the trust tests say of each package, and whether it is the one of this page.
 
     Parameters
@@ -162,10 +161,10 @@ def tell_verdicts(
     findings
         Of the trust tests.
     packages
-        Entries of "packages" in run.json.
+        Of the run.
     """
     tested = {method["name"]: method for method in findings.facts["packages"]}
-    here = {method["name"]: method["sha256"] for method in packages}
+    here = {package.name: package.sha256 for package in packages}
     told: list[dict[str, Any]] = []
     for verdict in findings.verdicts:
         method, note = tested[verdict.package], ""

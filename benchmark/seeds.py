@@ -14,6 +14,7 @@ import pandas as pd
 from benchmark.columns import Column
 from benchmark.contests import Contest
 from benchmark.stated import training_of
+from imaging.benchmark_run import PackageEntry
 from packages.bootstrap import Estimate, estimate_mean
 
 # What differs between two seeds, or says nothing of what was trained: the best weights of one come
@@ -40,14 +41,14 @@ class Spread:
     between_seeds: float
 
 
-def find_seeds(methods: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+def find_seeds(packages: Sequence[PackageEntry]) -> list[tuple[str, ...]]:
     """Find the packages that were trained alike with different seeds.
 
     Parameters
     ----------
-    methods
-        Entries of "packages" in run.json. Packages that moved or changed since the run, or that
-        do not say how they were trained, are left out.
+    packages
+        Of the run. Those that moved or changed since, or that do not say how they were trained,
+        are left out.
 
     Returns
     -------
@@ -55,11 +56,11 @@ def find_seeds(methods: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
         The names of the seeds of each method that has more than one.
     """
     groups: dict[str, dict[Any, str]] = {}
-    for method in methods:
-        trained = training_of(method)
+    for package in packages:
+        trained = training_of(package)
         if "seed" in trained:
             alike = {key: value for key, value in trained.items() if key not in _OF_ONE_RUN}
-            groups.setdefault(repr(alike), {}).setdefault(trained["seed"], method["name"])
+            groups.setdefault(repr(alike), {}).setdefault(trained["seed"], package.name)
     return [tuple(seeds.values()) for seeds in groups.values() if len(seeds) > 1]
 
 
@@ -75,7 +76,7 @@ def measure_spread(
     contests
         By metric who has a score on every image; metrics in which a seed has not are left out.
     table
-        Rows of the dataset; see `benchmark.scores.Scores`.
+        Rows of the dataset; see `imaging.results.Scores`.
 
     Returns
     -------

@@ -1,26 +1,25 @@
 """What packages state of themselves: how they were trained, and how calibrated."""
 
-from collections.abc import Mapping
+import functools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from packages.cli import UserError
-from packages.files import sha256
-from packages.rdf import read_rdf
+from imaging.benchmark_run import PackageEntry
+from packages.rdf import read_unchanged_rdf
 
 Calibration = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def description_of(method: Mapping[str, Any]) -> dict[str, Any]:
+def description_of(package: PackageEntry) -> dict[str, Any]:
     """Read the description of a package that ran.
 
     Parameters
     ----------
-    method
-        Entry of "packages" in run.json.
+    package
+        Of the run.
 
     Returns
     -------
@@ -28,17 +27,17 @@ def description_of(method: Mapping[str, Any]) -> dict[str, Any]:
         The content of its rdf.yaml; empty for a control, and where the package moved, changed or
         cannot be read.
     """
-    file = Path(method["file"])
-    try:
-        changed = method["control"] or sha256(file) != method["sha256"]
-    except (OSError, UserError):
-        return {}
-    return {} if changed else read_rdf(file)
+    return {} if package.control else _description(Path(package.file), package.sha256)
 
 
-def training_of(method: Mapping[str, Any]) -> dict[str, Any]:
+@functools.cache  # every section of a page asks for it, and packages are large
+def _description(file: Path, sha256: str) -> dict[str, Any]:
+    return read_unchanged_rdf(file, sha256) or {}
+
+
+def training_of(package: PackageEntry) -> dict[str, Any]:
     """Return how a package says it was trained, and its network; empty where it does not."""
-    stated = description_of(method)
+    stated = description_of(package)
     try:
         architecture = stated["weights"]["pytorch_state_dict"]["architecture"]
         return {**stated["config"]["bioimageio"]["training"], "architecture": architecture}
@@ -46,13 +45,13 @@ def training_of(method: Mapping[str, Any]) -> dict[str, Any]:
         return {}
 
 
-def calibration_of(method: Mapping[str, Any]) -> Calibration | None:
+def calibration_of(package: PackageEntry) -> Calibration | None:
     """Return how a package says that it calibrates its standard deviation.
 
     Parameters
     ----------
-    method
-        Entry of "packages" in run.json.
+    package
+        Of the run.
 
     Returns
     -------
@@ -61,7 +60,7 @@ def calibration_of(method: Mapping[str, Any]) -> Calibration | None:
         these the map is linear. None where the package states no map, or one without an inverse.
     """
     try:
-        stated = description_of(method)["config"]["restoration_zoo"]["calibration"]
+        stated = description_of(package)["config"]["restoration_zoo"]["calibration"]
         network, delivered = (np.array(stated[k], np.float64) for k in ("knots", "values"))
     except (KeyError, TypeError, ValueError):
         return None

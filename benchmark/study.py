@@ -10,7 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,13 +22,15 @@ from bioimageio.spec.model import v0_5
 from cyclopts import App, Parameter
 from torch import nn
 
-from benchmark.facts import collect_facts
+from benchmark.facts import describe_run
 from benchmark.known import interval_factors, known_planes
 from benchmark.metrics import METRICS, Known, NotApplicable
 from benchmark.metrics.calibration import coverage_50, coverage_90, coverage_95
 from benchmark.metrics.uncertainty import crps
 from benchmark.restore import Job, Method, RestorationError, Restore, here, sentence_of
 from benchmark.study_figure import draw
+from imaging.benchmark_run import BenchmarkRun
+from imaging.scores import SECONDS
 from packages import images
 from packages.cli import UserError, console, progress
 from packages.datasets import Dataset, Item, open_dataset
@@ -61,7 +63,7 @@ class _Subject:
         Builds its network with other values of `ARGUMENTS`, and loads its weights.
     defaults
         Those of `ARGUMENTS` that the network takes, as the package has them.
-    facts
+    run
         What values depend on beside package and arguments.
     trust
         Whether Python code of the package may run.
@@ -72,7 +74,7 @@ class _Subject:
     items: tuple[Item, ...]
     build: Callable[[Arguments], nn.Module]
     defaults: Arguments
-    facts: dict[str, Any]
+    run: BenchmarkRun
     trust: bool
 
 
@@ -125,8 +127,7 @@ def samples(
                 found = _kept(file, subject)
                 if found is None:
                     found = _compute(subject, arguments, lambda: bars.advance(bar))
-                    facts = _computed_for(subject)
-                    write_json(file, {"computed_for": facts, "values": found})
+                    write_json(file, {"computed_for": _computed_for(subject), "values": found})
                     computed += 1
                 else:
                     bars.advance(bar, len(subject.items))
@@ -176,11 +177,16 @@ def _subject(package: Package, dataset: Dataset, *, trust: bool) -> _Subject:
         raise UserError(
             f"{package.path} takes neither samples nor steps nor members: there is nothing to vary."
         )
-    files = [file for item in items for file in (item.input, item.target) if file is not None]
+    files = [
+        file
+        for item in items
+        for file in (item.input, item.target, item.repeat)
+        if file is not None
+    ]
     hashes = {file: sha256(file) for file in files}
     evaluated = Dataset(dataset.name, dataset.path, dataset.facts, items)
-    facts = collect_facts([], [evaluated], hashes)
-    return _Subject(package, dataset, items, build, defaults, facts, trust)
+    run = describe_run([], [evaluated], hashes)
+    return _Subject(package, dataset, items, build, defaults, run, trust)
 
 
 def _builder(
@@ -222,8 +228,8 @@ def _name(arguments: Arguments) -> str:
 
 
 def _computed_for(subject: _Subject) -> str:
-    own = sha256(Path(__file__))  # the facts hold a hash of all other code that scores
-    return json.dumps([subject.package.sha256, subject.facts, own], sort_keys=True)
+    own = sha256(Path(__file__))  # the record holds a hash of all other code that scores
+    return json.dumps([subject.package.sha256, asdict(subject.run), own], sort_keys=True)
 
 
 def _kept(file: Path, subject: _Subject) -> Values | None:
@@ -263,7 +269,7 @@ def _score(subject: _Subject, item: Item, restore: Restore, folder: Path) -> dic
     file = folder / "restored.ome.tif"
     cost = restore(Job(item, file))
     planes = known_planes(images.read(file), item, interval_factors(subject.package))
-    values = {"seconds_per_megapixel": cost.seconds_per_megapixel}
+    values = {SECONDS: cost.seconds_per_megapixel}
     for metric in _METRICS:
         values[metric.name] = float(np.mean([metric.of(known) for known in planes]))
     for name in ("mean", "sample"):

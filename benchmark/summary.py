@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pandas as pd
 
 from benchmark.columns import COSTS, QUALITY, Column
 from benchmark.contests import TRUTH, Contest, Test, best_beyond_chance, compare_leads
-from benchmark.scores import SAMPLE_SUFFIX
+from imaging.benchmark_run import PackageEntry
+from imaging.scores import SAMPLE_SUFFIX
 from packages.bootstrap import Estimate, estimate_mean
 
 
@@ -141,7 +141,7 @@ class Summary:
 
 
 def summarise(
-    methods: Sequence[Mapping[str, Any]],
+    packages: Sequence[PackageEntry],
     table: pd.DataFrame,
     not_applicable: pd.DataFrame,
     sources: Mapping[str, str],
@@ -150,10 +150,10 @@ def summarise(
 
     Parameters
     ----------
-    methods
-        The entries "packages" of run.json.
+    packages
+        Of the run.
     table, not_applicable
-        The rows of this dataset; see `benchmark.scores.Scores`.
+        The rows of this dataset; see `imaging.results.Scores`.
     sources
         By image, the specimen or file it was cut from.
 
@@ -164,8 +164,8 @@ def summarise(
         quality the columns of quality are left out; `measured` are those with a value.
     """
     order = {True: 0, False: 1}
-    methods = sorted(methods, key=lambda m: (m["name"] == TRUTH, order[m["control"]]))
-    methods = [row for method in methods for row in (method, *_sample_of(method, table))]
+    ordered = sorted(packages, key=lambda of: (of.name == TRUTH, order[of.control]))
+    named = [row for package in ordered for row in (package, *_sample_of(package, table))]
     present = set(table["metric"])
     measured = tuple(c for c in QUALITY if c.metric in present)
     columns = (QUALITY if measured else ()) + COSTS
@@ -218,25 +218,25 @@ def summarise(
         )
 
     rows: list[Row] = []
-    for method in methods:
-        name = method["name"]
-        kind = TRUTH if name == TRUTH else "control" if method["control"] else "package"
+    for package in named:
+        name = package.name
+        kind = TRUTH if name == TRUTH else "control" if package.control else "package"
         reason = ""
         if not any((name, column.metric) in scores for column in columns):
             of_all = [why for c in columns for why in reasons.get((name, c.metric), [])]
             reason = of_all[0] if of_all else "Every image failed; see Failures."
         cells = () if reason else tuple(entry(name, column) for column in columns)
-        rows.append(Row(name, method["title"], kind, cells, reason))
+        rows.append(Row(name, package.title, kind, cells, reason))
     return Summary(
         columns, tuple(rows), tuple(footnotes), estimates, measured, contests, best, tests
     )
 
 
-def _sample_of(method: Mapping[str, Any], table: pd.DataFrame) -> list[dict[str, Any]]:
-    name = method["name"] + SAMPLE_SUFFIX
+def _sample_of(package: PackageEntry, table: pd.DataFrame) -> list[PackageEntry]:
+    name = package.name + SAMPLE_SUFFIX
     if name not in set(table["package"]):
         return []
-    return [{**method, "name": name, "title": f"One sample of {method['title']}"}]
+    return [replace(package, name=name, title=f"One sample of {package.title}")]
 
 
 def _sentences(absent: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

@@ -1,39 +1,40 @@
 """Which images of a dataset are shown, and everyone's restoration of them."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from benchmark.cell_files import CellFiles, Place
 from benchmark.columns import CHOOSING, Column, column_of
 from benchmark.contests import TRUTH
-from benchmark.controls import INPUT
 from benchmark.panels import Restored, View, make_view
-from benchmark.scores import PLACE, Place, Results, Scores
+from imaging.benchmark_run import DatasetEntry, PackageEntry
+from imaging.results import Scores
+from imaging.scores import INPUT, PLACE
 from packages.cli import UserError
 
 
 def choose_images(
-    dataset: Mapping[str, Any], facts: Mapping[str, Any], table: pd.DataFrame
+    dataset: DatasetEntry, packages: Sequence[PackageEntry], table: pd.DataFrame
 ) -> dict[str, str]:
     """Choose the images to show by rule, not by eye.
 
     Parameters
     ----------
-    dataset
-        Entry of "datasets" in run.json.
-    facts, table
-        Of the run; see `benchmark.scores.Scores`.
+    dataset, packages
+        Of the run.
+    table
+        See `imaging.results.Scores`.
 
     Returns
     -------
     dict
         By image, the rule that chose it.
     """
-    names = sorted(image["name"] for image in dataset["images"])
+    names = sorted(image.name for image in dataset.images)
     chosen = {names[0]: "first in the order of names"} if names else {}
-    package = next((m["name"] for m in facts["packages"] if not m["control"]), None)
-    here = table[table["dataset"] == dataset["name"]]
+    package = next((one.name for one in packages if not one.control), None)
+    here = table[table["dataset"] == dataset.name]
     metric = _chooser(here)
     here = here[(here["package"] == package) & (here["metric"] == metric.metric)]
     if not here.empty:
@@ -44,9 +45,9 @@ def choose_images(
 
 
 def make_views(
-    dataset: Mapping[str, Any],
+    dataset: DatasetEntry,
     scores: Scores,
-    results: Results,
+    results: CellFiles,
     chosen: Mapping[str, str],
     side: int,
 ) -> list[View]:
@@ -54,9 +55,7 @@ def make_views(
 
     Parameters
     ----------
-    dataset
-        Entry of "datasets" in run.json.
-    scores, results
+    dataset, scores, results
         Of the run.
     chosen
         What `choose_images` returned.
@@ -68,37 +67,37 @@ def make_views(
     list of View
         Without images that moved away, or whose input or truth was damaged, since the run.
     """
-    metric = _chooser(scores.table[scores.table["dataset"] == dataset["name"]])
+    metric = _chooser(scores.table[scores.table["dataset"] == dataset.name])
     values = scores.table.set_index([*PLACE, "metric"])["value"]
     scored = set(scores.table[list(PLACE)].itertuples(index=False, name=None))
     reasons = scores.not_applicable.set_index(list(PLACE))
-    methods = [m for m in scores.facts["packages"] if m["name"] != TRUTH]
+    packages = [package for package in scores.run.packages if package.name != TRUTH]
     views: list[View] = []
-    for image in dataset["images"]:
-        if image["name"] not in chosen:
+    for image in dataset.images:
+        if image.name not in chosen:
             continue
         restored: list[Restored] = []
         notes: dict[str, str] = {}
-        for method in methods:
-            place = Place(method["name"], dataset["name"], image["name"])
+        for package in packages:
+            place = Place(package.name, dataset.name, image.name)
             where = (place.package, place.dataset, place.image)
             file = results.prediction_file(place)
             # Every view begins with the input anyway.
             is_silent = where in reasons.index and where not in scored
-            if method["name"] != INPUT and (file.exists() or not is_silent):
+            if package.name != INPUT and (file.exists() or not is_silent):
                 again = results.repeat_file(place)
-                restored.append(Restored(method["name"], not method["control"], file, again))
+                restored.append(Restored(package.name, not package.control, file, again))
             if not file.exists() and where not in scored:
-                notes[method["name"]] = "failed"
+                notes[package.name] = "failed"
             for row in (place, place.of_sample):
                 key = (row.package, row.dataset, row.image, metric.metric)
                 if key in values.index:
                     value = float(values[key])
                     unit = metric.unit or metric.label
                     notes[row.package] = f"{metric.format(value)} {unit}"
-        why = chosen[image["name"]]
-        of_target = dataset.get("target_pixel_size_um") if image["target"] else None
-        pixel_um = of_target or dataset["pixel_size_um"]
+        why = chosen[image.name]
+        of_target = dataset.target_pixel_size_um if image.target else None
+        pixel_um = of_target or dataset.pixel_size_um
         try:
             view = make_view(image, why, restored, notes, side, pixel_um)
         except UserError:

@@ -3,17 +3,19 @@
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from benchmark.columns import CHOOSING, PERCEPTION
 from benchmark.contests import Test
 from benchmark.reliability import Reliability
 from benchmark.statistics import SIGNIFICANT, Rank
 from benchmark.summary import Summary
+from imaging.benchmark_run import BenchmarkRun, DatasetEntry, PackageEntry
 from packages.cli import counted
 
 
-def lead(packages: Sequence[Any], controls: Sequence[str], datasets: int, images: int) -> str:
+def lead(
+    packages: Sequence[PackageEntry], controls: Sequence[str], datasets: int, images: int
+) -> str:
     """Say what was run on what."""
     what = f"{counted(len(packages), 'package')}"
     if controls:
@@ -21,18 +23,18 @@ def lead(packages: Sequence[Any], controls: Sequence[str], datasets: int, images
     return f"{what}, on {counted(images, 'image')} of {counted(datasets, 'dataset')}."
 
 
-def about(dataset: Mapping[str, Any], sources: int) -> str:
+def about(dataset: DatasetEntry, sources: int) -> str:
     """Introduce a dataset."""
-    images = len(dataset["images"])
-    part = "of the validation part " if dataset["part"] == "validation" else ""
+    images = len(dataset.images)
+    part = "of the validation part " if dataset.part == "validation" else ""
     text = f"{counted(images, 'image')} {part}from {counted(sources, 'source')}"
-    if dataset["pixel_size_um"]:
-        text += f", {dataset['pixel_size_um']:g} µm per pixel"
-    if any(image["target"] for image in dataset["images"]):
-        text += f", with truth ({dataset['registration'] or 'registration not stated'})."
+    if dataset.pixel_size_um:
+        text += f", {dataset.pixel_size_um:g} µm per pixel"
+    if any(image.target for image in dataset.images):
+        text += f", with truth ({dataset.registration or 'registration not stated'})."
     else:
         text += ", without truth."
-    return f"{dataset['description']} {text}".strip()
+    return f"{dataset.description} {text}".strip()
 
 
 def changed(names: Sequence[str]) -> str:
@@ -133,9 +135,9 @@ PLACES_CAPTION = (
 )
 
 
-def views_caption(dataset: Mapping[str, Any]) -> str:
+def views_caption(dataset: DatasetEntry) -> str:
     """Explain the images of a dataset."""
-    reference = "truth" if any(image["target"] for image in dataset["images"]) else "input"
+    reference = "truth" if any(image.target for image in dataset.images) else "input"
     return (
         f"Crops lie where the {reference} is brightest on average. Restored images are fitted to "
         f"the {reference} (gain and offset) and share its display range, percentiles 1 to 99.9."
@@ -179,29 +181,29 @@ def test_row(test: Test) -> tuple[str, ...]:
     )
 
 
-def origin(dataset: Mapping[str, Any]) -> dict[str, str]:
+def origin(dataset: DatasetEntry) -> dict[str, str]:
     """Say where a dataset comes from."""
-    hashes = "".join(image["input_sha256"] + image["target_sha256"] for image in dataset["images"])
-    made = ", ".join(f"{key} {value}" for key, value in dataset["provenance"].items())
+    hashes = "".join(image.input_sha256 + image.target_sha256 for image in dataset.images)
+    made = ", ".join(f"{key} {value}" for key, value in dataset.provenance.items())
     return {
-        "name": dataset["name"],
-        "images": counted(len(dataset["images"]), "image"),
+        "name": dataset.name,
+        "images": counted(len(dataset.images), "image"),
         "provenance": made or "not stated",
-        "licence": dataset["licence"] or "not stated",
+        "licence": dataset.licence or "not stated",
         "sha256": hashlib.sha256(hashes.encode()).hexdigest(),
     }
 
 
-def machine(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+def machine(run: BenchmarkRun) -> list[tuple[str, str]]:
     """Say what the run was made on."""
-    versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
+    versions = ", ".join(f"{name} {number}" for name, number in run.versions.items())
     return [
-        ("Device", facts["device"]),
-        ("CPU", facts["cpu"]),
-        ("System", facts["system"]),
+        ("Device", run.device),
+        ("CPU", run.cpu),
+        ("System", run.system),
         ("Versions", versions),
-        ("Seed", str(facts["seed"])),
-        ("Benchmark code", facts["benchmark_sha256"][:12]),
+        ("Seed", str(run.seed)),
+        ("Benchmark code", run.benchmark_sha256[:12]),
     ]
 
 

@@ -7,13 +7,10 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from imaging.record import STRICT, Record
+from imaging.scores import Delivery, Direction
 
 Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
 """Hexadecimal digits; empty for a file that is not there."""
-
-Delivery = Literal["planes", "volumes", "own"]
-"""On which scale a package delivers: percentiles 2 and 99.8 at 0 and 1, of each plane or of each
-volume; or any other scale."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -57,7 +54,7 @@ class ImageEntry:
     ----------
     name, source
         Its file name without suffix, and the specimen it shows.
-    input, target, repeat
+    input, target, repeat, native
         Absolute paths; empty where there is none.
     input_sha256, target_sha256, repeat_sha256
         Of these files.
@@ -71,6 +68,7 @@ class ImageEntry:
     target_sha256: Sha256
     repeat: str
     repeat_sha256: Sha256
+    native: str = ""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -101,6 +99,33 @@ class DatasetEntry:
 
 
 @dataclass(frozen=True, config=STRICT)
+class MetricEntry:
+    """What must be known of a metric to read its values.
+
+    Attributes
+    ----------
+    direction
+        Where better values lie.
+    unit
+        "dB" for instance; empty when values have none.
+    ideal
+        The value of a perfect answer where `direction` is "closest"; otherwise not used.
+    """
+
+    direction: Direction
+    unit: str = ""
+    ideal: float = 0.0
+
+    def better(self, value: float, other: float) -> bool:
+        """Tell whether a value is better than another; never where no direction is."""
+        if self.direction == "neither":
+            return False
+        if self.direction == "closest":
+            return abs(value - self.ideal) < abs(other - self.ideal)
+        return value > other if self.direction == "higher" else value < other
+
+
+@dataclass(frozen=True, config=STRICT)
 class FailedCell:
     """A package that failed on an image, and why."""
 
@@ -128,8 +153,11 @@ class BenchmarkRun(Record):
         What was run on what.
     failures
         Cells without a result.
+    metrics
+        All that the benchmark knows, by name; empty in files of before they were written down.
     """
 
+    FILE: ClassVar[str] = "run.json"
     SCHEMA: ClassVar[int] = 2
     MADE_BY: ClassVar[str] = "python -m benchmark run"
 
@@ -142,3 +170,4 @@ class BenchmarkRun(Record):
     packages: list[PackageEntry]
     datasets: list[DatasetEntry]
     failures: list[FailedCell] = field(default_factory=list[FailedCell])
+    metrics: dict[str, MetricEntry] = field(default_factory=dict[str, MetricEntry])

@@ -75,6 +75,7 @@ class TrustRun(BenchmarkRun):
         Packages that failed.
     """
 
+    FILE: ClassVar[str] = "trust.json"
     SCHEMA: ClassVar[int] = 2
     MADE_BY: ClassVar[str] = "python -m benchmark trust"
 

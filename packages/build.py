@@ -23,7 +23,7 @@ from imaging.training_metadata import Metadata, SamplingOptions
 from packages import card, images
 from packages.cli import UserError, console
 from packages.evaluations import add_evidence
-from packages.evidence import read_scores, read_verdict
+from packages.evidence import read_evidence, read_verdict
 from packages.export import (
     ONNX_OPSET,
     TILES_TOLERANCE,
@@ -112,7 +112,7 @@ def build(
         description = _furnish(Path(folder), chosen, trained, options)
         if title is not None:
             card.retitle(Path(folder), description, title, trained.metadata)
-        measured = read_scores(results, description, out) if results else []
+        measured = read_evidence(results, description, out) if results else []
         verdict = read_verdict(trust_results, description, out) if trust_results else None
         if measured or verdict:
             add_evidence(Path(folder), description, measured, verdict)

@@ -5,8 +5,10 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from imaging.benchmark_run import MetricEntry
+from imaging.scores import COSTS, MEMORY, SECONDS
 from packages.bootstrap import Estimate
 from packages.cli import counted
 from packages.evidence import Evidence
@@ -18,59 +20,96 @@ _HEAD = "| metric | mean | 95 % interval | input itself | images |\n|---|---|---
 
 
 @dataclass(frozen=True)
-class _Score:
-    """A score that a card tells.
+class Score:
+    """A score that a card tells; its unit, and where better values lie, the run says.
 
-    `short` has at most 16 characters, as the format wants. `gains` says in which direction a
-    restoration is better than its input, for scores that judge both against the truth; `is_cost`
-    that the input has none.
+    Attributes
+    ----------
+    metric, label
+        Its name in the table of scores, and on the card: at most 16 characters with the unit, as
+        the format wants.
+    meaning
+        What it measures.
+    against_truth
+        Whether it judges the unrestored input just as the restoration, so that a restoration
+        should be better.
     """
 
     metric: str
-    short: str
+    label: str
     meaning: str
-    gains: Literal[1, -1] | None = None
-    is_cost: bool = False
+    against_truth: bool = False
 
 
 SCORES = (
-    _Score("si_psnr_a", "SI-PSNR (dB)", "scale-invariant peak signal-to-noise ratio, higher", 1),
-    _Score("ssim_affine", "SSIM", "structural similarity after an affine fit, higher", 1),
-    _Score("ms_ssim", "MS-SSIM", "structural similarity over five scales, higher", 1),
-    _Score(
+    Score("si_psnr_a", "SI-PSNR", "scale-invariant peak signal-to-noise ratio", True),
+    Score("ssim_affine", "SSIM", "structural similarity after an affine fit", True),
+    Score("ms_ssim", "MS-SSIM", "structural similarity over five scales", True),
+    Score(
         "micro_ms3im",
         "MicroMS3IM",
-        "structural similarity at the background and brightness of microscopy, higher",
-        1,
+        "structural similarity at the background and brightness of microscopy",
+        True,
     ),
-    _Score("lpips_alex", "LPIPS", "perceptual distance v0.1 with AlexNet, lower", -1),
-    _Score(
+    Score("lpips_alex", "LPIPS", "perceptual distance v0.1 with AlexNet", True),
+    Score(
         "frc_to_truth",
-        "FRC (px)",
-        "period down to which it agrees with the truth, by Fourier ring correlation, lower",
-        -1,
+        "FRC",
+        "period down to which it agrees with the truth, by Fourier ring correlation",
+        True,
     ),
-    _Score("rsp", "RSP", "resolution-scaled correlation with the input, higher"),
-    _Score(
+    Score("rsp", "RSP", "resolution-scaled correlation with the input"),
+    Score(
         "data_consistency",
         "Consistency",
-        "misfit of the microscope's view of it with its data, over the noise, closest to 1",
+        "misfit of the microscope's view of it with its data, over the noise",
     ),
-    _Score("crps", "CRPS", "continuous ranked probability score of the stated Gaussian, lower"),
-    _Score("ence", "ENCE", "relative difference of stated and found errors, lower"),
-    _Score(
-        "coverage_90",
-        "Gaussian 90 %",
-        "share of pixels within 90 % of the stated Gaussian, closest to 0.9",
-    ),
-    _Score(
+    Score("crps", "CRPS", "continuous ranked probability score of the stated Gaussian"),
+    Score("ence", "ENCE", "relative difference of stated and found errors"),
+    Score("coverage_90", "Gaussian 90 %", "share of pixels within 90 % of the stated Gaussian"),
+    Score(
         "own_coverage_90",
         "Own 90 %",
-        "share of pixels within the package's own intervals of 90 %, closest to 0.9",
+        "share of pixels within the package's own intervals of 90 %",
     ),
-    _Score("seconds_per_megapixel", "Time (s/MP)", "seconds per megapixel, lower", is_cost=True),
-    _Score("peak_mib", "Memory (MiB)", "peak memory beyond the loaded model, lower", is_cost=True),
+    Score(SECONDS, "Time", "seconds per megapixel"),
+    Score(MEMORY, "Memory", "peak memory beyond the loaded model"),
 )
+
+
+@dataclass(frozen=True)
+class _Told:
+    """A score that a package has, with what the run says of the metric.
+
+    The score of the unrestored input is None where it has none, and for costs: what it costs to do
+    nothing is of no interest.
+    """
+
+    score: Score
+    metric: MetricEntry
+    found: Estimate
+    of_input: float | None
+
+    @property
+    def short(self) -> str:
+        unit = f" ({self.metric.unit})" if self.metric.unit else ""
+        return self.score.label + unit
+
+    @property
+    def explained(self) -> str:
+        direction = self.metric.direction
+        if direction == "neither":
+            return self.score.meaning
+        where = f"closest to {self.metric.ideal:g}" if direction == "closest" else direction
+        return f"{self.score.meaning}, {where} is better"
+
+    @property
+    def gains_nothing(self) -> bool:
+        """Whether the unrestored input is as good."""
+        comparable = self.score.against_truth and self.metric.direction != "neither"
+        if not comparable or self.of_input is None:
+            return False
+        return not self.metric.better(self.found.mean, self.of_input)
 
 
 def add_evidence(
@@ -120,26 +159,27 @@ def evaluation(evidence: Evidence, trained_on: str) -> dict[str, Any]:
         scores, hashes and versions beside them.
     """
     told = _told(evidence)
-    held_out = evidence.part == "validation" and evidence.dataset == trained_on
+    dataset = evidence.dataset
+    held_out = dataset.part == "validation" and dataset.name == trained_on
     entry: dict[str, Any] = {
-        "dataset_id": re.sub(r"[^a-z0-9_.-]+", "-", evidence.dataset.lower()),
+        "dataset_id": re.sub(r"[^a-z0-9_.-]+", "-", dataset.name.lower()),
         "dataset_source": _source(evidence),
         "dataset_role": "test" if held_out else "unknown",
         "sample_count": evidence.images - evidence.failed,
         "evaluation_factors": ["overall"],
         "evaluation_factors_long": ["all images, each counting the same"],
-        "metrics": [score.short for score in told],
-        "metrics_long": [f"{score.metric}: {score.meaning} is better" for score in told],
-        "results": [[_number(evidence.scores[score.metric].mean)] for score in told],
+        "metrics": [one.short for one in told],
+        "metrics_long": [f"{one.score.metric}: {one.explained}" for one in told],
+        "results": [[_number(one.found.mean)] for one in told],
         "results_summary": _summary(evidence, told),
-        "interval_95_percent": [_interval(evidence.scores[score.metric]) for score in told],
-        "results_of_input": [_number(_of_input(evidence, score)) for score in told],
+        "interval_95_percent": [_interval(one.found) for one in told],
+        "results_of_input": [_number(one.of_input) for one in told],
         "specimens": evidence.specimens,
         "failed_images": evidence.failed,
         "dataset_sha256": evidence.data_sha256,
-        "benchmarked_package_sha256": evidence.package_sha256,
-        "benchmark_sha256": evidence.benchmark_sha256,
-        "versions": evidence.versions,
+        "benchmarked_package_sha256": evidence.package.sha256,
+        "benchmark_sha256": evidence.run.benchmark_sha256,
+        "versions": evidence.run.versions,
         "device": evidence.device,
     }
     return entry
@@ -162,16 +202,15 @@ def limitations(measured: Sequence[Evidence], verdict: str | None) -> list[str]:
     """
     said: list[str] = []
     for evidence in measured:
-        where = f"On {evidence.dataset}"
+        where = f"On {evidence.dataset.name}"
         if evidence.failed:
             said.append(f"{where} it failed on {evidence.failed} of {evidence.images} images.")
-        for score in _told(evidence):
-            own, of_input = evidence.scores[score.metric].mean, _of_input(evidence, score)
-            if score.gains and of_input is not None and score.gains * (own - of_input) <= 0:
-                said.append(
-                    f"{where} its {score.short} is no better than that of the unrestored input "
-                    f"({_written(own)} against {_written(of_input)})."
-                )
+        said += [
+            f"{where} its {one.short} is no better than that of the unrestored input "
+            f"({_written(one.found.mean)} against {_written(one.of_input)})."
+            for one in _told(evidence)
+            if one.gains_nothing
+        ]
         covered = evidence.scores.get("own_coverage_90") or evidence.scores.get("coverage_90")
         if covered:
             said.append(
@@ -200,72 +239,77 @@ def measured_section(measured: Sequence[Evidence], said: Iterable[str]) -> str:
     """
     parts = ["## Measured"]
     for evidence in measured:
-        versions = ", ".join(f"{name} {version}" for name, version in evidence.versions.items())
-        made = ", ".join(f"{key} {value}" for key, value in evidence.provenance.items())
-        part = ", the validation part" if evidence.part == "validation" else ""
-        table = "\n".join([_HEAD, *(_row(evidence, score) for score in _told(evidence))])
+        versions = ", ".join(f"{name} {version}" for name, version in evidence.run.versions.items())
+        made = ", ".join(f"{key} {value}" for key, value in evidence.dataset.provenance.items())
+        part = ", the validation part" if evidence.dataset.part == "validation" else ""
+        table = "\n".join([_HEAD, *(_row(one) for one in _told(evidence))])
         parts += [
-            f"### On {evidence.dataset}",
+            f"### On {evidence.dataset.name}",
             table,
             f"{counted(evidence.images, 'image')} of "
             f"{counted(evidence.specimens, 'specimen')}{part}; intervals are "
             f"bootstrapped over specimens. Provenance of the data: {made or 'not stated'}; SHA-256 "
             f"of its images `{evidence.data_sha256[:16]}`. Benchmark "
-            f"`{evidence.benchmark_sha256[:16]}` on {evidence.device} with {versions}; package "
-            f"`{evidence.package_sha256[:16]}`.",
+            f"`{evidence.run.benchmark_sha256[:16]}` on {evidence.device} with {versions}; package "
+            f"`{evidence.package.sha256[:16]}`.",
         ]
-    met = [score for score in SCORES if any(score in _told(evidence) for evidence in measured)]
+    met = {one.score: one for evidence in measured for one in _told(evidence)}
     if met:
-        parts.append("\n".join(f"- {score.short}: {score.meaning} is better." for score in met))
+        ordered = (met[score] for score in SCORES if score in met)
+        parts.append("\n".join(f"- {one.short}: {one.explained}." for one in ordered))
     sentences = "\n".join(f"- {sentence}" for sentence in said)
     if sentences:
         parts.append(f"### Limits seen\n\n{sentences}")
     return "\n\n".join(parts) + "\n"
 
 
-def _row(evidence: Evidence, score: _Score) -> str:
-    found = evidence.scores[score.metric]
+def _row(one: _Told) -> str:
     cells = (
-        score.short,
-        _written(found.mean),
-        _range(found),
-        _written(_of_input(evidence, score)),
-        str(found.images),
+        one.short,
+        _written(one.found.mean),
+        _range(one.found),
+        _written(one.of_input),
+        str(one.found.images),
     )
     return f"| {' | '.join(cells)} |"
 
 
-def _told(evidence: Evidence) -> list[_Score]:
-    return [score for score in SCORES if score.metric in evidence.scores]
+def _told(evidence: Evidence) -> list[_Told]:
+    told: list[_Told] = []
+    for score in SCORES:
+        if score.metric in evidence.scores:
+            of_input = evidence.scores_of_input.get(score.metric)
+            told.append(
+                _Told(
+                    score,
+                    evidence.run.metrics[score.metric],
+                    evidence.scores[score.metric],
+                    of_input.mean if of_input and score.metric not in COSTS else None,
+                )
+            )
+    return told
 
 
 def _source(evidence: Evidence) -> str:
     """Return the address of the data, where its provenance tells one."""
-    for value in evidence.provenance.values():
+    for value in evidence.dataset.provenance.values():
         if isinstance(value, str) and re.fullmatch(r"https?://\S+", value):
             return value
     return UNPUBLISHED
 
 
-def _summary(evidence: Evidence, told: Sequence[_Score]) -> str:
-    first = told[0] if told else None
+def _summary(evidence: Evidence, told: Sequence[_Told]) -> str:
     words = f"{evidence.images - evidence.failed} of {evidence.images} images restored."
-    if first:
-        words += f" {first.short} {_written(evidence.scores[first.metric].mean)}"
-        words += _spelt(evidence.scores[first.metric], _written)
-        if (of_input := _of_input(evidence, first)) is not None:
-            words += f"; {_written(of_input)} of the unrestored input"
+    if told:
+        first = told[0]
+        words += f" {first.short} {_written(first.found.mean)}{_spelt(first.found, _written)}"
+        if first.of_input is not None:
+            words += f"; {_written(first.of_input)} of the unrestored input"
         words += "."
     if _source(evidence) == UNPUBLISHED:
-        made = ", ".join(f"{key} {value}" for key, value in evidence.provenance.items())
+        made = ", ".join(f"{key} {value}" for key, value in evidence.dataset.provenance.items())
         words += f" The data have no public address ({made or 'provenance not stated'})."
     return words
-
-
-def _of_input(evidence: Evidence, score: _Score) -> float | None:
-    """Return the score of the unrestored input; what it costs to do nothing is of no interest."""
-    found = evidence.scores_of_input.get(score.metric)
-    return found.mean if found and not score.is_cost else None
 
 
 def _number(value: float | None) -> float | str | None:

@@ -6,6 +6,9 @@ from typing import Any
 
 import yaml
 
+from packages.cli import UserError
+from packages.files import sha256
+
 RDF = "rdf.yaml"
 
 
@@ -32,3 +35,25 @@ def read_rdf(path: Path) -> dict[str, Any]:
     except (OSError, KeyError, ValueError, zipfile.BadZipFile, yaml.YAMLError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def read_unchanged_rdf(path: Path, then: str) -> dict[str, Any] | None:
+    """Read the content of rdf.yaml of a package that is still as it was.
+
+    Parameters
+    ----------
+    path
+        A zip, or a folder.
+    then
+        SHA-256 that it had.
+
+    Returns
+    -------
+    dict or None
+        As `read_rdf` returns it; None where the package is gone or has changed.
+    """
+    try:
+        unchanged = sha256(path) == then
+    except (OSError, UserError):
+        return None
+    return read_rdf(path) if unchanged else None

@@ -1,25 +1,21 @@
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from benchmark.agreement import Agreement, measure_agreement
-from benchmark.scores import Place, Results
+from benchmark.cell_files import CellFiles, Place
 from packages import images
+from tests import records
 
 RNG = np.random.default_rng(0)
 SCENES = RNG.normal(size=(2, 32, 32))
 
 
-def method(name: str, *, control: bool = False) -> dict[str, Any]:
-    return {"name": name, "control": control}
-
-
 def agreement(tmp_path: Path, restored: dict[str, list[np.ndarray | None]]) -> Agreement | None:
     """Of restored images by name of the package; "input" is a control."""
-    results = Results(tmp_path)
+    results = CellFiles(tmp_path)
     for name, of_images in restored.items():
         for i, values in enumerate(of_images):
             if values is not None:
@@ -27,9 +23,9 @@ def agreement(tmp_path: Path, restored: dict[str, list[np.ndarray | None]]) -> A
                     values.astype(np.float32), dims=("z", "y", "x")[-values.ndim :]
                 )
                 images.write(results.prediction_file(Place(name, "data", str(i))), image)
-    dataset = {"name": "data", "images": [{"name": "0"}, {"name": "1"}]}
-    methods = [method(name, control=name == "input") for name in restored]
-    return measure_agreement(dataset, methods, results)
+    dataset = records.dataset("data", records.image("0"), records.image("1"))
+    packages = [records.package(name, control=name == "input") for name in restored]
+    return measure_agreement(dataset, packages, results)
 
 
 def test_agreement_is_the_mean_correlation_over_images(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ import pytest
 from benchmark import cells, run
 from benchmark.metrics import Metric, MissingFile, NotApplicable
 from benchmark.run import run_benchmark
-from benchmark.scores import MEMORY, Scores
+from imaging.results import Scores
+from imaging.scores import MEMORY
 from packages import images
 from tests.benchmark import stand_ins
 

@@ -1,65 +1,61 @@
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmark.cell_files import CellFiles, Place
 from benchmark.curves import RingCurve, measure_ring_curve
 from benchmark.metrics.ring_correlation import ring_correlation
-from benchmark.scores import Place, Results
+from imaging.benchmark_run import DatasetEntry
 from packages import images
+from tests import records
 from tests.benchmark import stand_ins
 
-METHOD: dict[str, Any] = {"name": "net", "control": False}
+NET = records.package("net")
 
 
-def dataset(folder: Path, count: int) -> dict[str, Any]:
+def dataset(folder: Path, count: int) -> DatasetEntry:
     stand_ins.dataset(folder, count)
-    names = [f"{i:04}" for i in range(count)]
-    return {
-        "name": "d",
-        "pixel_size_um": None,
-        "images": [
-            {
-                "name": name,
-                "source": name,
-                "input": str(folder / "input" / f"{name}.tif"),
-                "target": str(folder / "target" / f"{name}.tif"),
-            }
-            for name in names
-        ],
-    }
+    entries = [
+        records.image(
+            f"{i:04}",
+            input=str(folder / f"input/{i:04}.tif"),
+            target=str(folder / f"target/{i:04}.tif"),
+        )
+        for i in range(count)
+    ]
+    return records.dataset("d", *entries)
 
 
 def test_the_curve_is_the_mean_of_ring_correlations_with_the_truth(tmp_path: Path) -> None:
-    facts, results = dataset(tmp_path / "d", 2), Results(tmp_path / "results")
+    data, results = dataset(tmp_path / "d", 2), CellFiles(tmp_path / "results")
     expected: list[np.ndarray] = []
-    for image in facts["images"]:
-        restored = images.read(Path(image["input"]))
-        images.write(results.prediction_file(Place("net", "d", image["name"])), restored)
-        truth = images.read(Path(image["target"])).values
+    for image in data.images:
+        restored = images.read(Path(image.input))
+        images.write(results.prediction_file(Place("net", "d", image.name)), restored)
+        truth = images.read(Path(image.target)).values
         curve = ring_correlation(restored.values, truth)
         expected.append(np.interp(np.linspace(0, 0.5, 60), curve.frequency, curve.correlation))
-    found = measure_ring_curve(facts, METHOD, results, "truth")
+    found = measure_ring_curve(data, NET, results, "truth")
     assert found is not None
     np.testing.assert_allclose(found.correlation, np.mean(expected, axis=0), atol=1e-6)
-    assert measure_ring_curve(facts, METHOD, results, "repeat") is None
+    assert measure_ring_curve(data, NET, results, "repeat") is None
 
 
 def test_a_repeat_is_what_was_restored_from_it(tmp_path: Path) -> None:
-    facts, results = dataset(tmp_path / "d", 1), Results(tmp_path / "results")
-    restored = images.read(Path(facts["images"][0]["input"]))
+    data, results = dataset(tmp_path / "d", 1), CellFiles(tmp_path / "results")
+    restored = images.read(Path(data.images[0].input))
     place = Place("net", "d", "0000")
     images.write(results.prediction_file(place), restored)
     images.write(results.repeat_file(place), 3 * restored + 1)
-    found = measure_ring_curve(facts, METHOD, results, "repeat")
+    found = measure_ring_curve(data, NET, results, "repeat")
     assert found is not None
     assert found.correlation.min() > 0.99
 
 
 def test_without_restored_images_there_is_no_curve(tmp_path: Path) -> None:
-    facts = dataset(tmp_path / "d", 1)
-    assert measure_ring_curve(facts, METHOD, Results(tmp_path / "results"), "truth") is None
+    data = dataset(tmp_path / "d", 1)
+    assert measure_ring_curve(data, NET, CellFiles(tmp_path / "results"), "truth") is None
 
 
 @pytest.mark.parametrize(("threshold", "at"), [(0.5, 0.25), (-1.0, np.inf), (2.0, 0.0)])

@@ -8,13 +8,14 @@ import xarray as xr
 from scipy import ndimage
 
 from benchmark import cells
+from benchmark.cell_files import CellFiles
 from benchmark.controls import input as unrestored
 from benchmark.known import known_planes
 from benchmark.metrics import METRICS
 from benchmark.reliability import item_of
 from benchmark.run import run_benchmark
-from benchmark.scores import Results, Scores
 from benchmark.views import make_views
+from imaging.results import Scores
 from packages import images
 from packages.datasets import open_dataset
 from packages.files import write_toml
@@ -61,13 +62,14 @@ def test_a_run_scores_the_input(scores: Scores) -> None:
 
 
 def test_a_page_reads_the_truth_as_the_run_did(scores: Scores) -> None:
-    (facts,) = scores.facts["datasets"]
-    target = item_of(facts["images"][0], facts).read_target()
+    (dataset,) = scores.run.datasets
+    target = item_of(dataset.images[0], dataset).read_target()
     assert target is not None
     assert target.attrs["pixel_size_um"] == {"y": FINE_UM, "x": FINE_UM}
 
 
 def test_scale_bars_are_of_the_truth(scores: Scores, tmp_path: Path) -> None:
-    (facts,) = scores.facts["datasets"]
-    (view,) = make_views(facts, scores, Results(tmp_path / "results"), {"0000": "first"}, 64)
+    (dataset,) = scores.run.datasets
+    results = CellFiles(tmp_path / "results")
+    (view,) = make_views(dataset, scores, results, {"0000": "first"}, 64)
     assert view.bar_um / (view.bar_percent / 100) == pytest.approx(64 * FINE_UM)

@@ -1,25 +1,27 @@
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from benchmark.intact import split_intact
+from imaging.benchmark_run import DatasetEntry, ImageEntry
 from packages.files import sha256
+from tests import records
 
 KINDS = ("input", "target", "repeat")
 
 
-def dataset(folder: Path) -> dict[str, Any]:
-    """Two images with everything, as run.json has them."""
-    images: list[dict[str, str]] = []
+def dataset(folder: Path) -> DatasetEntry:
+    """Two images with everything."""
+    images: list[ImageEntry] = []
     for name in ("a", "b"):
-        image = {"name": name}
+        files: dict[str, str] = {}
         for kind in KINDS:
             file = folder / f"{name}-{kind}.tif"
             file.write_text(f"{kind} of {name}")
-            image |= {kind: str(file), f"{kind}_sha256": sha256(file)}
-        images.append(image)
-    return {"name": "d", "images": images}
+            files |= {kind: str(file), f"{kind}_sha256": sha256(file)}
+        images.append(records.image(name, **files))
+    return records.dataset("d", *images)
 
 
 def test_files_as_they_were_are_intact(tmp_path: Path) -> None:
@@ -39,11 +41,12 @@ def test_a_file_that_changed_or_went_away_takes_its_image_along(
     else:
         file.write_text("another one")
     intact, others = split_intact(before)
-    assert [image["name"] for image in intact["images"]] == ["b"]
+    assert [image.name for image in intact.images] == ["b"]
     assert others == ["a"]
 
 
 def test_what_an_image_never_had_is_not_missed(tmp_path: Path) -> None:
     before = dataset(tmp_path)
-    before["images"][0] |= {"target": "", "target_sha256": "", "repeat": "", "repeat_sha256": ""}
-    assert split_intact(before)[1] == []
+    first, second = before.images
+    alone = replace(first, target="", target_sha256="", repeat="", repeat_sha256="")
+    assert split_intact(replace(before, images=[alone, second]))[1] == []

@@ -1,59 +1,56 @@
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 import yaml
 
+from benchmark.cell_files import CellFiles, Place
 from benchmark.metrics import normalise
 from benchmark.reliability import LEVELS, SHARES, Reliability, measure_reliability
-from benchmark.scores import Place, Results
+from imaging.benchmark_run import DatasetEntry, PackageEntry
 from packages import images
 from packages.files import sha256
+from tests import records
 from tests.benchmark import stand_ins
 
-METHOD: dict[str, Any] = {
-    "name": "net",
-    "control": True,  # nothing is known of how it calibrates
-    "interval_factors": {"0.9": 1.645},
-    "delivery": "planes",
-    "file": "",
-}
+# Nothing is known of how it calibrates.
+NET = records.package("net", control=True, interval_factors={"0.9": 1.645})
 
 
-def dataset(tmp_path: Path, count: int, *, truth: bool = True) -> dict[str, Any]:
-    return dataset_facts(stand_ins.dataset(tmp_path / "data", count, truth=truth), count, truth)
+def dataset(tmp_path: Path, count: int, *, truth: bool = True) -> DatasetEntry:
+    return entry(stand_ins.dataset(tmp_path / "data", count, truth=truth), count, truth)
 
 
-def dataset_facts(folder: Path, count: int, truth: bool = True) -> dict[str, Any]:
+def entry(folder: Path, count: int, truth: bool = True) -> DatasetEntry:
     entries = [
-        {
-            "name": f"{i:04}",
-            "source": f"specimen {i}",
-            "input": str(folder / f"input/{i:04}.tif"),
-            "target": str(folder / f"target/{i:04}.tif") if truth else "",
-        }
+        records.image(
+            f"{i:04}",
+            source=f"specimen {i}",
+            input=str(folder / f"input/{i:04}.tif"),
+            target=str(folder / f"target/{i:04}.tif") if truth else "",
+        )
         for i in range(count)
     ]
-    return {"name": "data", "pixel_size_um": stand_ins.PIXEL_UM, "images": entries}
+    return records.dataset("data", *entries, pixel_size_um=stand_ins.PIXEL_UM)
 
 
 def measured(
-    tmp_path: Path, *, factor: float = 1.0, count: int = 3, method: dict[str, Any] = METHOD
+    tmp_path: Path, *, factor: float = 1.0, count: int = 3, package: PackageEntry = NET
 ) -> Reliability | None:
     """Of a package whose errors are Gaussian, and whose std is a factor off."""
-    facts, results = dataset(tmp_path, count), Results(tmp_path / "results")
-    for i, image in enumerate(facts["images"]):
+    data, results = dataset(tmp_path, count), CellFiles(tmp_path / "results")
+    for i, image in enumerate(data.images):
         rng = np.random.default_rng(i)
-        truth = normalise(images.read(Path(image["target"])).values)
+        truth = normalise(images.read(Path(image.target)).values)
         std = rng.uniform(0.05, 0.2, truth.shape)
         channels = np.stack([truth + std * rng.normal(size=truth.shape), factor * std])
         restored = xr.DataArray(
             channels.astype(np.float32), dims=("c", "y", "x"), coords={"c": ["mean", "std"]}
         )
-        images.write(results.prediction_file(Place("net", "data", image["name"])), restored)
-    return measure_reliability(facts, method, results)
+        images.write(results.prediction_file(Place("net", "data", image.name)), restored)
+    return measure_reliability(data, package, results)
 
 
 def test_a_right_std_lies_on_the_diagonals(tmp_path: Path) -> None:
@@ -93,8 +90,8 @@ def test_a_stated_calibration_is_undone(tmp_path: Path) -> None:
     curve = {"knots": [0.001, 1.0], "values": [0.002, 2.0]}
     content = {"config": {"restoration_zoo": {"calibration": curve}}}
     file.write_text(yaml.safe_dump(content))
-    method = METHOD | {"control": False, "file": str(file.parent), "sha256": sha256(file.parent)}
-    found = measured(tmp_path, method=method)
+    package = replace(NET, control=False, file=str(file.parent), sha256=sha256(file.parent))
+    found = measured(tmp_path, package=package)
     assert found is not None
     assert found.network is not None
     assert found.delivered.pooled_ence < 0.1
@@ -104,56 +101,56 @@ def test_a_stated_calibration_is_undone(tmp_path: Path) -> None:
 
 def test_pixels_on_a_regular_grid_do_not_decide_what_is_guaranteed(tmp_path: Path) -> None:
     # Every fourth column of a large image errs less, as after an interpolation.
-    side, results = 512, Results(tmp_path / "results")
+    side, results = 512, CellFiles(tmp_path / "results")
     folder = stand_ins.dataset(tmp_path / "data", 1, side=side)
-    facts = dataset_facts(folder, 1)
+    data = entry(folder, 1)
     truth = normalise(images.read(folder / "target/0000.tif").values)
     error = np.where(np.arange(side) % 4 == 0, 0.3, 1.0) * np.ones((side, side))
     channels = np.stack([truth + error, np.ones((side, side))]).astype(np.float32)
     restored = xr.DataArray(channels, dims=("c", "y", "x"), coords={"c": ["mean", "std"]})
     images.write(results.prediction_file(Place("net", "data", "0000")), restored)
-    found = measure_reliability(facts, METHOD, results)
+    found = measure_reliability(data, NET, results)
     assert found is not None
     share = found.delivered.curve[LEVELS.index(0.5)]  # holds errors below 0.67
     assert share == pytest.approx(0.25, abs=0.02)
 
 
 def test_a_package_that_states_no_deviation_somewhere_promises_nothing(tmp_path: Path) -> None:
-    facts, results = dataset(tmp_path, 30), Results(tmp_path / "results")
-    for i, image in enumerate(facts["images"]):
-        truth = normalise(images.read(Path(image["target"])).values)
+    data, results = dataset(tmp_path, 30), CellFiles(tmp_path / "results")
+    for i, image in enumerate(data.images):
+        truth = normalise(images.read(Path(image.target)).values)
         std = np.full(truth.shape, 0.0 if i == 0 else 0.1)
         channels = np.stack([truth + 0.05, std]).astype(np.float32)
         restored = xr.DataArray(channels, dims=("c", "y", "x"), coords={"c": ["mean", "std"]})
-        images.write(results.prediction_file(Place("net", "data", image["name"])), restored)
-    found = measure_reliability(facts, METHOD, results)
+        images.write(results.prediction_file(Place("net", "data", image.name)), restored)
+    found = measure_reliability(data, NET, results)
     assert found is not None
     assert found.guaranteed == "net states no usable deviation on some images."
 
 
 def test_a_blank_truth_is_not_the_package_s_fault(tmp_path: Path) -> None:
-    facts, results = dataset(tmp_path, 31), Results(tmp_path / "results")
-    stand_ins.save(Path(facts["images"][0]["target"]), np.zeros((64, 64), np.float32))
-    for i, image in enumerate(facts["images"]):
-        values = images.read(Path(image["target"])).values
+    data, results = dataset(tmp_path, 31), CellFiles(tmp_path / "results")
+    stand_ins.save(Path(data.images[0].target), np.zeros((64, 64), np.float32))
+    for i, image in enumerate(data.images):
+        values = images.read(Path(image.target)).values
         truth = normalise(values) if i else values
         std = np.full(truth.shape, 0.1)
         error = std * np.random.default_rng(i).normal(size=truth.shape)
         channels = np.stack([truth + error, std]).astype(np.float32)
         restored = xr.DataArray(channels, dims=("c", "y", "x"), coords={"c": ["mean", "std"]})
-        images.write(results.prediction_file(Place("net", "data", image["name"])), restored)
-    found = measure_reliability(facts, METHOD, results)
+        images.write(results.prediction_file(Place("net", "data", image.name)), restored)
+    found = measure_reliability(data, NET, results)
     assert found is not None
     assert isinstance(found.guaranteed, float)
 
 
 def test_a_restoration_of_another_size_is_left_out(tmp_path: Path) -> None:
-    facts, results = dataset(tmp_path, 1), Results(tmp_path / "results")
+    data, results = dataset(tmp_path, 1), CellFiles(tmp_path / "results")
     restored = xr.DataArray(
         np.ones((2, 20, 64), np.float32), dims=("c", "y", "x"), coords={"c": ["mean", "std"]}
     )
     images.write(results.prediction_file(Place("net", "data", "0000")), restored)
-    assert measure_reliability(facts, METHOD, results) is None
+    assert measure_reliability(data, NET, results) is None
 
 
 def test_few_images_promise_nothing_and_say_why(tmp_path: Path) -> None:
@@ -172,12 +169,12 @@ def test_enough_images_give_intervals_with_a_guarantee(tmp_path: Path) -> None:
 
 
 def test_without_truth_there_is_nothing_to_compare(tmp_path: Path) -> None:
-    facts = dataset(tmp_path, 1, truth=False)
-    assert measure_reliability(facts, METHOD, Results(tmp_path / "results")) is None
+    data = dataset(tmp_path, 1, truth=False)
+    assert measure_reliability(data, NET, CellFiles(tmp_path / "results")) is None
 
 
 def test_a_package_that_states_none_has_none(tmp_path: Path) -> None:
-    facts, results = dataset(tmp_path, 1), Results(tmp_path / "results")
+    data, results = dataset(tmp_path, 1), CellFiles(tmp_path / "results")
     only = xr.DataArray(np.zeros((64, 64), np.float32), dims=("y", "x"))
     images.write(results.prediction_file(Place("net", "data", "0000")), only)
-    assert measure_reliability(facts, METHOD, results) is None
+    assert measure_reliability(data, NET, results) is None

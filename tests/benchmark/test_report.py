@@ -15,11 +15,11 @@ from PIL import Image
 from benchmark.panels import Restored, make_view, side_within
 from benchmark.report import write_report
 from benchmark.run import run_benchmark
-from benchmark.scores import SCHEMA as SCORES_SCHEMA
 from benchmark.scores import Results
 from benchmark.trust.findings import COLUMNS, SCHEMA
 from packages import images
 from packages.cli import UserError
+from tests import records
 from tests.benchmark import stand_ins
 
 
@@ -106,8 +106,8 @@ def test_the_same_scores_give_the_same_page(reported: Path, page: str) -> None:
 
 def test_images_that_moved_away_leave_the_scores(reported: Path, tmp_path: Path) -> None:
     shutil.copytree(reported, tmp_path / "results")
-    facts = (tmp_path / "results/run.json").read_text()
-    (tmp_path / "results/run.json").write_text(facts.replace("/input/", "/gone/"))
+    record = (tmp_path / "results/run.json").read_text()
+    (tmp_path / "results/run.json").write_text(record.replace("/input/", "/gone/"))
     moved = write_report(tmp_path / "results").read_text(encoding="utf-8")
     assert '<article class="viewer"' not in moved
     assert "are gone, damaged or changed" in moved
@@ -118,11 +118,11 @@ def test_what_changed_since_it_was_scored_is_said_and_not_shown(
     reported: Path, tmp_path: Path, page: str
 ) -> None:
     shutil.copytree(reported, tmp_path / "results")
-    facts = json.loads((tmp_path / "results/run.json").read_text())
-    image = facts["datasets"][0]["images"][0]
+    record = json.loads((tmp_path / "results/run.json").read_text())
+    image = record["datasets"][0]["images"][0]
     other = stand_ins.save(tmp_path / "other.tif", np.eye(stand_ins.SIDE, dtype=np.float32))
     image["target"] = str(other)
-    (tmp_path / "results/run.json").write_text(json.dumps(facts))
+    (tmp_path / "results/run.json").write_text(json.dumps(record))
     changed = write_report(tmp_path / "results").read_text(encoding="utf-8")
     said = f"1 image are gone, damaged or changed since they were scored: {image['name']}."
     assert said in changed
@@ -151,17 +151,30 @@ def test_a_damaged_table_is_one_sentence(
         write_report(tmp_path / "results")
 
 
-def test_facts_without_what_a_page_needs_are_one_sentence(reported: Path, tmp_path: Path) -> None:
+def test_a_record_without_what_a_page_needs_is_one_sentence(reported: Path, tmp_path: Path) -> None:
     shutil.copytree(reported, tmp_path / "results")
-    (tmp_path / "results/run.json").write_text(json.dumps({"schema": SCORES_SCHEMA}))
-    with pytest.raises(UserError, match=r"run\.json is damaged"):
+    (tmp_path / "results/run.json").write_text(json.dumps({"schema": 2}))
+    with pytest.raises(UserError, match=r"run\.json: entry 'seed' is missing; run `python -m"):
+        write_report(tmp_path / "results")
+
+
+def test_a_table_of_images_that_the_record_does_not_know_is_one_sentence(
+    reported: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(reported, tmp_path / "results")
+    record = json.loads((tmp_path / "results/run.json").read_text())
+    lost = record["datasets"][0]["images"].pop()
+    (tmp_path / "results/run.json").write_text(json.dumps(record))
+    with pytest.raises(
+        UserError, match=rf"image '{lost['name']}' of 'cells & more', and run\.json"
+    ):
         write_report(tmp_path / "results")
 
 
 def test_results_without_any_score_are_refused(tmp_path: Path) -> None:
     results = Results(tmp_path)
-    results.begin({})
-    results.finish({}, [], [])
+    results.begin(records.run())
+    results.finish(records.run(), [], [])
     with pytest.raises(UserError, match="holds no scores"):
         write_report(tmp_path)
 
@@ -174,14 +187,13 @@ def test_crops_shrink_so_that_many_fit() -> None:
 
 def test_an_error_map_is_black_where_a_restoration_is_right(tmp_path: Path) -> None:
     truth = np.random.default_rng(0).uniform(size=(64, 64))
-    facts = {
-        "name": "0000",
-        "input": stand_ins.save(tmp_path / "input.tif", truth.astype(np.float32) ** 2),
-        "target": stand_ins.save(tmp_path / "target.tif", truth.astype(np.float32)),
-        "repeat": "",
-    }
+    shown = records.image(
+        "0000",
+        input=str(stand_ins.save(tmp_path / "input.tif", truth.astype(np.float32) ** 2)),
+        target=str(stand_ins.save(tmp_path / "target.tif", truth.astype(np.float32))),
+    )
     restored = stand_ins.save(tmp_path / "net.ome.tif", (3 * truth + 1).astype(np.float32))
-    view = make_view(facts, "", [Restored("net", True, restored, tmp_path / "none")], {}, 64, None)
+    view = make_view(shown, "", [Restored("net", True, restored, tmp_path / "none")], {}, 64, None)
     error = view.panels[1].error.partition(",")[2]
     picture = Image.open(io.BytesIO(base64.b64decode(error))).convert("RGB")
     assert np.asarray(picture).max() <= 8  # float32, quantised to 127 colours
@@ -197,13 +209,8 @@ def test_standard_deviations_share_one_scale(tmp_path: Path) -> None:
         )
         images.write(tmp_path / f"{name}.ome.tif", image)
         restored.append(Restored(name, True, tmp_path / f"{name}.ome.tif", tmp_path / "none"))
-    facts = {
-        "name": "0",
-        "input": stand_ins.save(tmp_path / "input.tif", truth),
-        "target": "",
-        "repeat": "",
-    }
-    view = make_view(facts, "", restored, {}, 64, None)
+    shown = records.image("0", input=str(stand_ins.save(tmp_path / "input.tif", truth)))
+    view = make_view(shown, "", restored, {}, 64, None)
     assert [panel.name for panel in view.panels] == [
         "input", "sure", "sure (sample)", "unsure", "unsure (sample)",
     ]  # fmt: skip
@@ -219,8 +226,8 @@ def test_the_dataset_says_the_pixel_size_where_the_file_does_not(
 ) -> None:
     image = xr.DataArray(np.eye(64, dtype=np.uint8), dims=("y", "x"))
     images.write(tmp_path / "silent.png", image)
-    facts = {"name": "0000", "input": tmp_path / "silent.png", "target": "", "repeat": ""}
-    assert make_view(facts, "", [], {}, 64, of_dataset).bar_um == bar_um
+    shown = records.image("0000", input=str(tmp_path / "silent.png"))
+    assert make_view(shown, "", [], {}, 64, of_dataset).bar_um == bar_um
 
 
 @pytest.mark.parametrize("dataset", ["cells & more", "real"])
@@ -269,15 +276,15 @@ def test_places_are_of_packages_samples_and_controls(page: str) -> None:
     assert '<th scope="row">other</th><td>–</td>' in table[0]  # it failed on an image
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [('{"schema": 0}', "in schema 0"), (f'{{"schema": {SCORES_SCHEMA}}}', "did not finish")],
-)
-def test_results_of_another_version_or_unfinished_are_refused_in_a_sentence(
-    tmp_path: Path, content: str, said: str
-) -> None:
-    (tmp_path / "run.json").write_text(content)
-    with pytest.raises(UserError, match=said):
+def test_results_of_another_version_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"schema": 0}')
+    with pytest.raises(UserError, match="in schema 0"):
+        write_report(tmp_path)
+
+
+def test_an_unfinished_run_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    Results(tmp_path).begin(records.run())
+    with pytest.raises(UserError, match="did not finish"):
         write_report(tmp_path)
 
 

@@ -12,8 +12,11 @@ import pytest
 from benchmark import cells as cells_module
 from benchmark import run as run_module
 from benchmark.metrics import METRICS, Metric, normalise
+from benchmark.report import write_report
 from benchmark.run import run_benchmark
-from benchmark.scores import MEMORY, SECONDS, Scores, read_scores
+from imaging.benchmark_run import BenchmarkRun
+from imaging.results import Scores, read_scores
+from imaging.scores import MEMORY, SECONDS
 from packages import images
 from packages.cli import UserError
 from tests.benchmark import stand_ins
@@ -123,7 +126,7 @@ def test_a_failed_cell_is_reported_and_has_no_rows(
 ) -> None:
     scores = score("fail on one")
     assert set(scores.table.image) == {"0000", "0002"}
-    assert [failure["reason"] for failure in scores.facts["failures"]] == ["It broke on this one."]
+    assert [failure.reason for failure in scores.run.failures] == ["It broke on this one."]
     assert "It broke on this one." in capsys.readouterr().out
 
 
@@ -143,14 +146,14 @@ def test_a_package_that_dies_is_started_again_for_the_others(
 
 
 def test_a_package_that_cannot_be_loaded_fails_everywhere(score: Run) -> None:
-    failures = score("not load").facts["failures"]
-    assert {failure["reason"] for failure in failures} == {"Its weights cannot be loaded."}
+    failures = score("not load").run.failures
+    assert {failure.reason for failure in failures} == {"Its weights cannot be loaded."}
     assert len(failures) == 3
 
 
 def test_another_size_than_the_truth_is_a_failure(score: Run, tmp_path: Path) -> None:
     scores = score("crop")
-    assert "32 y x 64 x, the truth 64 y x 64 x" in scores.facts["failures"][0]["reason"]
+    assert "32 y x 64 x, the truth 64 y x 64 x" in scores.run.failures[0].reason
     assert not list((tmp_path / "results/predictions").rglob("*.tif"))
 
 
@@ -305,12 +308,58 @@ def test_nothing_to_run_is_refused(packages: stand_ins.StandIns, tmp_path: Path)
         run_benchmark([], [data], tmp_path / "results", controls=False)
 
 
-def test_facts_name_what_was_run_on_what(score: Run, tmp_path: Path) -> None:
-    score(controls=True)
-    facts = json.loads((tmp_path / "results/run.json").read_text())
-    assert [p["name"] for p in facts["packages"] if not p["control"]] == ["net"]
-    assert len(facts["datasets"][0]["images"][0]["input_sha256"]) == 64
-    assert facts["versions"].keys() >= {"torch", "numpy"}
+def test_the_record_names_what_was_run_on_what(score: Run, tmp_path: Path) -> None:
+    written = score(controls=True).run
+    run = BenchmarkRun.read(tmp_path / "results/run.json")
+    assert run == written
+    assert [package.name for package in run.packages if not package.control] == ["net"]
+    assert len(run.datasets[0].images[0].input_sha256) == 64
+    assert run.versions.keys() >= {"torch", "numpy"}
+
+
+def test_the_record_says_where_better_values_of_every_metric_lie(score: Run) -> None:
+    scores = score("be uncertain", controls=True)
+    assert scores.run.metrics.keys() >= set(scores.table.metric)
+    assert scores.run.metrics.keys() == {*METRICS, SECONDS, MEMORY}
+    for name, metric in METRICS.items():
+        told = scores.run.metrics[name]
+        assert (told.direction, told.unit) == (metric.direction, metric.unit)
+        assert told.ideal == metric.ideal
+
+
+def test_a_run_goes_on_in_a_folder_of_before_metrics_were_written_down(
+    score: Run, packages: stand_ins.StandIns, tmp_path: Path
+) -> None:
+    first = score()
+    file = tmp_path / "results/run.json"
+    content = json.loads(file.read_text())
+    del content["metrics"]
+    file.write_text(json.dumps(content))
+    packages.restored.clear()
+    pd.testing.assert_frame_equal(score().table, first.table)
+    assert packages.restored == []
+    assert "metrics" in json.loads(file.read_text())
+
+
+@pytest.mark.parametrize(
+    ("entry", "content", "said"),
+    [
+        ("cpu", None, r"run\.json: entry 'cpu' is missing; run `python -m benchmark run` again"),
+        ("seed", "many", r"run\.json: entry 'seed': .*; run `python -m benchmark run` again"),
+        ("divice", "CPU", r"run\.json: there is no entry 'divice'; run `python -m benchmark run`"),
+    ],
+)
+def test_a_damaged_record_is_refused_in_a_sentence(
+    score: Run, tmp_path: Path, entry: str, content: object, said: str
+) -> None:
+    score()
+    file = tmp_path / "results/run.json"
+    whole = json.loads(file.read_text()) | {entry: content}
+    file.write_text(json.dumps({key: value for key, value in whole.items() if value is not None}))
+    with pytest.raises(UserError, match=said):
+        score()
+    with pytest.raises(UserError, match=said):
+        write_report(tmp_path / "results")
 
 
 def test_killed_and_run_again_gives_the_scores_of_an_undisturbed_run(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from benchmark import cells as cells_module
 from benchmark import run as run_module
 from benchmark.metrics import METRICS
 from benchmark.run import run_benchmark
-from benchmark.scores import Scores
+from imaging.results import Scores
 from packages import images
 from tests.benchmark import stand_ins
 
@@ -143,6 +143,6 @@ def test_a_repeat_of_another_size_has_no_frc(score: Run, data: Path) -> None:
 def test_a_constant_repeat_is_a_failure_of_the_input(score: Run, data: Path) -> None:
     flat = np.ones((stand_ins.SIDE, stand_ins.SIDE), np.float32)
     stand_ins.save(data / "repeat" / f"{REPEATED}.tif", flat)
-    failures = score(controls=True).facts["failures"]
-    assert [failure["package"] for failure in failures] == ["input"]
-    assert "same value at its percentiles" in failures[0]["reason"]
+    failures = score(controls=True).run.failures
+    assert [failure.package for failure in failures] == ["input"]
+    assert "same value at its percentiles" in failures[0].reason

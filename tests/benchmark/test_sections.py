@@ -12,22 +12,27 @@ from benchmark.sections import (
 )
 from benchmark.trust.findings import Findings
 from benchmark.trust.verdict import Verdict
+from imaging.benchmark_run import DatasetEntry
+from tests import records
 
 
 def about(sentences: list[str]) -> set[str]:
     return {sentence.partition(":")[0] for sentence in sentences}
 
 
+def dataset(registration: str = "", **files: str) -> DatasetEntry:
+    return records.dataset("d", records.image("0", **files), registration=registration)
+
+
 def test_an_exact_truth_leaves_nothing_open() -> None:
-    assert tell_limits({"images": [{"target": "t.tif"}], "registration": "exact"}) == []
+    assert tell_limits(dataset("exact", target="t.tif")) == []
 
 
 @pytest.mark.parametrize(
     ("registration", "said"), [("registered", "afterwards"), ("approximate", "approximately")]
 )
 def test_a_displaced_truth_is_said_to_cost_the_sharp(registration: str, said: str) -> None:
-    dataset = {"images": [{"target": "t.tif"}], "registration": registration}
-    (sentence,) = tell_limits(dataset)
+    (sentence,) = tell_limits(dataset(registration, target="t.tif"))
     assert sentence.startswith("Small differences: ")
     assert said in sentence
 
@@ -43,7 +48,7 @@ def test_a_displaced_truth_is_said_to_cost_the_sharp(registration: str, said: st
 def test_without_truth_what_is_missing_is_said(
     image: dict[str, str], also: set[str], not_: set[str]
 ) -> None:
-    told = about(tell_limits({"images": [{"target": "", **image}], "registration": ""}))
+    told = about(tell_limits(dataset(**image)))
     assert told >= {"Added detail", "Hallucination", "Absolute intensities", "Calibration"} | also
     assert not told & not_
 
@@ -64,13 +69,13 @@ def test_registration_is_written_with_units() -> None:
 
 
 def findings(names: list[str]) -> Findings:
-    packages = [{"name": name, "control": name == "input", "sha256": "1"} for name in names]
+    packages = [{"name": name, "control": name == "input", "sha256": "1" * 64} for name in names]
     verdicts = tuple(Verdict(name, "resolves much", ("invents more",)) for name in names)
     return Findings(pd.DataFrame(), verdicts, {}, {"packages": packages})
 
 
 def test_a_verdict_of_another_package_is_said_to_be_so() -> None:
-    here = [{"name": "same", "sha256": "1"}, {"name": "newer", "sha256": "2"}]
+    here = [records.package("same", sha256="1" * 64), records.package("newer", sha256="2" * 64)]
     told = {v["name"]: v for v in tell_verdicts(findings(["same", "newer", "other"]), here)}
     assert told["same"]["note"] == ""
     assert "version" in told["newer"]["note"]

@@ -1,7 +1,7 @@
 import hashlib
 import zipfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,8 @@ import yaml
 from benchmark.columns import column_of
 from benchmark.contests import Contest
 from benchmark.seeds import find_seeds, measure_spread
+from imaging.benchmark_run import PackageEntry
+from tests import records
 
 TRAINING = {
     "planned_steps": 4000,
@@ -20,7 +22,7 @@ TRAINING = {
 }
 
 
-def entry(path: Path, seed: int | None, depth: int = 2, **training: object) -> dict[str, Any]:
+def entry(path: Path, seed: int | None, depth: int = 2, **training: object) -> PackageEntry:
     """Write a package and return its entry in run.json."""
     stated = {**TRAINING, **training, **({} if seed is None else {"seed": seed})}
     architecture = {"callable": "UNet", "kwargs": {"depth": depth}}
@@ -31,7 +33,7 @@ def entry(path: Path, seed: int | None, depth: int = 2, **training: object) -> d
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("rdf.yaml", yaml.safe_dump(description))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return {"name": path.stem, "control": False, "file": str(path), "sha256": digest}
+    return records.package(path.stem, file=str(path), sha256=digest)
 
 
 def test_packages_that_differ_in_seed_only_are_one_method(tmp_path: Path) -> None:
@@ -48,7 +50,7 @@ def test_packages_that_differ_in_seed_only_are_one_method(tmp_path: Path) -> Non
 
 def test_packages_of_which_nothing_is_known_are_left_out(tmp_path: Path) -> None:
     whole = entry(tmp_path / "a.zip", 0)
-    moved = {**entry(tmp_path / "b.zip", 1), "file": str(tmp_path / "gone.zip")}
+    moved = replace(entry(tmp_path / "b.zip", 1), file=str(tmp_path / "gone.zip"))
     assert find_seeds([whole, moved]) == []
 
 

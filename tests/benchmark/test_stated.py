@@ -1,13 +1,17 @@
 import hashlib
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from benchmark import stated
 from benchmark.stated import calibration_of, description_of, training_of
+from imaging.benchmark_run import PackageEntry
 from packages.files import sha256
+from tests import records
 
 MAP = {"knots": [0.01, 0.1, 1.0], "values": [0.02, 0.1, 3.0]}
 DESCRIPTION = {
@@ -19,11 +23,11 @@ DESCRIPTION = {
 }
 
 
-def entry(path: Path, content: object = DESCRIPTION) -> dict[str, Any]:
+def entry(path: Path, content: object = DESCRIPTION) -> PackageEntry:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("rdf.yaml", yaml.safe_dump(content))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return {"name": path.stem, "control": False, "file": str(path), "sha256": digest}
+    return records.package(path.stem, file=str(path), sha256=digest)
 
 
 def test_training_comes_with_the_network(tmp_path: Path) -> None:
@@ -67,19 +71,36 @@ def test_packages_of_others_state_nothing(tmp_path: Path, content: object) -> No
 
 def test_a_package_that_moved_or_changed_is_not_asked(tmp_path: Path) -> None:
     method = entry(tmp_path / "a.zip")
-    assert description_of({**method, "file": str(tmp_path / "gone.zip")}) == {}
-    assert description_of({**method, "sha256": "0"}) == {}
+    assert description_of(replace(method, file=str(tmp_path / "gone.zip"))) == {}
+    assert description_of(replace(method, sha256="0" * 64)) == {}
 
 
 def test_a_damaged_package_states_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_text("no zip")
     digest = hashlib.sha256(b"no zip").hexdigest()
-    method = {"name": "a", "control": False, "file": str(tmp_path / "a.zip"), "sha256": digest}
+    method = records.package("a", file=str(tmp_path / "a.zip"), sha256=digest)
     assert description_of(method) == {}
 
 
 def test_a_folder_is_read_too(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a/rdf.yaml").write_text(yaml.safe_dump(DESCRIPTION))
-    method = {"control": False, "file": str(tmp_path / "a"), "sha256": sha256(tmp_path / "a")}
+    method = records.package("a", file=str(tmp_path / "a"), sha256=sha256(tmp_path / "a"))
     assert training_of(method)["seed"] == 3
+
+
+def test_a_package_is_read_once_for_all_sections_of_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def read(file: Path, sha256: str) -> dict[str, Any]:
+        asked.append(file)
+        return DESCRIPTION
+
+    monkeypatch.setattr(stated, "read_unchanged_rdf", read)
+    package = entry(tmp_path / "a.zip")
+    for _ in range(3):
+        assert training_of(package)
+        assert calibration_of(package)
+    assert asked == [tmp_path / "a.zip"]

@@ -114,6 +114,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         noise = NOISE * rng.normal(size=image.shape)
         stand_ins.save(folder / "target" / f"{i}.tif", truth.astype(np.float32))
         stand_ins.save(folder / "input" / f"{i}.tif", (truth - noise).astype(np.float32))
+    stand_ins.save(folder / "repeat/0.tif", np.zeros((SIDE, SIDE), np.float32))  # of no use here
     return folder
 
 

@@ -2,16 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.scores import COLUMNS
 from benchmark.summary import Summary, summarise
+from imaging.scores import COLUMNS
+from tests import records
 
 IMAGES = [f"{i:02}" for i in range(12)]
 NOISE = np.random.default_rng(0).normal(0, 2, len(IMAGES))
 ABSENT = pd.DataFrame(columns=["package", "dataset", "image", "metric", "reason"])
-
-
-def method(name: str, *, control: bool = False) -> dict[str, object]:
-    return {"name": name, "title": name, "control": control}
 
 
 def rows(package: str, values: np.ndarray, metric: str = "si_psnr_a") -> list[tuple[object, ...]]:
@@ -20,8 +17,8 @@ def rows(package: str, values: np.ndarray, metric: str = "si_psnr_a") -> list[tu
 
 def summary(*tables: list[tuple[object, ...]], absent: pd.DataFrame = ABSENT) -> Summary:
     table = pd.DataFrame([row for rows in tables for row in rows], columns=list(COLUMNS))
-    methods = [method("a"), method("b"), method("truth", control=True)]
-    return summarise(methods, table, absent, {image: image for image in IMAGES})
+    packages = [*map(records.package, "ab"), records.package("truth", control=True)]
+    return summarise(packages, table, absent, {image: image for image in IMAGES})
 
 
 def place(found: Summary, metric: str) -> int:

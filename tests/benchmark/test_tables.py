@@ -7,6 +7,7 @@ import pandas as pd
 
 from benchmark.summary import Summary, summarise
 from benchmark.tables import COLUMNS, escape, latex, tidy, write_tables
+from tests import records
 
 IMAGES = [f"{i:02}" for i in range(12)]
 NOISE = np.random.default_rng(0).normal(0, 2, len(IMAGES))
@@ -27,9 +28,9 @@ def summary(lacking: int = 0) -> Summary:
         ],
         columns=["package", "dataset", "image", "metric", "value"],
     )
-    methods = [{"name": n, "title": n, "control": False} for n in ("care_0", "hdn & co", "broken")]
+    packages = [records.package(name) for name in ("care_0", "hdn & co", "broken")]
     absent = pd.DataFrame(columns=["package", "dataset", "image", "metric", "reason"])
-    return summarise(methods, table, absent, {image: image for image in IMAGES})
+    return summarise(packages, table, absent, {image: image for image in IMAGES})
 
 
 def test_the_tidy_table_has_means_intervals_and_places() -> None:
@@ -87,8 +88,8 @@ def test_every_special_character_is_escaped() -> None:
 def test_a_dataset_without_any_score_has_an_empty_table() -> None:
     nothing = pd.DataFrame(columns=["package", "dataset", "image", "metric", "value"])
     absent = pd.DataFrame(columns=["package", "dataset", "image", "metric", "reason"])
-    methods = [{"name": "broken", "title": "broken", "control": False}]
-    table = tidy(summarise(methods, nothing, absent, {"00": "00"}))
+    packages = [records.package("broken")]
+    table = tidy(summarise(packages, nothing, absent, {"00": "00"}))
     assert table.empty
     assert list(table.columns) == list(COLUMNS)
 

@@ -2,6 +2,7 @@ import pandas as pd
 
 from benchmark import words
 from benchmark.summary import summarise
+from tests import records
 
 ABSENT = pd.DataFrame(columns=["package", "dataset", "image", "metric", "reason"])
 
@@ -17,6 +18,6 @@ def test_who_lacks_an_image_stands_last_without_a_place() -> None:
         ],
         columns=["package", "dataset", "image", "metric", "value"],
     )
-    methods = [{"name": n, "title": n, "control": False} for n in ("lacking", "a", "b")]
-    found = summarise(methods, table, ABSENT, {image: image for image in images})
+    packages = [records.package(name) for name in ("lacking", "a", "b")]
+    found = summarise(packages, table, ABSENT, {image: image for image in images})
     assert words.ranks(found)[1] == [("b", "1"), ("a", "2"), ("lacking", "–")]

@@ -3,7 +3,7 @@
 import copy
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,21 @@ import pytest
 import yaml
 from bioimageio.spec.model.v0_5 import Evaluation
 
+from benchmark.cell_files import Cell, Place
+from benchmark.metrics import METRICS
+from benchmark.scores import Results
+from imaging.benchmark_run import MetricEntry
+from imaging.scores import COSTS
+from imaging.trust_run import TrustRun, Verdict
 from packages import build as build_module
 from packages.build import build
 from packages.cli import UserError
+from packages.evaluations import SCORES as CARD
 from packages.evaluations import UNPUBLISHED, add_evidence, evaluation, limitations
-from packages.evidence import SCHEMAS, Evidence, read_scores, read_verdict
+from packages.evidence import Evidence, read_evidence, read_verdict
 from packages.files import sha256
 from packages.package import open_package
+from tests import records
 
 from .test_build import NETWORK, checkpoint
 
@@ -35,6 +43,8 @@ DESCRIPTION: dict[str, Any] = {
         }
     },
 }
+# What the unrestored input is judged by, too: the truth, and what is compared with it.
+JUDGED = {"truth", "prediction", "delivered"}
 SCORES = {
     "care": {"si_psnr_a": (20.0, 22.0, 27.0), "own_coverage_90": (0.6, 0.7, 0.8), "new": (1, 2, 3)},
     "input": {"si_psnr_a": (25.0, 25.0, 25.0), "seconds_per_megapixel": (0.1, 0.1, 0.1)},
@@ -43,46 +53,27 @@ SCORES = {
 
 def results_of(folder: Path, package: Path, *, name: str = "care") -> Path:
     """Write a folder as a finished run and finished trust tests of a package do."""
-    folder.mkdir()
-    images = [
-        {"name": f"{i}", "source": f"mouse {i}", "input_sha256": f"{i}", "target_sha256": ""}
-        for i in range(3)
+    packages = [
+        records.package("input", control=True),
+        records.package(name, file=str(package), sha256=sha256(package)),
     ]
-    facts = {
-        "schema": SCHEMAS["run.json"],
-        "device": "CPU",
-        "cpu": "an old one",
-        "versions": {"torch": "2"},
-        "benchmark_sha256": "b" * 64,
-        "packages": [
-            {"name": "input", "control": True, "file": "", "sha256": ""},
-            {"name": name, "control": False, "file": str(package), "sha256": sha256(package)},
-        ],
-    }
-    run = {
-        "datasets": [
-            {
-                "name": "tubes",
-                "part": "validation",
-                "provenance": {"command": "simulate"},
-                "images": images,
-            }
-        ],
-        "failures": [],
-    }
-    rows = [
-        (name if method == "care" else method, "tubes", f"{i}", metric, float(value))
-        for method, metrics in SCORES.items()
-        for metric, values in metrics.items()
-        for i, value in enumerate(values)
-    ]
-    table = pd.DataFrame(rows, columns=["package", "dataset", "image", "metric", "value"])
-    table.to_parquet(folder / "scores.parquet")
-    (folder / "not_applicable.csv").touch()
-    (folder / "run.json").write_text(json.dumps(facts | run))
-    verdicts = [{"package": name, "sentence": "invents nothing", "faults": ["FAULT"]}]
-    trust = facts | {"schema": SCHEMAS["trust.json"], "verdicts": verdicts}
-    (folder / "trust.json").write_text(json.dumps(trust))
+    images = [records.image(f"{i}", source=f"mouse {i}") for i in range(3)]
+    provenance = {"command": "simulate"}
+    tubes = records.dataset("tubes", *images, part="validation", provenance=provenance)
+    run = records.run(packages, [tubes], metrics=records.METRICS | {"new": MetricEntry("neither")})
+    results = Results(folder)
+    results.begin(run)
+    places: list[Place] = []
+    for method, metrics in SCORES.items():
+        for i in range(3):
+            place = Place(name if method == "care" else method, "tubes", f"{i}")
+            values = {metric: float(of_images[i]) for metric, of_images in metrics.items()}
+            results.keep(place, Cell({}, values))
+            places.append(place)
+    results.finish(run, places, [])
+    trusted: dict[str, Any] = {entry.name: getattr(run, entry.name) for entry in fields(run)}
+    trusted |= {"datasets": [], "verdicts": [Verdict(name, "invents nothing", ("FAULT",))]}
+    TrustRun(**trusted).write(folder / "trust.json")
     return folder
 
 
@@ -101,7 +92,7 @@ def results(tmp_path: Path, package: Path) -> Path:
 
 @pytest.fixture
 def evidence(results: Path, tmp_path: Path) -> Evidence:
-    [found] = read_scores(results, DESCRIPTION, tmp_path / "out.zip")
+    [found] = read_evidence(results, DESCRIPTION, tmp_path / "out.zip")
     return found
 
 
@@ -149,6 +140,37 @@ def test_to_be_no_better_than_the_input_is_a_limitation(evidence: Evidence) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("entry", "name", "explained"),
+    [
+        (MetricEntry("lower", "dB"), "SI-PSNR (dB)", "ratio, lower is better"),
+        (MetricEntry("closest", "", 24), "SI-PSNR", "ratio, closest to 24 is better"),
+        (MetricEntry("neither", "px"), "SI-PSNR (px)", "signal-to-noise ratio"),
+    ],
+)
+def test_units_and_where_better_values_lie_are_those_of_the_run(
+    evidence: Evidence, entry: MetricEntry, name: str, explained: str
+) -> None:
+    run = replace(evidence.run, metrics=evidence.run.metrics | {"si_psnr_a": entry})
+    told = evaluation(replace(evidence, run=run), trained_on="tubes")
+    assert told["metrics"][0] == name
+    assert told["metrics_long"][0].endswith(explained)
+    said = limitations([replace(evidence, run=run)], None)
+    assert any("no better than that of the unrestored" in text for text in said) is (
+        entry.direction == "closest"  # 23 lies as far from 24 as 25 does
+    )
+
+
+def test_every_score_of_the_card_is_a_metric_of_the_benchmark() -> None:
+    assert {score.metric for score in CARD} <= records.METRICS.keys()
+    for score in CARD:
+        known = records.METRICS[score.metric]
+        assert known.direction != "neither"
+        assert len(f"{score.label} ({known.unit})" if known.unit else score.label) <= 16
+        if score.metric not in COSTS:
+            assert score.against_truth is (set(METRICS[score.metric].needs) <= JUDGED)
+
+
 def test_the_documentation_tells_scores_and_provenance(evidence: Evidence, tmp_path: Path) -> None:
     (tmp_path / "documentation.md").write_text("# Model\n")
     description = copy.deepcopy(DESCRIPTION)
@@ -170,13 +192,16 @@ def test_the_verdict_is_that_of_the_package(results: Path, tmp_path: Path) -> No
 # What is refused --------------------------------------------------------------------------------
 
 
-def edit_run(**entries: Any) -> Callable[[Path], None]:
+def edit_run(name: str = "run.json", **entries: Any) -> Callable[[Path], None]:
     def edit(results: Path) -> None:
-        for name in ("run.json", "trust.json"):
-            content = json.loads((results / name).read_text())
-            (results / name).write_text(json.dumps(content | entries))
+        content = json.loads((results / name).read_text())
+        (results / name).write_text(json.dumps(content | entries))
 
     return edit
+
+
+def edit_verdicts(*verdicts: dict[str, Any]) -> Callable[[Path], None]:
+    return edit_run("trust.json", verdicts=verdicts)
 
 
 def write(name: str, text: str) -> Callable[[Path], object]:
@@ -187,18 +212,32 @@ def remove(name: str) -> Callable[[Path], None]:
     return lambda results: (results / name).unlink()
 
 
+def test_a_package_that_failed_everywhere_has_nothing_to_tell(
+    results: Path, tmp_path: Path
+) -> None:
+    table = pd.read_parquet(results / "scores.parquet")
+    table[table["package"] != "care"].to_parquet(results / "scores.parquet")
+    with pytest.raises(UserError, match="as it failed everywhere"):
+        read_evidence(results, DESCRIPTION, tmp_path / "out.zip")
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
         (remove("run.json"), "has no run.json: give the folder"),
-        (remove("scores.parquet"), "did not finish"),
+        (remove("scores.parquet"), "are missing or damaged"),
         (remove("not_applicable.csv"), "did not finish"),
-        (write("scores.parquet", "no table"), "cannot be read"),
+        (write("scores.parquet", "no table"), "are missing or damaged"),
         (write("run.json", "{"), "cannot be read"),
         (edit_run(schema=7), "schema 7, and this program reads 2"),
-        (edit_run(packages="none"), "cannot be read"),
+        (
+            edit_run(packages="none"),
+            r"run\.json: entry 'packages': .*; run `python -m benchmark run`",
+        ),
+        (edit_run(devise="CPU"), r"run\.json: there is no entry 'devise'; run"),
         (edit_run(packages=[]), "none of those benchmarked has the same weights"),
-        (edit_run(datasets=[]), "as it failed everywhere"),
+        (edit_run(datasets=[]), "knows no such image"),
+        (edit_run(metrics={}), "entry 'metrics' does not say where better values of 'new' lie"),
     ],
 )
 def test_results_are_refused(
@@ -206,15 +245,22 @@ def test_results_are_refused(
 ) -> None:
     spoil(results)
     with pytest.raises(UserError, match=sentence):
-        read_scores(results, DESCRIPTION, tmp_path / "out.zip")
+        read_evidence(results, DESCRIPTION, tmp_path / "out.zip")
 
 
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
         (remove("trust.json"), "has no trust.json"),
-        (edit_run(verdicts=[]), "did not finish"),
-        (edit_run(verdicts=[{"package": "b", "sentence": "", "faults": []}]), "no verdict on"),
+        (edit_run("trust.json", verdicts=[]), "did not finish"),
+        (
+            edit_run("trust.json", verdicts=[{"package": "b", "sentence": "", "faults": []}]),
+            "no verdict on",
+        ),
+        (
+            edit_run("trust.json", verdicts=[{"package": "care"}]),
+            r"trust\.json: entry 'verdicts\.0\.sentence'",
+        ),
     ],
 )
 def test_trust_tests_are_refused(
@@ -233,7 +279,7 @@ def test_scores_of_other_weights_or_settings_are_refused(
     other["weights"]["pytorch_state_dict"][entry] = "other"
 
     with pytest.raises(UserError, match="none of those benchmarked has the same weights"):
-        read_scores(results, other, tmp_path / "out.zip")
+        read_evidence(results, other, tmp_path / "out.zip")
 
 
 def test_a_package_that_changed_since_is_not_believed(
@@ -242,12 +288,12 @@ def test_a_package_that_changed_since_is_not_believed(
     (package / "more").touch()
 
     with pytest.raises(UserError, match="has changed since it was benchmarked"):
-        read_scores(results, DESCRIPTION, tmp_path / "out.zip")
+        read_evidence(results, DESCRIPTION, tmp_path / "out.zip")
 
 
 def test_the_benchmarked_package_is_not_overwritten(results: Path, package: Path) -> None:
     with pytest.raises(UserError, match="choose another file as --out"):
-        read_scores(results, DESCRIPTION, package)
+        read_evidence(results, DESCRIPTION, package)
 
 
 def test_evidence_changes_words_alone(

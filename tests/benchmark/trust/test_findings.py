@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from benchmark.trust.findings import COLUMNS, SCHEMA, read_findings
+from imaging.trust_run import TrustRun
 from packages.cli import UserError
-from packages.evidence import SCHEMAS
 from packages.files import write_json
 
 ROW = ("net", "points", "30 photons", "d50_um", None, float("inf"), 0.4, None, 9)
@@ -66,4 +66,4 @@ def test_what_is_gone_or_damaged_is_refused_in_a_sentence(
 
 
 def test_model_cards_read_the_schema_that_is_written() -> None:
-    assert SCHEMAS["trust.json"] == SCHEMA
+    assert TrustRun.SCHEMA == SCHEMA

@@ -1,0 +1,26 @@
+"""The words of scores: columns, names and kinds that those who write and who read them share."""
+
+from typing import Literal
+
+PLACE = ("package", "dataset", "image")
+COLUMNS = (*PLACE, "metric", "value")
+"""Of the table of scores."""
+REASON_COLUMNS = (*PLACE, "metric", "reason")
+"""Of the table of what has no score."""
+
+SECONDS = "seconds_per_megapixel"
+MEMORY = "peak_mib"
+COSTS = (SECONDS, MEMORY)
+"""Metrics of what a restoration takes; all others are of what it is worth."""
+
+INPUT = "input"
+"""The control that restores nothing."""
+SAMPLE_SUFFIX = " (sample)"
+"""Behind the name of a package: the row of its single sample."""
+
+Direction = Literal["higher", "lower", "closest", "neither"]
+"""Whether higher or lower values are better, or those closest to an ideal, or neither."""
+
+Delivery = Literal["planes", "volumes", "own"]
+"""On which scale a package delivers: percentiles 2 and 99.8 at 0 and 1, of each plane or of each
+volume; or any other scale."""
