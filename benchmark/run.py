@@ -13,13 +13,7 @@ from benchmark.controls import CONTROLS
 from benchmark.delivery import delivery_of
 from benchmark.facts import collect_facts
 from benchmark.known import interval_factors
-from benchmark.restore import (
-    Job,
-    Method,
-    ProcessDiedError,
-    RestorationError,
-    open_method,
-)
+from benchmark.restore import Job, Method, each
 from benchmark.scores import (
     SAMPLE_SUFFIX,
     Failure,
@@ -69,7 +63,7 @@ def run_benchmark(
     """
     results = Results(out)
     datasets = [open_dataset(path) for path in data]
-    _refuse_shared_names("datasets", [(dataset.name, dataset.path) for dataset in datasets])
+    refuse_shared_names("datasets", [(dataset.name, dataset.path) for dataset in datasets])
     for dataset in datasets:
         if not dataset.evaluation_items:
             raise UserError(
@@ -157,12 +151,25 @@ def _methods(packages: Sequence[Path], *, trust: bool, controls: bool) -> list[M
         method = method_of(path, trust=trust)
         methods.append(method)
         named.append((method.name, path))
-    _refuse_shared_names("packages", named)
+    refuse_shared_names("packages", named)
     return methods
 
 
-def _refuse_shared_names(kind: str, named: Sequence[tuple[str, Path]]) -> None:
-    """Refuse names that one folder of results could not tell apart on every system."""
+def refuse_shared_names(kind: str, named: Sequence[tuple[str, Path]]) -> None:
+    """Refuse names that one folder of results could not tell apart on every system.
+
+    Parameters
+    ----------
+    kind
+        What has these names, in the plural.
+    named
+        Each name, and whose it is.
+
+    Raises
+    ------
+    UserError
+        Two are alike, or one cannot be the name of a folder.
+    """
     seen: dict[str, Path] = {}
     for name, path in named:
         if not name or name.startswith(".") or set(name) & set('<>:"/\\|?*'):
@@ -239,24 +246,9 @@ def _say_what_changed(method: Method, due: Iterable[Task], results: Results) -> 
 
 
 def _compute(method: Method, tasks: Sequence[Task], results: Results) -> Iterator[Failure | None]:
-    """Compute cells one by one; a package that dies is started again for the images left."""
-    left = list(tasks)
-    while left:
-        try:
-            with open_method(method) as restore:
-                while left:
-                    task = left.pop(0)
-                    try:
-                        compute_cell(task, restore, results)
-                        yield None
-                    except ProcessDiedError as error:
-                        yield Failure(task.place, str(error))
-                        break
-                    except RestorationError as error:
-                        yield Failure(task.place, str(error))
-        except (RestorationError, UserError) as error:  # it cannot even be loaded
-            yield from (Failure(task.place, str(error)) for task in left)
-            return
+    """Compute cells one by one."""
+    for task, error in each(method, tasks, lambda task, by: compute_cell(task, by, results)):
+        yield Failure(task.place, str(error)) if error else None
 
 
 def _print_failures(failures: Sequence[Failure]) -> None:
