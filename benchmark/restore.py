@@ -4,12 +4,12 @@ import multiprocessing
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import psutil
@@ -29,6 +29,7 @@ from packages.runner import Runner, resample
 SEED = 0
 _WARM_UP_PX = 256
 _LEAVE_S = 5.0
+_T = TypeVar("_T")
 
 
 class RestorationError(Exception):
@@ -37,6 +38,10 @@ class RestorationError(Exception):
 
 class ProcessDiedError(RestorationError):
     """The package took its process with it; the next image needs a new one."""
+
+
+class NotLoadedError(RestorationError):
+    """The package could not be loaded, so that no image can be restored."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,46 @@ def open_method(method: Method) -> AbstractContextManager[Restore]:
         Entering raises `RestorationError` when the package cannot be loaded.
     """
     return here(method) if method.path is None else apart(method)
+
+
+def each(
+    method: Method, tasks: Sequence[_T], do: Callable[[_T, Restore], object]
+) -> Iterator[tuple[_T, Exception | None]]:
+    """Do tasks one by one; a package that dies is loaded again for those left.
+
+    Parameters
+    ----------
+    method
+        A package or control; without tasks it is not loaded.
+    tasks
+        What is to be done with it.
+    do
+        Does one of them.
+
+    Yields
+    ------
+    tuple
+        Each task, in order, and the `RestorationError` or `UserError` on which it failed; a
+        `NotLoadedError` for all that are left when the method cannot be loaded.
+    """
+    left = list(tasks)
+    while left:
+        try:
+            with open_method(method) as restore:
+                while left:
+                    task = left.pop(0)
+                    try:
+                        do(task, restore)
+                    except ProcessDiedError as error:
+                        yield task, error
+                        break
+                    except (RestorationError, UserError) as error:
+                        yield task, error
+                    else:
+                        yield task, None
+        except (RestorationError, UserError) as error:
+            yield from ((task, NotLoadedError(str(error))) for task in left)
+            return
 
 
 @contextmanager

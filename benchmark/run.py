@@ -13,13 +13,7 @@ from benchmark.controls import CONTROLS
 from benchmark.delivery import delivery_of
 from benchmark.facts import describe_run
 from benchmark.known import interval_factors
-from benchmark.restore import (
-    Job,
-    Method,
-    ProcessDiedError,
-    RestorationError,
-    open_method,
-)
+from benchmark.restore import Job, Method, each
 from benchmark.scores import Results
 from imaging.benchmark_run import BenchmarkRun, FailedCell
 from imaging.results import Scores
@@ -251,24 +245,9 @@ def _say_what_changed(method: Method, due: Iterable[Task], results: Results) -> 
 def _compute(
     method: Method, tasks: Sequence[Task], results: Results
 ) -> Iterator[FailedCell | None]:
-    """Compute cells one by one; a package that dies is started again for the images left."""
-    left = list(tasks)
-    while left:
-        try:
-            with open_method(method) as restore:
-                while left:
-                    task = left.pop(0)
-                    try:
-                        compute_cell(task, restore, results)
-                        yield None
-                    except ProcessDiedError as error:
-                        yield _failed(task.place, error)
-                        break
-                    except RestorationError as error:
-                        yield _failed(task.place, error)
-        except (RestorationError, UserError) as error:  # it cannot even be loaded
-            yield from (_failed(task.place, error) for task in left)
-            return
+    """Compute cells one by one."""
+    for task, error in each(method, tasks, lambda task, by: compute_cell(task, by, results)):
+        yield _failed(task.place, error) if error else None
 
 
 def _failed(place: Place, error: Exception) -> FailedCell:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import cells as cells_module
+from benchmark import restore
 from benchmark import run as run_module
 from benchmark.metrics import METRICS
 from benchmark.report import write_report
@@ -30,7 +31,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_module, "open_package", stand_ins.open_package)
-        patch.setattr(run_module, "open_method", stand_ins.StandIns().open_method)
+        patch.setattr(restore, "open_method", stand_ins.StandIns().open_method)
         patch.setattr(cells_module, "METRICS", SHOWN)
         run_benchmark(packages, data, folder / "results")
     write_report(folder / "results")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import cells, run
+from benchmark import cells, restore, run
 from benchmark.metrics import Metric, MissingFile, NotApplicable
 from benchmark.run import run_benchmark
 from imaging.results import Scores
@@ -38,7 +38,7 @@ def lpips(monkeypatch: pytest.MonkeyPatch) -> Lpips:
 def packages(monkeypatch: pytest.MonkeyPatch) -> stand_ins.StandIns:
     known = stand_ins.StandIns()
     monkeypatch.setattr(run, "open_package", stand_ins.open_package)
-    monkeypatch.setattr(run, "open_method", known.open_method)
+    monkeypatch.setattr(restore, "open_method", known.open_method)
     return known
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import cells as cells_module
+from benchmark import restore
 from benchmark import run as run_module
 from benchmark.run import run_benchmark
 from tests.benchmark import stand_ins
@@ -36,7 +37,7 @@ def run(folder: Path, out: Path) -> list[tuple[str, str]]:
     known = stand_ins.StandIns()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_module, "open_package", stand_ins.open_package)
-        patch.setattr(run_module, "open_method", known.open_method)
+        patch.setattr(restore, "open_method", known.open_method)
         patch.setattr(cells_module, "METRICS", dict(stand_ins.FEW_METRICS))
         run_benchmark(packages, [folder / "one", folder / "two"], out, controls=False)
     return known.restored

@@ -1,4 +1,6 @@
 import multiprocessing
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,9 +8,21 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from benchmark import restore as restore_module
 from benchmark.metrics import NotApplicable
-from benchmark.restore import Job, Method, ProcessDiedError, RestorationError, apart, here
+from benchmark.restore import (
+    Job,
+    Method,
+    NotLoadedError,
+    ProcessDiedError,
+    RestorationError,
+    Restore,
+    apart,
+    each,
+    here,
+)
 from packages import images
+from packages.cli import UserError
 from packages.datasets import open_dataset
 from tests import tiny_packages
 from tests.benchmark import stand_ins
@@ -104,3 +118,61 @@ def test_a_control_without_what_it_needs_does_not_apply(job: Job) -> None:
 def test_memory_of_a_control_is_not_known(job: Job) -> None:
     with here(Method("input", "")) as restore:
         assert restore(job).peak_mib is None
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[Method]:
+    """The methods that were loaded; "lost" cannot be loaded a second time."""
+    methods: list[Method] = []
+
+    @contextmanager
+    def open_method(method: Method) -> Generator[Restore]:
+        methods.append(method)
+        if method.name == "lost" and len(methods) == 2:
+            raise UserError("Its file is gone.")
+        yield lambda job: pytest.fail("Nothing is to be restored.")
+
+    monkeypatch.setattr(restore_module, "open_method", open_method)
+    return methods
+
+
+def _outcomes(name: str, tasks: list[str]) -> list[tuple[str, type | None]]:
+    """Do tasks that are named as what they do."""
+
+    def do(task: str, restore: Restore) -> None:
+        if task == "die":
+            raise ProcessDiedError("The package's process was ended by SIGSEGV.")
+        if task == "fail":
+            raise RestorationError("It broke.")
+        if task == "misread":
+            raise UserError("The image cannot be read.")
+
+    method = Method(name, name)
+    return [(task, type(error) if error else None) for task, error in each(method, tasks, do)]
+
+
+def test_a_task_that_fails_costs_no_other(loaded: list[Method]) -> None:
+    assert _outcomes("net", ["do", "fail", "misread", "do"]) == [
+        ("do", None),
+        ("fail", RestorationError),
+        ("misread", UserError),
+        ("do", None),
+    ]
+    assert len(loaded) == 1
+
+
+def test_a_package_that_dies_is_loaded_again_for_what_is_left(loaded: list[Method]) -> None:
+    told = _outcomes("net", ["die", "do", "die"])
+    assert told == [("die", ProcessDiedError), ("do", None), ("die", ProcessDiedError)]
+    assert len(loaded) == 2
+
+
+def test_what_cannot_be_loaded_fails_all_that_is_left(loaded: list[Method]) -> None:
+    told = _outcomes("lost", ["do", "die", "do", "do"])
+    assert told[:2] == [("do", None), ("die", ProcessDiedError)]
+    assert told[2:] == [("do", NotLoadedError)] * 2
+
+
+def test_without_tasks_nothing_is_loaded(loaded: list[Method]) -> None:
+    assert _outcomes("net", []) == []
+    assert loaded == []

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmark import cells as cells_module
+from benchmark import restore
 from benchmark import run as run_module
 from benchmark.metrics import METRICS, Metric, normalise
 from benchmark.report import write_report
@@ -28,7 +29,7 @@ Run = Callable[..., Scores]
 def packages(monkeypatch: pytest.MonkeyPatch) -> stand_ins.StandIns:
     known = stand_ins.StandIns()
     monkeypatch.setattr(run_module, "open_package", stand_ins.open_package)
-    monkeypatch.setattr(run_module, "open_method", known.open_method)
+    monkeypatch.setattr(restore, "open_method", known.open_method)
     monkeypatch.setattr(cells_module, "METRICS", dict(stand_ins.FEW_METRICS))
     return known
 

@@ -9,6 +9,7 @@ import pytest
 from scipy import ndimage
 
 from benchmark import cells as cells_module
+from benchmark import restore
 from benchmark import run as run_module
 from benchmark.metrics import METRICS
 from benchmark.run import run_benchmark
@@ -24,7 +25,7 @@ REPEATED = "0001"  # the other images have no repeat
 def packages(monkeypatch: pytest.MonkeyPatch) -> stand_ins.StandIns:
     known = stand_ins.StandIns()
     monkeypatch.setattr(run_module, "open_package", stand_ins.open_package)
-    monkeypatch.setattr(run_module, "open_method", known.open_method)
+    monkeypatch.setattr(restore, "open_method", known.open_method)
     monkeypatch.setattr(cells_module, "METRICS", {name: METRICS[name] for name in ("ssim", "frc")})
     return known
 

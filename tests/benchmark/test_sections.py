@@ -11,9 +11,9 @@ from benchmark.sections import (
     tell_verdicts,
 )
 from benchmark.trust.findings import Findings
-from benchmark.trust.verdict import Verdict
 from imaging.benchmark_run import DatasetEntry
 from tests import records
+from tests.benchmark.trust.records import trust_run
 
 
 def about(sentences: list[str]) -> set[str]:
@@ -69,9 +69,8 @@ def test_registration_is_written_with_units() -> None:
 
 
 def findings(names: list[str]) -> Findings:
-    packages = [{"name": name, "control": name == "input", "sha256": "1" * 64} for name in names]
-    verdicts = tuple(Verdict(name, "resolves much", ("invents more",)) for name in names)
-    return Findings(pd.DataFrame(), verdicts, {}, {"packages": packages})
+    run = trust_run(dict.fromkeys(names, "1" * 64), "resolves much", "invents more")
+    return Findings(pd.DataFrame(), {}, run)
 
 
 def test_a_verdict_of_another_package_is_said_to_be_so() -> None:

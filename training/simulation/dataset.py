@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from packages.cli import UserError, console
+from packages.cli import UserError, console, progress
 from packages.datasets import open_dataset
 from packages.files import sha256
 from training.simulation import psf
@@ -82,9 +82,56 @@ def simulate(
     UserError
         The arguments or a file cannot be used, or `out` holds something else.
     """
+    plan = plan_dataset(
+        out,
+        expanded=expanded,
+        images=images,
+        size=size,
+        seed=seed,
+        pixel_size=pixel_size,
+        expansion=expansion,
+        microscope_file=microscope,
+        structure=structure,
+        thickness=thickness,
+    )
+    if plan is None:
+        console.print(f"{out} is already there, made by the same arguments.")
+        return out
+    with progress() as bars:
+        bar = bars.add_task("Simulating", total=len(plan.targets.sources))
+        make(out, plan, lambda: bars.advance(bar))
+    console.print(f"{_summary(plan.targets)} in {out}", soft_wrap=True)
+    return out
+
+
+def plan_dataset(
+    out: Path,
+    *,
+    expanded: Path | None = None,
+    images: int | None = None,
+    size: int | None = None,
+    seed: int = 0,
+    pixel_size: float | None = None,
+    expansion: float = 1.0,
+    microscope_file: Path | None = None,
+    structure: str = DEFAULT_STRUCTURE,
+    thickness: float = 0.0,
+) -> Plan | None:
+    """Plan the dataset that `simulate` makes of the same arguments.
+
+    Returns
+    -------
+    Plan or None
+        For `training.simulation.writing.make`; None where `out` is that dataset already.
+
+    Raises
+    ------
+    UserError
+        As of `simulate`.
+    """
     _refuse_arguments(expanded, images, size, seed, pixel_size, expansion)
     _refuse_structure(expanded, structure, thickness)
-    recorder = read_microscope(microscope) if microscope else Microscope()
+    microscope = read_microscope(microscope_file) if microscope_file else Microscope()
     files = find_files(expanded) if expanded else {}
     if expanded and len(files) < 3:
         raise UserError(
@@ -94,9 +141,9 @@ def simulate(
     drawn_um = pixel_size
     if expanded and not pixel_size:
         drawn_um = find_pixel_size_um(files, expansion)
-    pixel_size_um, sampling = _pixels(recorder, drawn_um)
+    pixel_size_um, sampling = _pixels(microscope, drawn_um)
     size = _whole_size(size, sampling)
-    _refuse_pixels(recorder, pixel_size_um)
+    _refuse_pixels(microscope, pixel_size_um)
 
     flags = {
         "expanded": expanded.resolve().name if expanded else None,
@@ -105,21 +152,20 @@ def simulate(
         "seed": seed,
         "pixel-size": pixel_size,
         "expansion": expansion if expansion != 1 else None,
-        "microscope": microscope.name if microscope else None,
+        "microscope": microscope_file.name if microscope_file else None,
         "structure": structure if structure != DEFAULT_STRUCTURE else None,
         "thickness": thickness or None,
     }
     arguments: dict[str, str | int | float] = {
         "command": _command(flags),
         "seed": seed,
-        "microscope": sha256(microscope) if microscope else "default",
+        "microscope": sha256(microscope_file) if microscope_file else "default",
         **{f"sha256 of {path.name}": sha256(path) for path in files.values()},
     }
     if expanded and drawn_um and pixel_size_um != drawn_um:
         arguments["resampled"] = f"from {drawn_um:.6g} to {pixel_size_um:.6g} µm"
     if _is_there(out, arguments):
-        console.print(f"{out} is already there, made by the same arguments.")
-        return out
+        return None
 
     targets: Targets
     if expanded:
@@ -135,9 +181,7 @@ def simulate(
             structure=structure,
             thickness_um=thickness,
         )
-    make(out, Plan(targets, recorder, sampling, thickness, seed, arguments))
-    console.print(f"{_summary(targets)} in {out}", soft_wrap=True)
-    return out
+    return Plan(targets, microscope, sampling, thickness, seed, arguments)
 
 
 def _refuse_arguments(

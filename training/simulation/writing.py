@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +13,7 @@ import xarray as xr
 from torch import Tensor
 
 from packages import __version__, resample
-from packages.cli import UserError, console, progress
+from packages.cli import UserError, console
 from packages.datasets import Facts, ImageFacts, Split, write_facts
 from packages.files import read_toml, write_json, write_toml
 from packages.images import write
@@ -86,7 +86,7 @@ def split_of(sources: list[str]) -> dict[str, Split]:
     return {name: SPLITS[i % len(SPLITS)] for i, name in enumerate(dict.fromkeys(sources))}
 
 
-def make(out: Path, plan: Plan) -> None:
+def make(out: Path, plan: Plan, done: Callable[[], object] = lambda: None) -> None:
     """Write the images into a folder beside, then their facts, then give it its name.
 
     Until then nothing can be taken for a dataset.
@@ -97,6 +97,8 @@ def make(out: Path, plan: Plan) -> None:
         The dataset: not there, or an empty folder.
     plan
         What to write. What an interrupted run of the same plan has written is kept.
+    done
+        Called for every image that is there.
 
     Raises
     ------
@@ -111,8 +113,10 @@ def make(out: Path, plan: Plan) -> None:
     missing = {i for i, name in enumerate(names) if not _is_written(partial, name)}
     if 0 < len(missing) < len(names):
         console.print(f"Going on: {len(names) - len(missing)} of {len(names)} images are made.")
+    for _ in range(len(names) - len(missing)):
+        done()
     try:
-        _write_images(partial, plan, names, missing)
+        _write_images(partial, plan, names, missing, done)
     except Exception:  # an interrupt can be gone on from, an error leaves nothing
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -167,22 +171,27 @@ def _read_facts(folder: Path, name: str) -> dict[str, float | int | str]:
     return read_toml(folder / _BEGUN / f"{name}.toml", dict[str, float | int | str])
 
 
-def _write_images(folder: Path, plan: Plan, names: list[str], wanted: Collection[int]) -> None:
+def _write_images(
+    folder: Path,
+    plan: Plan,
+    names: list[str],
+    wanted: Collection[int],
+    done: Callable[[], object],
+) -> None:
     margin_px = plan.margin_px
-    made = plan.targets.make(wanted, margin_px)
     pixel_size_um = plan.targets.pixel_size_um
-    with progress() as bars:
-        for index, target in bars.track(made, len(wanted), description="Simulating"):
-            name = names[index]
-            native, facts = _record(target, index, plan, margin_px)
-            rows, columns = target.image.shape
-            input = resample.linear(native, (rows, columns))
-            write_toml(folder / _BEGUN / f"{name}.toml", dict(facts))
-            if target.geometry is not None:
-                write_json(folder / "geometry" / f"{name}.json", target.geometry)
-            _write(folder / "target" / f"{name}.tif", target.image, pixel_size_um)
-            _write(folder / "native" / f"{name}.tif", native, pixel_size_um * plan.sampling)
-            _write(folder / "input" / f"{name}.tif", input, pixel_size_um)
+    for index, target in plan.targets.make(wanted, margin_px):
+        name = names[index]
+        native, facts = _record(target, index, plan, margin_px)
+        rows, columns = target.image.shape
+        input = resample.linear(native, (rows, columns))
+        write_toml(folder / _BEGUN / f"{name}.toml", dict(facts))
+        if target.geometry is not None:
+            write_json(folder / "geometry" / f"{name}.json", target.geometry)
+        _write(folder / "target" / f"{name}.tif", target.image, pixel_size_um)
+        _write(folder / "native" / f"{name}.tif", native, pixel_size_um * plan.sampling)
+        _write(folder / "input" / f"{name}.tif", input, pixel_size_um)
+        done()
 
 
 def _record(
