@@ -5,7 +5,7 @@
     OUT/
       trust.json             what was tested, how, what failed, and the verdicts
       trust.csv              package, test, condition, metric, at_um, value, low, high, n
-      figures/NAME.svg       one of each test
+      figures/NAME.svg, .png one of each test
       phantoms/NAME/         the datasets, with their geometry and their microscopes
       seen/PACKAGE/NAME.json what was made of every object
 """
@@ -34,6 +34,7 @@ from benchmark.trust.microscope import middle_of
 from benchmark.trust.phantoms import Made, Phantoms, make, plan_phantoms, plan_shifts
 from benchmark.trust.seen import Task, see
 from benchmark.trust.verdict import Failed, judge, usual
+from imaging.figure_files import write_figures
 from packages.cli import STATUS_FAILED_CHECK, UserError, complain, console, progress
 from packages.files import replacing, sha256_of_all, write_json
 
@@ -181,9 +182,7 @@ def find_out(
     figures = draw_figures(table, [v.package for v in verdicts], _CONTROLS)
     with replacing(out / "trust.csv") as temporary:
         table.to_csv(temporary, index=False)
-    for name, (_, drawing) in figures.items():
-        with replacing(out / "figures" / f"{name}.svg") as temporary:
-            temporary.write_text(drawing, encoding="utf-8")
+    write_figures(out / "figures", {name: drawing for name, (_, drawing) in figures.items()})
     titles = {name: title for name, (title, _) in figures.items()}
     said = {"verdicts": [asdict(v) for v in verdicts], "figures": titles}
     said |= {"failed": [asdict(f) for f in failed.values()]}
