@@ -1,11 +1,8 @@
 """Crops for the eye: input, restored and truth on one display range, with error maps."""
 
-import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +15,9 @@ from benchmark.grids import onto_grid
 from benchmark.metrics import NotApplicable
 from benchmark.metrics.intensity import affine_fit
 from benchmark.resolution_map import resolution_map
+from imaging import drawing
 from imaging.benchmark_run import ImageEntry
+from imaging.pictures import data_uri, draw_grey, round_length
 from imaging.scores import INPUT, SAMPLE_SUFFIX
 from packages import images
 from packages.cli import UserError
@@ -203,21 +202,23 @@ def make_view(
         picture = error = ""
         if image is not None:
             crop = _fitted(_on_grid(image, shape)[window], reference)
-            picture = _grey(crop, low, high)
+            picture = draw_grey(crop, low, high)
             if truth is not None:
                 wrong = (crop - reference) / (high - low)
                 # The input comes first and sets the colours: its errors are what all begin with.
                 largest = float(np.percentile(abs(wrong), _FULL_COLOUR))
                 full_colour = full_colour or max(largest, _LEAST_COLOUR)
                 error = _diverging(wrong / full_colour)
-        std = _grey(stds[name], 0, white or 1.0) if name in stds else ""
-        resolution = _grey(resolved[name], 0, finest_frequency or 1.0) if name in resolved else ""
+        std = draw_grey(stds[name], 0, white or 1.0) if name in stds else ""
+        resolution = (
+            draw_grey(resolved[name], 0, finest_frequency or 1.0) if name in resolved else ""
+        )
         panels.append(Panel(name, is_package, picture, error, notes.get(name, ""), std, resolution))
     if truth is not None:
-        panels.append(Panel("truth", False, _grey(reference, low, high), "", ""))
+        panels.append(Panel("truth", False, draw_grey(reference, low, high), "", ""))
     pixel_um = float(grid.attrs["pixel_size_um"].get("x") or pixel_size_um or 0)
     height, width = reference.shape
-    bar_um = _round_length(width * pixel_um / 4)
+    bar_um = round_length(width * pixel_um / 4)
     bar_percent = 100 * bar_um / (width * pixel_um) if pixel_um else 0
     return View(
         shown.name,
@@ -247,27 +248,19 @@ def row_of_panels(view: View) -> str:
         An SVG that holds its pictures.
     """
     shown = [panel for panel in view.panels if panel.image]
-    width, height, gap, text = view.width, view.height, 8, 22
+    width, gap, top = view.width, 8.0, 22.0
+    bottom = top + view.height
     parts: list[str] = []
     for i, panel in enumerate(shown):
         x = i * (width + gap)
-        label = escape(f"{panel.name}  {panel.note}".strip())
-        weight = "bold" if panel.is_package else "normal"
-        parts.append(
-            f'<text x="{x}" y="15" font-weight="{weight}">{label}</text>'
-            f'<image x="{x}" y="{text}" width="{width}" height="{height}" href="{panel.image}"/>'
-        )
+        label = f"{panel.name}  {panel.note}".strip()
+        parts.append(drawing.text((x, 15), label, bold=panel.is_package))
+        parts.append(drawing.picture(panel.image, (x, top), width, view.height))
     if view.bar_um:
-        length, y = width * view.bar_percent / 100, text + height - 10
-        parts.append(
-            f'<rect x="10" y="{y}" width="{length:.1f}" height="3" fill="#fff"/>'
-            f'<text x="10" y="{y - 5}" fill="#fff">{view.bar_um:g} µm</text>'
-        )
-    total = len(shown) * (width + gap) - gap
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total} {text + height}" '
-        f'font-family="sans-serif" font-size="13" fill="#777">{"".join(parts)}</svg>'
-    )
+        length, y = width * view.bar_percent / 100, bottom - 9
+        parts.append(drawing.line((10, y), (10 + length, y), drawing.Stroke("#fff", 3)))
+        parts.append(drawing.text((10, y - 6), f"{view.bar_um:g} µm", colour="#fff"))
+    return drawing.svg(parts, bottom, view.image, len(shown) * (width + gap) - gap)
 
 
 def _readable(file: Path) -> xr.DataArray | None:
@@ -309,11 +302,6 @@ def _fitted(crop: Plane, reference: Plane) -> Plane:
         return np.full_like(reference, reference.mean())
 
 
-def _grey(plane: Plane, low: float, high: float) -> str:
-    levels = np.clip((plane - low) / (high - low) * 255, 0, 255).round().astype(np.uint8)
-    return _data_uri(Image.fromarray(levels))
-
-
 def _diverging(plane: Plane) -> str:
     """Draw −1 to 1 as blue (too dark), black (right), orange (too bright)."""
     levels = np.clip(plane * 63 + 63, 0, 126).round().astype(np.uint8)
@@ -323,18 +311,4 @@ def _diverging(plane: Plane) -> str:
         for level in range(127)
     ]
     picture.putpalette([part for colour in ramp for part in colour])
-    return _data_uri(picture)
-
-
-def _data_uri(picture: Image.Image) -> str:
-    stream = io.BytesIO()
-    picture.save(stream, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
-
-
-def _round_length(length: float) -> float:
-    """Return the largest of 1, 2, 5, 10 … that is not longer; 0 for nothing."""
-    if length <= 0:
-        return 0.0
-    decade = 10.0 ** math.floor(math.log10(length))
-    return max(step * decade for step in (1, 2, 5) if step * decade <= length * (1 + 1e-9))
+    return data_uri(picture)

@@ -15,6 +15,7 @@ from benchmark.alignment import Field, warp
 from benchmark.metrics.metric import NotApplicable
 from benchmark.register_figure import draw_registration
 from benchmark.registration import Fit, Registration, register_pair
+from imaging.figure_files import write_png
 from packages import images
 from packages.cli import UserError, console, progress
 from packages.datasets import Item, new_dataset, open_dataset, write_facts
@@ -108,9 +109,8 @@ def _register_item(item: Item, folder: Path, *, elastic: bool) -> Entries:
         images.write(folder / kind / f"{item.name}.tif", image)
     pixel_um = item.read_input().attrs["pixel_size_um"].get("x")
     coarse_um = pixel_um and pixel_um * scene.factor("input")
-    draw_registration(
-        seen, scene.plane("target"), registration, folder / PICTURES / f"{item.name}.png"
-    )
+    figure = draw_registration(seen, scene.plane("target"), registration)
+    write_png(folder / PICTURES / f"{item.name}.png", figure)
     return _entries(registration, coarse_um)
 
 

@@ -1,46 +1,32 @@
 """Stated against found uncertainty, a panel for each package, before and after calibration."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from html import escape
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from benchmark.drawing import ACCENT, LINE, Position, svg
 from benchmark.reliability import LEVELS, Reliability, Stage
+from imaging import drawing
 
 _COLUMNS = 3
-_SIDE, _LEFT, _TOP, _BELOW, _GAP = 158.0, 54.0, 26.0, 40.0, 4.0
-_INSET = 8.0
+_SIDE, _LEFT, _TOP, _BELOW = 158.0, 54.0, 40.0, 42.0
 _RANGE = 1e-3  # of the largest error; what is smaller lies at the edge
-_LEGEND = 2 * LINE + 10
-# From the least to the most important, as they are drawn: label, colour, width, dashes.
+_DIAGONAL = drawing.Stroke(opacity=0.4)
+# From the least to the most important, as they are drawn.
 _STYLES = (
-    ("network alone, before its calibration", "currentColor", 1.3, "2 3"),
-    ("fitted anew on other specimens here", "currentColor", 1.3, "7 3"),
-    ("as delivered", ACCENT, 2.2, "none"),
+    ("network alone, before its calibration", drawing.Stroke(drawing.INK, 1.3, dashes="2 3")),
+    ("fitted anew on other specimens here", drawing.Stroke(drawing.INK, 1.3, dashes="7 3")),
+    ("as delivered", drawing.Stroke(drawing.ACCENT, 2.2)),
 )
 
-Points = Sequence[tuple[float, float]]
-
 
 @dataclass(frozen=True)
-class _Panel:
-    """One package: a line for each of `_STYLES` it has, rings beside them, and a remark."""
+class _Package:
+    """A line for each of `_STYLES` that a package has, rings beside them, and a remark."""
 
     name: str
-    lines: tuple[Points, ...]
-    rings: Points
+    lines: tuple[Sequence[drawing.Point], ...]
+    rings: Sequence[drawing.Point]
     remark: str
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """Both axes of all panels: from a value to its distance from the lower left corner."""
-
-    along: Position
-    ends: tuple[float, float]
-    ticks: Sequence[float]
-    label: str
 
 
 def coverage_plot(found: Sequence[Reliability]) -> str:
@@ -56,8 +42,8 @@ def coverage_plot(found: Sequence[Reliability]) -> str:
     str
         An SVG element; stages differ in dashes and weight, not by colour alone.
     """
-    panels = [
-        _Panel(
+    packages = [
+        _Package(
             one.name,
             tuple(
                 list(zip(LEVELS, stage.curve, strict=True)) if stage else []
@@ -68,9 +54,11 @@ def coverage_plot(found: Sequence[Reliability]) -> str:
         )
         for one in found
     ]
-    ticks = (0.0, 0.25, 0.5, 0.75, 1.0)
-    axis = _Axis(lambda v: _INSET + v * (_SIDE - 2 * _INSET), (0.0, 1.0), ticks, "coverage")
-    return _multiples(panels, axis)
+
+    def axis(start: float, stop: float) -> drawing.Scale:
+        return drawing.linear_scale((0.0, 1.0), start, stop)
+
+    return _multiples(packages, axis, (0.0, 1.0), "coverage")
 
 
 def error_plot(found: Sequence[Reliability]) -> str:
@@ -90,16 +78,22 @@ def error_plot(found: Sequence[Reliability]) -> str:
     shown = [v for of in stages for stage in of if stage for bin_ in stage.bins for v in bin_]
     high = max(shown)
     low = max(min(shown), high * _RANGE)
-    span = math.log(high / low) or 1.0
 
-    def along(value: float) -> float:
-        return _INSET + math.log(max(value, low) / low) / span * (_SIDE - 2 * _INSET)
+    def axis(start: float, stop: float) -> drawing.Scale:
+        return drawing.log_scale((low, high), start, stop, factor=1.3)
 
-    panels = [
-        _Panel(one.name, tuple(stage.bins if stage else () for stage in of), (), _ence(of))
+    packages = [
+        _Package(
+            one.name,
+            tuple(
+                [(max(x, low), max(y, low)) for x, y in stage.bins] if stage else [] for stage in of
+            ),
+            (),
+            _ence(of),
+        )
         for one, of in zip(found, stages, strict=True)
     ]
-    return _multiples(panels, _Axis(along, (low, high), _ticks(low, high), "error"))
+    return _multiples(packages, axis, (low, high), "error")
 
 
 def _stages(one: Reliability) -> tuple[Stage | None, ...]:
@@ -113,82 +107,37 @@ def _ence(stages: Sequence[Stage | None]) -> str:
     return "ENCE " + " → ".join(f"{stage.pooled_ence:.3f}" for stage in (alone, delivered) if stage)
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Return 1 and 3 of each decade, or its 1 alone where these would be many."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1, 3) if len(decades) < 5 else (1,)
-    ticks = [step * 10.0**decade for decade in decades for step in steps]
-    return [tick for tick in ticks if low <= tick <= high]
-
-
-def _multiples(panels: Sequence[_Panel], axis: _Axis) -> str:
-    across = min(_COLUMNS, len(panels))
-    width = max(across * (_LEFT + _SIDE + _GAP), 400.0)
-    rows = math.ceil(len(panels) / _COLUMNS)
-    parts = _legend(panels)
-    for i, panel in enumerate(panels):
-        left = (i % _COLUMNS) * (_LEFT + _SIDE + _GAP) + _LEFT
-        top = _LEGEND + (i // _COLUMNS) * (_TOP + _SIDE + _BELOW) + _TOP
-        parts += _draw(panel, axis, left, top)
-    height = _LEGEND + rows * (_TOP + _SIDE + _BELOW) + 8
-    return svg(parts, height, f"Found against stated {axis.label}, by package", width)
-
-
-def _legend(panels: Sequence[_Panel]) -> list[str]:
-    """Name what is drawn, the most important first."""
-    parts: list[str] = []
-    x, y = 4.0, LINE
-    for column, (label, colour, weight, dashes) in reversed(list(enumerate(_STYLES))):
-        if not any(panel.lines[column] for panel in panels):
-            continue
-        if column == 0:
-            x, y = 4.0, 2 * LINE + 3
-        parts.append(
-            f'<line x1="{x:.1f}" x2="{x + 34:.1f}" y1="{y - 4:.1f}" y2="{y - 4:.1f}" '
-            f'style="stroke:{colour}" stroke-width="{weight}" stroke-dasharray="{dashes}"/>'
-            f'<text x="{x + 40:.1f}" y="{y:.1f}">{label}</text>'
-        )
-        x += 130
-    return parts
-
-
-def _draw(panel: _Panel, axis: _Axis, left: float, top: float) -> list[str]:
-    bottom, right = top + _SIDE, left + _SIDE
-    middle_x, middle_y = left + _SIDE / 2, top + _SIDE / 2
-    first, last = (axis.along(end) for end in axis.ends)
-    label_x = left - 42
-    parts = [
-        f'<text x="{left:.1f}" y="{top - 8:.1f}" font-weight="600">{escape(panel.name)}</text>',
-        f'<rect x="{left:.1f}" y="{top:.1f}" width="{_SIDE:g}" height="{_SIDE:g}" fill="none" '
-        'stroke="currentColor" stroke-opacity="0.25"/>',
-        f'<line x1="{left + first:.1f}" y1="{bottom - first:.1f}" x2="{left + last:.1f}" '
-        f'y2="{bottom - last:.1f}" stroke="currentColor" stroke-opacity="0.4"/>',
-        f'<text x="{middle_x:.1f}" y="{bottom + 29:.1f}" text-anchor="middle">'
-        f"Stated {axis.label}</text>",
-        f'<text x="{label_x:.1f}" y="{middle_y:.1f}" text-anchor="middle" '
-        f'transform="rotate(-90 {label_x:.1f} {middle_y:.1f})">Found {axis.label}</text>',
-        f'<text x="{right - 6:.1f}" y="{bottom - 8:.1f}" text-anchor="end">{panel.remark}</text>',
+def _multiples(
+    packages: Sequence[_Package],
+    axis: Callable[[float, float], drawing.Scale],
+    ends: drawing.Point,
+    label: str,
+) -> str:
+    width = max(min(_COLUMNS, len(packages)) * (_LEFT + _SIDE) + 14, 400.0)
+    keys = [
+        drawing.Key(words, stroke)
+        for i, (words, stroke) in enumerate(_STYLES)
+        if any(package.lines[i] for package in packages)
     ]
-    for tick in axis.ticks:
-        place = axis.along(tick)
+    parts, below = drawing.legend(reversed(keys), 4, 0, width)
+    for i, package in enumerate(packages):
+        left = (i % _COLUMNS) * (_LEFT + _SIDE) + _LEFT
+        top = below + (i // _COLUMNS) * (_TOP + _SIDE + _BELOW) + _TOP
+        x = axis(left, left + _SIDE)
+        panel = drawing.Panel(x, replace(axis(top + _SIDE, top), ticks=x.ticks))
+        parts += panel.axes(f"Stated {label}", f"Found {label}", package.name)
         parts.append(
-            f'<text x="{left + place:.1f}" y="{bottom + 14:.1f}" text-anchor="middle">{tick:g}'
-            f'</text><text x="{left - 5:.1f}" y="{bottom - place + 4:.1f}" text-anchor="end">'
-            f"{tick:g}</text>"
+            drawing.line(panel.place(ends[0], ends[0]), panel.place(ends[1], ends[1]), _DIAGONAL)
         )
-    for (_, colour, weight, dashes), line in zip(_STYLES, panel.lines, strict=True):
-        if line:
-            drawn = " ".join(
-                f"{left + axis.along(stated):.1f},{bottom - axis.along(seen):.1f}"
-                for stated, seen in line
-            )
-            parts.append(
-                f'<polyline points="{drawn}" fill="none" style="stroke:{colour}" '
-                f'stroke-width="{weight}" stroke-dasharray="{dashes}"/>'
-            )
-    parts += [
-        f'<circle cx="{left + axis.along(stated):.1f}" cy="{bottom - axis.along(seen):.1f}" r="5" '
-        f'fill="none" style="stroke:{ACCENT}" stroke-width="2"/>'
-        for stated, seen in panel.rings
-    ]
-    return parts
+        corner = (left + _SIDE - 6, top + _SIDE - 8)
+        parts.append(drawing.text(corner, package.remark, anchor="end"))
+        for (_, stroke), points in zip(_STYLES, package.lines, strict=True):
+            if points:
+                parts.append(panel.curve(points, stroke))
+        parts += [
+            drawing.mark("circle", panel.place(*place), drawing.ACCENT, hollow=True)
+            for place in package.rings
+        ]
+    rows = math.ceil(len(packages) / _COLUMNS)
+    height = below + rows * (_TOP + _SIDE + _BELOW)
+    return drawing.svg(parts, height, f"Found against stated {label}, by package", width)

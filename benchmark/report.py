@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from benchmark import words
 from benchmark.agreement import Agreement, measure_agreement
 from benchmark.charts import (
@@ -18,7 +16,6 @@ from benchmark.charts import (
     draw_strips,
 )
 from benchmark.columns import CHOOSING, COSTS, QUALITY
-from benchmark.figure_files import write_figures
 from benchmark.intact import split_intact
 from benchmark.panels import row_of_panels, side_within
 from benchmark.reliability import measure_reliability
@@ -38,12 +35,14 @@ from benchmark.tables import write_tables
 from benchmark.trust.findings import Findings, read_findings
 from benchmark.views import choose_images, make_views
 from imaging.benchmark_run import DatasetEntry, PackageEntry
+from imaging.figure_files import write_figures
+from imaging.page import write_page
 from imaging.results import Scores, read_scores
 from imaging.scores import SAMPLE_SUFFIX
 from packages.cli import UserError, progress
-from packages.files import replacing
 
 PAGE = "report.html"
+_TEMPLATE = Path(__file__).parent / "templates" / "page.html.j2"
 _IMAGES_BYTES = 6e6
 _CURVES = ("Two points", "Two tubes")
 _OTHER_ANCHORS = ("trust", "failures", "provenance")
@@ -106,7 +105,9 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
     count = sum(len(dataset.images) for dataset in run.datasets)
     contestants = words.enumerate_words([package.name for package in packages]) or "Controls"
     places = words.enumerate_words([dataset.name for dataset in run.datasets])
-    page = _template().render(
+    page = write_page(
+        path / PAGE,
+        _TEMPLATE,
         title=f"{contestants} on {places}",
         lead=words.lead(packages, controls, len(sections), count),
         sections=sections,
@@ -118,24 +119,11 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
         machine=words.machine(run),
         metrics=[(column.label, column.summary) for column in (*QUALITY, *COSTS)],
     )
-    with replacing(path / PAGE) as temporary:
-        temporary.write_text(page, encoding="utf-8")
     with progress() as bars:
         for section in bars.track(sections, description="Figures and tables as files"):
             write_figures(path / "figures", section["files"])
             write_tables(path / "tables", section["anchor"], section["name"], section["summary"])
-    return path / PAGE
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=jinja2.select_autoescape(["j2"]),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2")
+    return page
 
 
 def _anchors(names: Iterable[str]) -> dict[str, str]:

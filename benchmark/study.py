@@ -28,8 +28,9 @@ from benchmark.metrics import METRICS, Known, NotApplicable
 from benchmark.metrics.calibration import coverage_50, coverage_90, coverage_95
 from benchmark.metrics.uncertainty import crps
 from benchmark.restore import Job, Method, RestorationError, Restore, here, sentence_of
-from benchmark.study_figure import draw
+from benchmark.study_figure import draw_study
 from imaging.benchmark_run import BenchmarkRun
+from imaging.figure_files import write_figures
 from imaging.scores import SECONDS
 from packages import images
 from packages.cli import UserError, console, progress
@@ -135,7 +136,7 @@ def samples(
         table = _table(subject, values)
         with replacing(out / "samples.csv") as temporary:
             table.to_csv(temporary, index=False)
-        draw(table, subject.defaults, out / "samples")
+        write_figures(out, {"samples": draw_study(table, subject.defaults)})
     console.print(
         f"{len(cells)} settings scored on {len(subject.items)} images ({computed} now, "
         f"{len(cells) - computed} kept from before): {out / 'samples.csv'}, .svg and .png",

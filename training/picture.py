@@ -2,19 +2,26 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from packages.files import replacing
+from imaging import drawing
+from imaging.figure_files import write_png
+from imaging.pictures import draw_grey
 from training.data import Batch
 from training.loop import same_randomness
 from training.recipe import N, Recipe
 
 _CROPS = 4
 _IMAGES = ("input", "mean", "sample", "truth")
+_LEFT, _TOP, _BELOW = 60.0, 64.0, 44.0
+_SIDE, _GAP, _FIRST_ROW = 118.0, 4.0, 24.0
+_LOSSES = {
+    "loss": drawing.Key("training, mean", drawing.Stroke(opacity=0.6)),
+    "calibration_loss": drawing.Key("calibration crops", drawing.Stroke(drawing.ACCENT, 1.8)),
+}
 
 
 @torch.no_grad()
@@ -50,36 +57,43 @@ def draw(
     rows = {"input": inputs} | {n: restored[:, i : i + 1] for i, n in enumerate(channels)}
     rows["truth"] = targets
 
-    chart_in, square_in = 5.0, 2.2
-    height_in = max(square_in * len(rows), 5.0)
-    crops_in = square_in * len(inputs)
-    figure = Figure(figsize=(chart_in + crops_in, height_in), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(chart_in, crops_in))[0]
-    axes = left.subplots()
-    steps = [entry["step"] for entry in entries]
-    axes.plot(steps, [e["loss"] for e in entries], color="#888888", label="training, mean")
-    axes.plot(
-        steps, [e["calibration_loss"] for e in entries], color="#0072b2", label="calibration crops"
-    )
-    # A log-likelihood may be negative.
-    scale = "log" if min(e["loss"] for e in entries) > 0 else "linear"
-    axes.set(xlabel="step", ylabel=f"{recipe.loss_name} (normalised intensity)", yscale=scale)
-    axes.set_title(f"{recipe.room}: best {min(e['calibration_loss'] for e in entries):.4f}")
-    axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
-
-    panels = right.subplots(len(rows), len(inputs), squeeze=False)
+    labels = drawing.LETTER * max(map(len, rows)) + 12
+    height = max(_FIRST_ROW + len(rows) * (_SIDE + _GAP), 320.0)
+    parts = _losses(recipe, entries, height - _BELOW)
     for i, (label, crops) in enumerate(rows.items()):
+        top = _FIRST_ROW + i * (_SIDE + _GAP)
+        parts.append(
+            drawing.text((drawing.WIDTH + labels - 8, top + _SIDE / 2), label, anchor="end")
+        )
         for j, crop in enumerate(crops):
             # One display range per column, the truth's, so that brightness can be compared; what is
             # no restored image has its own.
             shown = targets[j, 0] if label in _IMAGES else crop[0]
             low, high = np.percentile(shown, [0.5, 99.8])
-            panels[i, j].imshow(
-                crop[0], cmap="viridis", vmin=low, vmax=high, interpolation="nearest"
-            )
-            panels[i, j].set(xticks=[], yticks=[])
-        panels[i, 0].set_ylabel(label)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
+            source = draw_grey(crop[0], low, max(high, low + 1e-12))
+            place = (drawing.WIDTH + labels + j * (_SIDE + _GAP), top)
+            parts.append(drawing.picture(source, place, _SIDE, _SIDE))
+    width = drawing.WIDTH + labels + len(inputs) * (_SIDE + _GAP)
+    write_png(path, drawing.svg(parts, height, "Losses and crops", width))
+
+
+def _losses(recipe: Recipe[Any], entries: Sequence[dict[str, float]], bottom: float) -> list[str]:
+    losses = [entry[name] for entry in entries for name in _LOSSES]
+    # A log-likelihood may be negative.
+    y = (
+        drawing.log_scale(losses, bottom, _TOP, factor=1.05)
+        if min(losses) > 0
+        else drawing.linear_scale(losses, bottom, _TOP)
+    )
+    panel = drawing.Panel(
+        drawing.linear_scale([e["step"] for e in entries], _LEFT, drawing.WIDTH - drawing.RIGHT), y
+    )
+    title = f"{recipe.room}: best {min(e['calibration_loss'] for e in entries):.4f}"
+    return [
+        *panel.axes("step", f"{recipe.loss_name} (normalised intensity)", title),
+        *(
+            panel.curve([(e["step"], e[name]) for e in entries], key.stroke)
+            for name, key in _LOSSES.items()
+        ),
+        *drawing.legend(_LOSSES.values(), _LEFT, 2, drawing.WIDTH)[0],
+    ]

@@ -1,23 +1,20 @@
-"""Figures of the trust tests as SVG, coloured by the page around them.
+"""Figures of the trust tests.
 
 Packages stand out from controls by colour and weight, and every one has a mark of its own, so that
 they are told apart in print and without colour vision.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
 from benchmark.trust.seen import SHIFTS
+from imaging import drawing
 
-_ACCENT = "var(--accent, #0b6e99)"
-_PANEL, _HEIGHT, _LEFT, _GAP = 210.0, 150.0, 40.0, 26.0
-_TOP, _LEGEND_ROW, _LETTER = 34.0, 17.0, 6.4
-_MARKS = ("circle", "square", "triangle", "diamond", "plus", "cross")
+_PANEL, _HEIGHT, _LEFT, _TOP = 210.0, 150.0, 40.0, 40.0
+_ROW, _ROWS_TOP = 13.0, 24.0
 
 
 @dataclass(frozen=True)
@@ -77,180 +74,83 @@ def draw_figures(
         rows = table[(table["test"] == figure.test) & (table["metric"] == figure.metric)]
         rows = rows[rows["value"].notna() & ~rows["value"].isin([math.inf])]
         if len(rows):
-            names = [name for name in packages if name in set(rows["package"])]
-            marks = {name: _MARKS[i % len(_MARKS)] for i, name in enumerate(packages)}
+            present = set(rows["package"])
+            keys = {
+                name: _key(
+                    name, drawing.SHAPES[i % len(drawing.SHAPES)], is_control=name in controls
+                )
+                for i, name in enumerate(packages)
+                if name in present
+            }
             draw = _curves if figure.over_distance else _values
-            drawn[figure.name] = (figure.title, draw(figure, rows, names, controls, marks))
+            drawn[figure.name] = (figure.title, draw(figure, rows, keys))
     return drawn
 
 
-def _curves(
-    figure: _Figure,
-    rows: pd.DataFrame,
-    names: Sequence[str],
-    controls: Sequence[str],
-    marks: dict[str, str],
-) -> str:
+def _key(name: str, shape: str, *, is_control: bool) -> drawing.Key:
+    stroke = (
+        drawing.Stroke(drawing.INK, 1.0, 0.6, "4 3")
+        if is_control
+        else drawing.Stroke(drawing.ACCENT, 1.8)
+    )
+    return drawing.Key(name, stroke, shape, bold=not is_control)
+
+
+def _curves(figure: _Figure, rows: pd.DataFrame, keys: Mapping[str, drawing.Key]) -> str:
     """Draw shares over distance, one panel per condition."""
     conditions = list(dict.fromkeys(rows["condition"]))
-    x_ticks, to_x = _scale([0.0, float(rows["at_um"].max()) + 0.05], 0, _PANEL)
-    y_ticks, to_y = _scale([0.0, 1.0], _HEIGHT, 0)
     parts: list[str] = []
     for i, condition in enumerate(conditions):
-        parts.append(f'<g transform="translate({_LEFT + i * (_PANEL + _GAP):g},{_TOP:g})">')
-        parts += _frame(condition, figure.axis, x_ticks, to_x, y_ticks, to_y, label_y=i == 0)
-        for name in names:
+        left = _LEFT + i * (_PANEL + _LEFT)
+        panel = drawing.Panel(
+            drawing.linear_scale(
+                [0.0, float(rows["at_um"].max()) + 0.05], left, left + _PANEL, margin=0
+            ),
+            drawing.linear_scale([0.0, 1.0], _TOP + _HEIGHT, _TOP, words="{:.0%}".format),
+        )
+        parts += panel.axes(figure.axis, condition)
+        for name, key in keys.items():
             own = rows[(rows["package"] == name) & (rows["condition"] == condition)]
-            places = [
-                (to_x(x), to_y(y))
-                for x, y in zip(own["at_um"].tolist(), own["value"].tolist(), strict=True)
+            points = list(zip(own["at_um"].tolist(), own["value"].tolist(), strict=True))
+            parts.append(panel.curve(points, key.stroke, name))
+            parts += [
+                drawing.mark(key.shape, panel.place(*p), key.stroke.colour, name) for p in points
             ]
-            parts += _line(name, places, is_control=name in controls)
-            parts += [_mark(marks[name], x, y, _colour(name, controls), name) for x, y in places]
-        parts.append("</g>")
-    width = _LEFT + len(conditions) * (_PANEL + _GAP)
-    return _svg(figure.title, parts, names, controls, marks, width, _TOP + _HEIGHT + 44)
+    width = len(conditions) * (_LEFT + _PANEL) + drawing.RIGHT
+    return _finish(figure.title, parts, keys, width, _TOP + _HEIGHT + 44)
 
 
-def _values(
-    figure: _Figure,
-    rows: pd.DataFrame,
-    names: Sequence[str],
-    controls: Sequence[str],
-    marks: dict[str, str],
-) -> str:
+def _values(figure: _Figure, rows: pd.DataFrame, keys: Mapping[str, drawing.Key]) -> str:
     """Draw values with their intervals, one row per condition, packages below each other in it."""
     conditions = list(dict.fromkeys(rows["condition"]))
-    left = 16 + _LETTER * max(map(len, conditions))
-    width, step = left + 2 * _PANEL, 13.0
-    tall = step * len(names) + 10
-    bottom = _TOP + tall * len(conditions)
+    left, tall = 16 + drawing.LETTER * max(map(len, conditions)), _ROW * len(keys) + 10
+    width, bottom = left + 2 * _PANEL, _ROWS_TOP + tall * len(conditions)
     shown = [float(v) for c in ("value", "low", "high") for v in rows[c] if math.isfinite(v)]
-    ticks, to_x = _scale([*shown, 0.0], left, width - 14)
-    parts = [
-        f'<line x1="{to_x(t):.1f}" x2="{to_x(t):.1f}" y1="{_TOP:g}" y2="{bottom:g}" '
-        f'stroke="currentColor" stroke-opacity="0.14"/><text x="{to_x(t):.1f}" '
-        f'y="{bottom + 15:g}" text-anchor="middle">{t:g}</text>'
-        for t in ticks
-    ]
-    parts.append(
-        f'<text x="{(left + width) / 2:.1f}" y="{bottom + 32:g}" text-anchor="middle">'
-        f"{escape(figure.axis)}</text>"
-    )
+    x = drawing.linear_scale([*shown, 0.0], left, width - drawing.RIGHT)
+    parts = drawing.x_axis(x, _ROWS_TOP, bottom, figure.axis)
     for i, condition in enumerate(conditions):
-        middle = _TOP + tall * (i + 0.5)
-        parts.append(
-            f'<text x="{left - 10:.1f}" y="{middle + 4:.1f}" text-anchor="end">'
-            f"{escape(condition)}</text>"
-        )
-        for j, name in enumerate(names):
+        top = _ROWS_TOP + tall * i
+        parts.append(drawing.text((left - 10, top + tall / 2 + 4), condition, anchor="end"))
+        for j, (name, key) in enumerate(keys.items()):
             own = rows[(rows["package"] == name) & (rows["condition"] == condition)]
-            y = _TOP + tall * i + 5 + step * (j + 0.5)
+            y = top + 5 + _ROW * (j + 0.5)
             for value, low, high in own[["value", "low", "high"]].itertuples(index=False):
-                colour = _colour(name, controls)
                 if math.isfinite(low) and math.isfinite(high):
                     parts.append(
-                        f'<line x1="{to_x(low):.1f}" x2="{to_x(high):.1f}" y1="{y:.1f}" '
-                        f'y2="{y:.1f}" style="stroke:{colour}" stroke-width="1.5"/>'
+                        drawing.line(
+                            (x(low), y), (x(high), y), drawing.Stroke(key.stroke.colour, 1.5)
+                        )
                     )
                 title = f"{name}, {condition}: {value:.3g}"
-                parts.append(_mark(marks[name], to_x(value), y, colour, title))
-    return _svg(figure.title, parts, names, controls, marks, width, bottom + 44)
+                parts.append(drawing.mark(key.shape, (x(value), y), key.stroke.colour, title))
+    return _finish(figure.title, parts, keys, width, bottom + 44)
 
 
-def _frame(
-    title: str,
-    axis: str,
-    x_ticks: Sequence[float],
-    to_x: Callable[[float], float],
-    y_ticks: Sequence[float],
-    to_y: Callable[[float], float],
-    *,
-    label_y: bool,
-) -> list[str]:
-    parts = [
-        f'<text x="0" y="-8">{escape(title)}</text>',
-        f'<text x="{_PANEL / 2:g}" y="{_HEIGHT + 34:g}" text-anchor="middle">{escape(axis)}</text>',
-    ]
-    for tick in x_ticks:
-        parts.append(
-            f'<text x="{to_x(tick):.1f}" y="{_HEIGHT + 16:g}" text-anchor="middle">{tick:g}</text>'
-        )
-    for tick in y_ticks:
-        parts.append(
-            f'<line x1="0" x2="{_PANEL:g}" y1="{to_y(tick):.1f}" y2="{to_y(tick):.1f}" '
-            'stroke="currentColor" stroke-opacity="0.14"/>'
-        )
-        if label_y:
-            parts.append(
-                f'<text x="-7" y="{to_y(tick) + 4:.1f}" text-anchor="end">{tick:.0%}</text>'
-            )
-    return parts
-
-
-def _line(name: str, places: Sequence[tuple[float, float]], *, is_control: bool) -> list[str]:
-    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    colour = "currentColor" if is_control else _ACCENT
-    dash = ' stroke-dasharray="4 3" stroke-opacity="0.6"' if is_control else ' stroke-width="1.8"'
-    return [
-        f'<polyline points="{points}" fill="none" style="stroke:{colour}"{dash}>'
-        f"<title>{escape(name)}</title></polyline>"
-    ]
-
-
-def _mark(mark: str, x: float, y: float, colour: str, title: str) -> str:
-    style = f'style="fill:{colour};stroke:{colour}" stroke-width="1.4"'
-    shapes = {
-        "circle": "m-3,0a3,3 0 1,0 6,0a3,3 0 1,0 -6,0",
-        "square": "m-2.7,-2.7h5.4v5.4h-5.4z",
-        "triangle": "m0,-3.4l3.2,5.8h-6.4z",
-        "diamond": "m0,-3.8l3.2,3.8l-3.2,3.8l-3.2,-3.8z",
-        "plus": "m-3.2,0h6.4m-3.2,-3.2v6.4",
-        "cross": "m-2.6,-2.6l5.2,5.2m0,-5.2l-5.2,5.2",
-    }
-    path = f"M{x:.1f},{y:.1f}{shapes[mark]}"
-    return f'<path d="{path}" {style}><title>{escape(title)}</title></path>'
-
-
-def _colour(name: str, controls: Sequence[str]) -> str:
-    return "currentColor" if name in controls else _ACCENT
-
-
-def _scale(
-    values: Sequence[float], start: float, stop: float
-) -> tuple[list[float], Callable[[float], float]]:
-    """Return ticks, and the map from values to positions from start to stop."""
-    low, high = min(values), max(values)
-    high = high if high > low else low + 1
-    ticks = [float(tick) for tick in MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)]
-
-    def position(value: float) -> float:
-        return start + (value - low) / (high - low) * (stop - start)
-
-    return [tick for tick in ticks if low - 1e-9 <= tick <= high + 1e-9], position
-
-
-def _svg(
-    title: str,
-    parts: Sequence[str],
-    names: Sequence[str],
-    controls: Sequence[str],
-    marks: dict[str, str],
-    width: float,
-    height: float,
+def _finish(
+    title: str, parts: list[str], keys: Mapping[str, drawing.Key], width: float, below: float
 ) -> str:
     """Put title and legend around a drawing."""
-    legend: list[str] = []
-    for i, name in enumerate(names):
-        y = height + _LEGEND_ROW * i + 4
-        weight = "" if name in controls else ' font-weight="600"'
-        legend.append(_mark(marks[name], _LEFT + 6, y - 4, _colour(name, controls), name))
-        legend.append(f'<text x="{_LEFT + 18:g}" y="{y:g}"{weight}>{escape(name)}</text>')
-    whole = height + _LEGEND_ROW * len(names) + 6
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {whole:g}" role="img" '
-        'font-family="system-ui, sans-serif" font-size="11" fill="currentColor">'
-        f"<title>{escape(title)}</title>"
-        f'<text x="4" y="13" font-weight="600">{escape(title)}</text>'
-        f"{''.join([*parts, *legend])}</svg>"
+    named, height = drawing.legend(keys.values(), 4, below, width)
+    return drawing.svg(
+        [drawing.text((4, 13), title, bold=True), *parts, *named], height + 4, title, width
     )

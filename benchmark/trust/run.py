@@ -5,7 +5,7 @@
     OUT/
       trust.json             what was tested, how, what failed, and the verdicts
       trust.csv              package, test, condition, metric, at_um, value, low, high, n
-      figures/NAME.svg       one of each test
+      figures/NAME.svg, .png one of each test
       phantoms/NAME/         the datasets, with their geometry and their microscopes
       seen/PACKAGE/NAME.json what was made of every object
 """
@@ -36,6 +36,7 @@ from benchmark.trust.phantoms import (
 )
 from benchmark.trust.seen import Task, measure
 from benchmark.trust.verdict import judge, usual
+from imaging.figure_files import write_figures
 from imaging.source_files import source_sha256
 from imaging.trust_run import FailedTests, TrustRun
 from packages.cli import STATUS_FAILED_CHECK, UserError, complain, console, progress
@@ -160,9 +161,7 @@ def find_out(
     figures = draw_figures(table, [v.package for v in verdicts], _CONTROLS)
     with replacing(out / "trust.csv") as temporary:
         table.to_csv(temporary, index=False)
-    for name, (_, drawing) in figures.items():
-        with replacing(out / "figures" / f"{name}.svg") as temporary:
-            temporary.write_text(drawing, encoding="utf-8")
+    write_figures(out / "figures", {name: drawing for name, (_, drawing) in figures.items()})
     titles = {name: title for name, (title, _) in figures.items()}
     run = replace(run, verdicts=verdicts, figures=titles, failed=list(failed.values()))
     run.write(out / TrustRun.FILE)

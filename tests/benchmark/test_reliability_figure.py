@@ -1,10 +1,12 @@
-import re
 from xml.etree import ElementTree
 
 import pytest
 
 from benchmark.reliability import LEVELS, Reliability, Stage
 from benchmark.reliability_figure import coverage_plot, error_plot
+from imaging.drawing import ACCENT, PAPER
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 RIGHT = Stage(((0.01, 0.01), (0.1, 0.1)), 0.0, LEVELS, (0.5, 0.9, 0.95))
 SURE = Stage(((0.01, 0.02), (0.1, 0.3)), 1.5, tuple(v / 2 for v in LEVELS), (0.2, 0.5, 0.6))
@@ -29,7 +31,8 @@ def test_the_error_of_calibration_is_written_before_and_after() -> None:
 
 
 def test_own_intervals_are_rings() -> None:
-    assert coverage_plot([package("a"), package("b")]).count("<circle") == 2
+    drawn = coverage_plot([package("a"), package("b")])
+    assert drawn.count(f'fill="{PAPER}" stroke="{ACCENT}"') == 2
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 12])
@@ -37,11 +40,11 @@ def test_every_panel_lies_within_the_figure(count: int) -> None:
     drawing = coverage_plot([package(f"<net {i}>", SURE, RIGHT) for i in range(count)])
     figure = ElementTree.fromstring(drawing)
     _, _, width, height = map(float, figure.attrib["viewBox"].split())
-    frames = re.findall(r'<rect x="([\d.]+)" y="([\d.]+)" width="(\d+)"', drawing)
-    assert len(frames) == count
-    for x, y, side in frames:
-        assert float(x) + float(side) <= width
-        assert float(y) + float(side) <= height
+    axes = [line for line in figure.iter(f"{SVG}line") if line.get("stroke-opacity") == "0.5"]
+    assert len(axes) == count
+    for element in figure.iter():
+        assert all(0 <= float(element.get(x, 0)) <= width for x in ("x", "x1", "x2"))
+        assert all(0 <= float(element.get(y, 0)) <= height for y in ("y", "y1", "y2"))
 
 
 def test_errors_of_zero_and_equal_errors_are_drawn() -> None:

@@ -26,7 +26,7 @@ from training.simulation.fitting.fit import (
     in_effect,
     to_microscope,
 )
-from training.simulation.fitting.page import write_page
+from training.simulation.fitting.page import write_fit
 from training.simulation.fitting.stacks import (
     Stack,
     common_pixel_size_um,
@@ -169,7 +169,7 @@ def fit_command(
         before = separability(planes, list(simulated["default"]), seed=seed)
         after = separability(planes, list(simulated["fitted"]), seed=seed)
         bars.update(bar, advance=1, description="Writing")
-        write_page(
+        write_fit(
             page,
             Findings(
                 title=", ".join(sorted({path.name for path in real})),

@@ -1,57 +1,31 @@
-"""The figures of a fit as SVG, in colours that the page sets for light, dark and print."""
+"""The figures of a fit: real, fitted and default told apart by colour, weight and dashes."""
 
-import io
-import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import groupby
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 
+from imaging import drawing
 from training.simulation.fitting.classifier import Separability
 from training.simulation.fitting.findings import PhotonTransfer
 from training.simulation.fitting.spectrum import mean_power
-from training.simulation.fitting.statistics import Images, autocorrelation, noise_of
+from training.simulation.fitting.statistics import Floats, Images, autocorrelation, noise_of
 
 WARN_AUC = 0.7
-_SIZE_IN = (4.6, 3.1)
+_LEFT, _RIGHT, _TOP, _BOTTOM, _HEIGHT = 60.0, drawing.WIDTH - 20, 44.0, 230.0, 274.0
 _LAGS = range(1, 7)
 _BINS = 64
-
-# Stand-ins that matplotlib can write; the page's variables take their places.
-_INK, _REAL, _FITTED, _DEFAULT = "#010101", "#010102", "#010103", "#010104"
-_VARIABLES = {_INK: "ink", _REAL: "real", _FITTED: "fitted", _DEFAULT: "default"}
-# Told apart without colour, too.
-_LOOKS: dict[str, dict[str, Any]] = {
-    "real": {"color": _REAL, "linestyle": "-", "linewidth": 2.2},
-    "fitted": {
-        "color": _FITTED,
-        "linestyle": "-",
-        "linewidth": 1.4,
-        "marker": "o",
-        "markersize": 3,
-    },
-    "default": {"color": _DEFAULT, "linestyle": "--", "linewidth": 1.4},
+_STROKES = {
+    "real": drawing.Stroke(drawing.INK, 2.6, 0.7),
+    "fitted": drawing.Stroke(drawing.ACCENT, 1.6),
+    "default": drawing.Stroke(drawing.CONTRAST, 1.6, dashes="7 3"),
 }
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "text.color": _INK,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-}
+_ZERO = drawing.Stroke(width=0.6)
+
+Curve = list[drawing.Point]
 
 
-@mpl.rc_context(_STYLE)
 def photon_transfer(transfer: PhotonTransfer) -> str:
     """Draw the variance of the noise against the mean, with the fitted line.
 
@@ -65,25 +39,28 @@ def photon_transfer(transfer: PhotonTransfer) -> str:
     str
         An SVG element.
     """
-    figure, axes = _blank()
-    axes.plot(
-        transfer.mean_counts,
-        transfer.variance_counts2,
-        linestyle="none",
-        marker="o",
-        markersize=4,
-        color=_REAL,
-        label="real",
+    mean, variance = transfer.mean_counts, transfer.variance_counts2
+    ends = np.array([mean.min(), mean.max()])
+    fitted = transfer.slope_counts * ends + transfer.intercept_counts2
+    panel = drawing.Panel(
+        drawing.linear_scale(ends.tolist(), _LEFT, _RIGHT),
+        drawing.linear_scale([*variance.tolist(), *fitted.tolist()], _BOTTOM, _TOP),
     )
-    ends = np.array([transfer.mean_counts.min(), transfer.mean_counts.max()])
-    line = transfer.slope_counts * ends + transfer.intercept_counts2
-    axes.plot(ends, line, color=_FITTED, label=f"slope {transfer.slope_counts:.3g} counts")
-    axes.set(xlabel="mean (counts)", ylabel="variance (counts²)")
-    axes.legend()
-    return _svg(figure, "Photon transfer: variance against mean")
+    measured = zip(mean.tolist(), variance.tolist(), strict=True)
+    slope = f"slope {transfer.slope_counts:.3g} counts"
+    keys = [
+        drawing.Key("real", drawing.Stroke(drawing.INK, 0), "circle"),
+        drawing.Key(slope, _STROKES["fitted"]),
+    ]
+    parts = [
+        *panel.axes("mean (counts)", "variance (counts²)"),
+        *(drawing.mark("circle", panel.place(*point)) for point in measured),
+        panel.curve(zip(ends.tolist(), fitted.tolist(), strict=True), _STROKES["fitted"]),
+        *drawing.legend(keys, _LEFT, 2, drawing.WIDTH)[0],
+    ]
+    return drawing.svg(parts, _HEIGHT, "Photon transfer: variance against mean")
 
 
-@mpl.rc_context(_STYLE)
 def spectra(kinds: Mapping[str, Images], pixel_size_um: float) -> str:
     """Draw radial power spectra.
 
@@ -99,15 +76,11 @@ def spectra(kinds: Mapping[str, Images], pixel_size_um: float) -> str:
     str
         An SVG element.
     """
-    figure, axes = _blank()
-    for kind, images in kinds.items():
-        axes.plot(*mean_power(images, pixel_size_um), label=kind, **_LOOKS[kind])
-    axes.set(xlabel="spatial frequency (cycles/µm)", ylabel="power (counts²)", yscale="log")
-    axes.legend()
-    return _svg(figure, "Radial power spectra")
+    curves = {kind: _joined(*mean_power(of, pixel_size_um)) for kind, of in kinds.items()}
+    x_label, y_label = "spatial frequency (cycles/µm)", "power (counts²)"
+    return _compared(curves, x_label, y_label, "Radial power spectra")
 
 
-@mpl.rc_context(_STYLE)
 def histograms(kinds: Mapping[str, Images]) -> str:
     """Draw how often each intensity occurs.
 
@@ -130,17 +103,12 @@ def histograms(kinds: Mapping[str, Images]) -> str:
         step = np.ceil(step)  # or some bins would hold more whole numbers than others
     edges = np.arange(np.floor(low) - step / 2, high + step, step)
     middles = (edges[:-1] + edges[1:]) / 2
-    figure, axes = _blank()
-    for kind, all_of_kind in values.items():
-        counted = np.histogram(all_of_kind, edges)[0] / all_of_kind.size
-        look = {key: value for key, value in _LOOKS[kind].items() if "marker" not in key}
-        axes.plot(middles, np.where(counted > 0, counted, np.nan), label=kind, **look)
-    axes.set(xlabel="intensity (counts)", ylabel="share of pixels", yscale="log")
-    axes.legend()
-    return _svg(figure, "Histograms of intensity")
+    curves = {
+        kind: _joined(middles, np.histogram(of, edges)[0] / of.size) for kind, of in values.items()
+    }
+    return _compared(curves, "intensity (counts)", "share of pixels", "Histograms of intensity")
 
 
-@mpl.rc_context(_STYLE)
 def noise_autocorrelation(kinds: Mapping[str, Images]) -> str:
     """Draw how the finest part of the images resembles its neighbours along y and x.
 
@@ -154,25 +122,34 @@ def noise_autocorrelation(kinds: Mapping[str, Images]) -> str:
     str
         An SVG element.
     """
-    figure = _figure()
-    panels = figure.subplots(1, 2, sharey=True)
+    found: dict[int, dict[str, Curve]] = {-1: {}, -2: {}}
     for kind, images in kinds.items():
         noises = [noise_of(image.astype(np.float64)) for image in images]
-        for axes, axis in zip(panels, (-1, -2), strict=True):
-            along = [
-                np.mean([autocorrelation(noise, lag, axis).mean() for noise in noises])
+        for axis, curves in found.items():
+            curves[kind] = [
+                (lag, float(np.mean([autocorrelation(n, lag, axis).mean() for n in noises])))
                 for lag in _LAGS
             ]
-            axes.plot(_LAGS, along, label=kind, **_LOOKS[kind])
-    panels[0].set(xlabel="lag along x (px)", ylabel="autocorrelation")
-    panels[1].set(xlabel="lag along y (px)")
-    panels[1].legend()
-    for axes in panels:
-        axes.axhline(0, color=_INK, linewidth=0.6)
-    return _svg(figure, "Autocorrelation of the noise")
+    shown = [y for curves in found.values() for curve in curves.values() for _, y in curve]
+    y = drawing.linear_scale([0.0, *shown], _BOTTOM, _TOP)
+    middle = (_LEFT + _RIGHT) / 2
+    panels = {
+        -1: drawing.Panel(drawing.linear_scale(_LAGS, _LEFT, middle - 10), y),
+        -2: drawing.Panel(
+            drawing.linear_scale(_LAGS, middle + 10, _RIGHT), replace(y, words=lambda _: "")
+        ),
+    }
+    parts = [
+        *_legend(kinds),
+        *panels[-1].axes("lag along x (px)", "autocorrelation"),
+        *panels[-2].axes("lag along y (px)", ""),
+    ]
+    for axis, panel in panels.items():
+        parts.append(drawing.line((panel.x.start, y(0)), (panel.x.stop, y(0)), _ZERO))
+        parts += [panel.curve(curve, _STROKES[kind]) for kind, curve in found[axis].items()]
+    return drawing.svg(parts, _HEIGHT, "Autocorrelation of the noise")
 
 
-@mpl.rc_context(_STYLE)
 def separabilities(before: Separability, after: Separability) -> str:
     """Draw both areas under the curve with their intervals.
 
@@ -186,43 +163,50 @@ def separabilities(before: Separability, after: Separability) -> str:
     str
         An SVG element.
     """
-    figure = _figure((6.4, 1.5))
-    axes = figure.subplots()
     kinds = {"default": before, "fitted": after}
-    for place, (kind, found) in enumerate(kinds.items()):
-        colour = _LOOKS[kind]["color"]
-        axes.plot(found.interval, (place, place), color=colour, linewidth=2)
-        axes.plot(found.auc, place, marker="o", markersize=7, color=colour)
-    axes.axvline(0.5, color=_INK, linewidth=0.8)
-    axes.axvline(WARN_AUC, color=_INK, linewidth=0.8, linestyle=":")
     lowest = min(0.4, before.interval[0], after.interval[0])
-    axes.set(xlim=(lowest - 0.01, 1.01), ylim=(1.6, -0.6), xlabel="AUC (0.5 is chance)")
-    axes.set_yticks(range(len(kinds)), list(kinds))
-    axes.spines.left.set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    return _svg(figure, "AUC of real against simulated, before and after the fit")
+    row, top = 28.0, 10.0
+    bottom, width = top + row * len(kinds), 1.5 * drawing.WIDTH
+    x = drawing.linear_scale((lowest, 1.0), _LEFT, width - 20, margin=0.02, intervals=8)
+    parts = [
+        *drawing.x_axis(x, top, bottom, "AUC (0.5 is chance)"),
+        drawing.line((x(0.5), top), (x(0.5), bottom), drawing.Stroke(width=0.8)),
+        drawing.line(
+            (x(WARN_AUC), top), (x(WARN_AUC), bottom), drawing.Stroke(width=0.8, dashes="2 3")
+        ),
+    ]
+    for i, (kind, found) in enumerate(kinds.items()):
+        y, colour = top + row * (i + 0.5), _STROKES[kind].colour
+        low, high = found.interval
+        parts += [
+            drawing.text((_LEFT - 8, y + 4), kind, anchor="end"),
+            drawing.line((x(low), y), (x(high), y), drawing.Stroke(colour, 2.0)),
+            drawing.mark("circle", (x(found.auc), y), colour),
+        ]
+    title = "AUC of real against simulated, before and after the fit"
+    return drawing.svg(parts, bottom + 44, title, width)
 
 
-def _figure(size_in: tuple[float, float] = _SIZE_IN) -> Figure:
-    figure = Figure(figsize=size_in, layout="constrained")
-    FigureCanvasSVG(figure)
-    return figure
+def _joined(x: Floats, y: Floats) -> Curve:
+    return list(zip(x.tolist(), y.tolist(), strict=True))
 
 
-def _blank() -> tuple[Figure, Axes]:
-    figure = _figure()
-    return figure, figure.subplots()
+def _legend(kinds: Iterable[str]) -> list[str]:
+    return drawing.legend(
+        [drawing.Key(kind, _STROKES[kind]) for kind in kinds], _LEFT, 2, drawing.WIDTH
+    )[0]
 
 
-def _svg(figure: Figure, label: str) -> str:
-    """Write a figure as an element of a page: colours by variable, no clashing names."""
-    stream = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": label}):
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
-    text = stream.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r' id="([^"]*)"', lambda m: m[0] if f"#{m[1]}" in text else "", text)
-    for stand_in, variable in _VARIABLES.items():
-        text = text.replace(stand_in, f"var(--{variable})")
-    return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+def _compared(curves: Mapping[str, Curve], x_label: str, y_label: str, title: str) -> str:
+    """Draw a curve of each kind, logarithmic upwards, where nothing that is 0 has a place."""
+    points = [point for curve in curves.values() for point in curve]
+    panel = drawing.Panel(
+        drawing.linear_scale([x for x, _ in points], _LEFT, _RIGHT),
+        drawing.log_scale([y for _, y in points if y > 0], _BOTTOM, _TOP, factor=1.3),
+    )
+    parts = [*panel.axes(x_label, y_label), *_legend(curves)]
+    for kind, curve in curves.items():
+        for is_shown, piece in groupby(curve, lambda point: point[1] > 0):
+            if is_shown:
+                parts.append(panel.curve(piece, _STROKES[kind]))
+    return drawing.svg(parts, _HEIGHT, title)

@@ -1,18 +1,15 @@
 """One self-contained page that shows what a fit found."""
 
-import base64
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import numpy as np
-from PIL import Image
 from scipy.ndimage import uniform_filter
 
-from packages.files import replacing
+from imaging.page import write_page
+from imaging.pictures import draw_grey, round_length
 from training.simulation.fitting import figures
 from training.simulation.fitting.classifier import ScoredPatch, Separability
 from training.simulation.fitting.findings import Estimate, Findings
@@ -22,6 +19,7 @@ _EXAMPLES = 3  # images of each kind
 _CROP_PX = 192
 _EASIEST = 8
 _SHOWN_PERCENTILES = (0.5, 99.8)  # of the real images
+_TEMPLATE = Path(__file__).parent / "templates" / "page.html.j2"
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class _Picture:
     caption: str
 
 
-def write_page(path: Path, findings: Findings) -> Path:
+def write_fit(path: Path, findings: Findings) -> Path:
     """Write what a fit found as one HTML file that needs nothing else.
 
     Parameters
@@ -52,8 +50,10 @@ def write_page(path: Path, findings: Findings) -> Path:
     grey = _grey_range(findings.real)
     sides = (s for images in kinds.values() for image in images for s in image.shape[-2:])
     side_px = min(_CROP_PX, *sides)
-    bar_um = _round_length(0.3 * side_px * findings.pixel_size_um)
-    page = _template().render(
+    bar_um = round_length(0.3 * side_px * findings.pixel_size_um)
+    return write_page(
+        path,
+        _TEMPLATE,
         title=findings.title,
         lead=_lead(findings.before, findings.after),
         warning=_warning(findings.after),
@@ -79,20 +79,6 @@ def write_page(path: Path, findings: Findings) -> Path:
         files=findings.files,
         provenance=findings.provenance,
     )
-    with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return path
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=jinja2.select_autoescape(["j2"]),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2")
 
 
 def _lead(before: Separability, after: Separability) -> str:
@@ -121,15 +107,15 @@ def _with_interval(found: Separability) -> str:
     return f"{found.auc:.2f} ({found.interval[0]:.2f} to {found.interval[1]:.2f})"
 
 
-def _row(estimate: Estimate) -> dict[str, str]:
-    return {
-        "name": estimate.name,
-        "value": _number(estimate.value),
-        "range": f"{_number(estimate.low)} to {_number(estimate.high)}",
-        "unit": estimate.unit,
-        "method": estimate.method,
-        "remark": estimate.remark,
-    }
+def _row(estimate: Estimate) -> tuple[str, ...]:
+    return (
+        estimate.name,
+        _number(estimate.value),
+        f"{_number(estimate.low)} to {_number(estimate.high)}",
+        estimate.unit,
+        estimate.method,
+        estimate.remark,
+    )
 
 
 def _number(value: float) -> str:
@@ -153,7 +139,9 @@ def _examples(images: Images, side_px: int, grey: tuple[float, float]) -> list[_
     for index in map(int, chosen):
         stack = images[index].reshape(-1, *images[index].shape[-2:])
         plane = stack[len(stack) // 2].astype(np.float64)
-        pictures.append(_Picture(_png(_brightest(plane, side_px), grey), side_px, str(index + 1)))
+        pictures.append(
+            _Picture(draw_grey(_brightest(plane, side_px), *grey), side_px, str(index + 1))
+        )
     return pictures
 
 
@@ -173,18 +161,5 @@ def _thumbnails(
         stack = images[patch.image].reshape(-1, *images[patch.image].shape[-2:])
         rows, columns = (slice(begin, begin + found.patch_px) for begin in (patch.y, patch.x))
         pixels = stack[patch.plane, rows, columns].astype(np.float64)
-        pictures.append(_Picture(_png(pixels, grey), found.patch_px, f"{patch.score:.2f}"))
+        pictures.append(_Picture(draw_grey(pixels, *grey), found.patch_px, f"{patch.score:.2f}"))
     return pictures
-
-
-def _png(plane: Floats, grey: tuple[float, float]) -> str:
-    shade = np.clip((plane - grey[0]) / (grey[1] - grey[0]), 0, 1)
-    stream = io.BytesIO()
-    Image.fromarray(np.rint(255 * shade).astype(np.uint8)).save(stream, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
-
-
-def _round_length(length: float) -> float:
-    """Return the largest 1, 2 or 5 times a power of ten that is not longer."""
-    power = 10.0 ** math.floor(math.log10(length))
-    return max(step * power for step in (1, 2, 5) if step * power <= length)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from imaging.drawing import ACCENT, CONTRAST, INK
 from training.simulation.fitting.classifier import ScoredPatch, Separability
 from training.simulation.fitting.findings import Estimate, Findings, PhotonTransfer
-from training.simulation.fitting.page import write_page
+from training.simulation.fitting.page import write_fit
 
 PATCH_PX = 16
 
@@ -55,7 +56,7 @@ def findings() -> Findings:
 
 
 def _write(folder: Path, findings: Findings) -> str:
-    return write_page(folder / "fit.html", findings).read_text(encoding="utf-8")
+    return write_fit(folder / "fit.html", findings).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +128,12 @@ def test_figures_are_whole_and_share_no_names(page: str) -> None:
 
 def test_figures_take_their_colours_from_the_page(page: str) -> None:
     figures = "".join(re.findall(r"<svg .*?</svg>", page, re.DOTALL))
-    assert set(re.findall(r"var\(--(\w+)\)", figures)) == {"ink", "real", "fitted", "default"}
-    assert not re.findall(r"(?:fill|stroke): (#\w+)", figures)
+    colours = set(re.findall(r' (?:fill|stroke)="([^"]+)"', figures)) - {"none"}
+    assert colours == {INK, ACCENT, CONTRAST}
+    style = page.partition("</style>")[0]
+    for colour in (ACCENT, CONTRAST):
+        assert f'[stroke="{colour}"]' in style
+        assert f'[fill="{colour}"]' in style
 
 
 def _pictures(page: str, kind: str) -> list[NDArray[np.uint8]]:
@@ -157,5 +162,5 @@ def test_easiest_patches_are_where_the_classifier_says(findings: Findings, page:
 
 
 def test_the_scale_bar_is_as_long_as_it_says(page: str) -> None:
-    width, length = re.findall(r'class="bar" style="width: ([\d.]+)%">([\d.]+) µm', page)[0]
+    width, length = re.findall(r'class="bar" style="--share: ([\d.]+)%">([\d.]+) µm', page)[0]
     assert float(width) / 100 * 80 * 0.32 == pytest.approx(float(length), rel=1e-3)
