@@ -248,13 +248,13 @@ def row_of_panels(view: View) -> str:
         An SVG that holds its pictures.
     """
     shown = [panel for panel in view.panels if panel.image]
-    width, gap, top = view.width, 8.0, 22.0
+    width, gap, top = view.width, 8.0, 34.0
     bottom = top + view.height
     parts: list[str] = []
     for i, panel in enumerate(shown):
         x = i * (width + gap)
-        label = f"{panel.name}  {panel.note}".strip()
-        parts.append(drawing.text((x, 15), label, bold=panel.is_package))
+        parts.append(drawing.text((x, 13), panel.name, bold=panel.is_package))
+        parts.append(drawing.text((x, 27), panel.note))
         parts.append(drawing.picture(panel.image, (x, top), width, view.height))
     if view.bar_um:
         length, y = width * view.bar_percent / 100, bottom - 9
