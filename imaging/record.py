@@ -18,12 +18,15 @@ class Record:
 
     Attributes
     ----------
+    FILE
+        Its name, in the folder of all that the command writes.
     SCHEMA
         Number of the format; it stands in the file, and only files of this number are read.
     MADE_BY
         The command that writes such files.
     """
 
+    FILE: ClassVar[str]
     SCHEMA: ClassVar[int]
     MADE_BY: ClassVar[str]
 

@@ -57,7 +57,7 @@ class FailedTests:
         return f"failed on {self.sets} of {self.planned} sets of phantoms ({reason})"
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class TrustRun(BenchmarkRun):
     """What was tested, how, and what was found; `datasets` and `failures` stay empty.
 
@@ -75,11 +75,12 @@ class TrustRun(BenchmarkRun):
         Packages that failed.
     """
 
+    FILE: ClassVar[str] = "trust.json"
     SCHEMA: ClassVar[int] = 2
     MADE_BY: ClassVar[str] = "python -m benchmark trust"
 
-    draws: int = 0
-    photons: list[float] = field(default_factory=list[float])
-    verdicts: list[Verdict] = field(default_factory=list[Verdict])
+    draws: int
+    photons: list[float]
+    verdicts: list[Verdict]
     figures: dict[str, str] = field(default_factory=dict[str, str])
     failed: list[FailedTests] = field(default_factory=list[FailedTests])

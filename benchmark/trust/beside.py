@@ -1,4 +1,4 @@
-"""Empty fields beside tubes, in one image, as `benchmark.trust.empty` needs them."""
+"""Empty fields with tubes below them, in one image, as `benchmark.trust.empty` needs them."""
 
 import json
 import shutil
@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from benchmark.trust.phantoms import Made
+from benchmark.trust.phantoms import PhantomDataset
+from imaging.source_files import source_sha256
 from packages.datasets import Dataset, Item, open_dataset
 from packages.files import replacing, write_json
 from packages.images import read, write
@@ -19,7 +20,7 @@ _APART_UM = 1.0
 _EDGE_UM = 0.4
 
 
-def put_beside(fields: Made, tubes: Made, folder: Path) -> Made:
+def join_tubes(fields: PhantomDataset, tubes: PhantomDataset, folder: Path) -> PhantomDataset:
     """Join what a microscope recorded of empty fields with what it recorded of tubes.
 
     The upper half of a record of tubes comes below each field, on the microscope's own pixels, and
@@ -34,18 +35,18 @@ def put_beside(fields: Made, tubes: Made, folder: Path) -> Made:
 
     Returns
     -------
-    Made
+    PhantomDataset
         As many images as fields; their geometry has the `tubes`, and in `fields` two opposite
         corners of where nothing is.
     """
-    out = folder / f"{fields.phantoms.name}-beside-tubes"
-    made_of = f"{fields.sha256} {tubes.sha256}"
+    out = folder / f"{fields.plan.name}-beside-tubes"
+    made_of = f"{fields.sha256} {tubes.sha256} {source_sha256(__name__)}"
     stamp = out / "made_of.json"
     if not stamp.exists() or json.loads(stamp.read_text(encoding="utf-8"))["sha256"] != made_of:
         with replacing(out) as partial:
             _write(fields.dataset, tubes.dataset, partial)
             write_json(partial / stamp.name, {"sha256": made_of})
-    return Made(fields.phantoms, open_dataset(out), made_of)
+    return PhantomDataset(fields.plan, open_dataset(out), made_of)
 
 
 def _write(fields: Dataset, tubes: Dataset, out: Path) -> None:

@@ -1,6 +1,5 @@
 """What the trust tests found: one table, figures and verdicts, to be read again by a page."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,12 +10,11 @@ import pandas as pd
 from benchmark.controls import INPUT
 from benchmark.trust import shifts
 from benchmark.trust.battery import TESTS
-from benchmark.trust.seen import SHIFTS, Seen, Task
+from benchmark.trust.seen import SHIFTS, Outcomes, Task
 from benchmark.trust.values import Value
-from benchmark.trust.verdict import Verdict
+from imaging.trust_run import TrustRun, Verdict
 from packages.cli import UserError
 
-SCHEMA = 2
 COLUMNS = ("package", "test", "condition", "metric", "at_um", "value", "low", "high", "n")
 _T = TypeVar("_T")
 
@@ -29,18 +27,20 @@ class Findings:
     ----------
     table
         Columns `COLUMNS`.
-    verdicts
-        One of each package, then of each control.
     figures
         SVG elements by title.
-    facts
-        The content of trust.json.
+    run
+        What was tested and how, and the verdicts.
     """
 
     table: pd.DataFrame
-    verdicts: tuple[Verdict, ...]
     figures: dict[str, str]
-    facts: dict[str, Any]
+    run: TrustRun
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """Return one of each package, then of each control."""
+        return self.run.verdicts
 
 
 def read_findings(out: Path) -> Findings:
@@ -61,19 +61,17 @@ def read_findings(out: Path) -> Findings:
     UserError
         There are none, they are unfinished, damaged, or another version's.
     """
-    facts = read_facts(out)
-    if not facts.get("verdicts"):
+    run = TrustRun.read(out / TrustRun.FILE)
+    if not run.verdicts:
         raise UserError(f"The trust tests in {out} did not finish: give the same command again.")
-    verdicts = [Verdict(v["package"], v["sentence"], tuple(v["faults"])) for v in facts["verdicts"]]
     figures = {
-        title: _read(out / "figures" / f"{name}.svg", _text)
-        for name, title in facts["figures"].items()
+        title: _read(out / "figures" / f"{name}.svg", _text) for name, title in run.figures.items()
     }
-    return Findings(_read(out / "trust.csv", _table), tuple(verdicts), figures, facts)
+    return Findings(_read(out / "trust.csv", _table), figures, run)
 
 
 def summarise(tasks: Sequence[Task]) -> pd.DataFrame:
-    """Make the table of what was seen.
+    """Make the table of what was measured.
 
     Parameters
     ----------
@@ -91,36 +89,18 @@ def summarise(tasks: Sequence[Task]) -> pd.DataFrame:
         where = {"package": package, "test": test, "condition": condition}
         rows.extend({**where, **asdict(value)} for value in values)
 
-    seen = [(task, kept) for task in tasks if (kept := task.kept()) is not None]
-    for task, kept in seen:
-        psf_fwhm_um = float(task.made.dataset.items[0].microscope["psf_fwhm_um"])
+    measured = [(task, kept) for task in tasks if (kept := task.kept()) is not None]
+    for task, kept in measured:
+        psf_fwhm_um = float(task.phantoms.dataset.items[0].microscope["psf_fwhm_um"])
         for test in TESTS:
             if not (outcomes := kept.table(test.name)).empty:
                 values = test.summarise(outcomes, psf_fwhm_um)
-                add(task.method.name, test.name, task.made.phantoms.condition, values)
+                add(task.method.name, test.name, task.phantoms.plan.condition, values)
     for name in dict.fromkeys(task.method.name for task in tasks):
-        found = shifts.summarise(_shifts_of(name, seen), _shifts_of(INPUT, seen))
+        found = shifts.summarise(_shifts_of(name, measured), _shifts_of(INPUT, measured))
         for condition, values in found.items():
             add(name, SHIFTS, condition, values)
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def read_facts(out: Path) -> dict[str, Any]:
-    """Read what was tested and how; see `read_findings`."""
-    file = out / "trust.json"
-    if not file.exists():
-        raise UserError(f"{out} holds no trust tests: give the folder of `benchmark trust`.")
-    try:
-        facts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        schema = facts["schema"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file} cannot be read: choose another folder.") from error
-    if schema != SCHEMA:
-        raise UserError(
-            f"{out} holds trust tests in schema {schema} and this program writes {SCHEMA}: "
-            "choose another folder, or remove that one."
-        )
-    return facts
 
 
 def _read(file: Path, how: Callable[[Path], _T]) -> _T:
@@ -141,9 +121,9 @@ def _table(file: Path) -> pd.DataFrame:
     return pd.read_csv(file, dtype=kinds, usecols=list(COLUMNS))
 
 
-def _shifts_of(package: str, seen: Sequence[tuple[Task, Seen]]) -> dict[str, pd.DataFrame]:
+def _shifts_of(package: str, measured: Sequence[tuple[Task, Outcomes]]) -> dict[str, pd.DataFrame]:
     return {
-        task.made.phantoms.title: outcomes
-        for task, kept in seen
+        task.phantoms.plan.title: outcomes
+        for task, kept in measured
         if task.method.name == package and not (outcomes := kept.table(SHIFTS)).empty
     }

@@ -1,24 +1,21 @@
-"""The phantoms: which are tested, and how they are made.
-
-They are made by ``python -m training simulate``, as a user would: the benchmark knows the
-simulation by its files only.
-"""
+"""The phantoms: which are tested, and how they are simulated."""
 
 import json
 import math
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmark.trust.microscope import Microscope, blurrier, noisier, with_photons
-from packages.cli import STATUS_INTERRUPTED, UserError
+from benchmark.trust.microscope import blurrier, entries, noisier, with_photons
+from imaging.source_files import source_sha256
+from packages.cli import UserError
 from packages.datasets import Dataset, open_dataset
-from packages.files import sha256, sha256_of_all, write_json, write_toml
+from packages.files import sha256, write_json, write_toml
+from training.simulation import writing
+from training.simulation.dataset import plan_dataset
+from training.simulation.microscope import Microscope
 
 SIDE_PX = 256
 REFERENCE = "cells"
@@ -37,12 +34,10 @@ _DRAWS_PER_IMAGE = {
 
 _FEWEST_IMAGES = 3
 _USUAL = "usual"
-_ROOT = Path(__file__).parent.parent.parent
-_SIMULATION = ("training/simulation/*.py", "training/simulation/structures/*.py")
 
 
 @dataclass(frozen=True)
-class Phantoms:
+class PhantomPlan:
     """A dataset that is to be made.
 
     Attributes
@@ -54,7 +49,7 @@ class Phantoms:
     images, seed
         As `training simulate` takes them.
     microscope
-        What records them.
+        What records them, at a level of light.
     """
 
     structure: str
@@ -75,12 +70,12 @@ class Phantoms:
 
 
 @dataclass(frozen=True)
-class Made:
-    """A dataset of phantoms that is there.
+class PhantomDataset:
+    """A dataset of phantoms that is made.
 
     Attributes
     ----------
-    phantoms
+    plan
         What was asked for.
     dataset
         With geometry/ beside its images.
@@ -88,14 +83,14 @@ class Made:
         Of everything it was made of.
     """
 
-    phantoms: Phantoms
+    plan: PhantomPlan
     dataset: Dataset
     sha256: str
 
 
 def plan_phantoms(
     microscope: Microscope, photons: Sequence[float], draws: int, seed: int
-) -> list[Phantoms]:
+) -> list[PhantomPlan]:
     """List the phantoms of known geometry.
 
     Parameters
@@ -111,11 +106,11 @@ def plan_phantoms(
 
     Returns
     -------
-    list of Phantoms
+    list of PhantomPlan
         By structure and level.
     """
     return [
-        Phantoms(
+        PhantomPlan(
             structure,
             at_level(level),
             max(math.ceil(draws / per_image), _FEWEST_IMAGES),
@@ -132,7 +127,7 @@ def at_level(photons: float) -> str:
     return f"{photons:g} photons"
 
 
-def plan_shifts(microscope: Microscope, photons: float, seed: int) -> list[Phantoms]:
+def plan_shifts(microscope: Microscope, photons: float, seed: int) -> list[PhantomPlan]:
     """List structures unlike the first of them, and microscopes unlike its own.
 
     Parameters
@@ -144,7 +139,7 @@ def plan_shifts(microscope: Microscope, photons: float, seed: int) -> list[Phant
 
     Returns
     -------
-    list of Phantoms
+    list of PhantomPlan
         The usual first.
     """
     usual = with_photons(microscope, photons)
@@ -156,15 +151,15 @@ def plan_shifts(microscope: Microscope, photons: float, seed: int) -> list[Phant
         (REFERENCE, "20 % wider PSF"): blurrier(usual, 1.2),
         (REFERENCE, "20 % narrower PSF"): blurrier(usual, 0.8),
     }
-    return [Phantoms(*of, _SHIFT_IMAGES, seed, by) for of, by in recorded.items()]
+    return [PhantomPlan(*of, _SHIFT_IMAGES, seed, by) for of, by in recorded.items()]
 
 
-def make(phantoms: Sequence[Phantoms], folder: Path) -> Iterator[Made]:
+def make(plans: Sequence[PhantomPlan], folder: Path) -> Iterator[PhantomDataset]:
     """Make datasets, or find them made.
 
     Parameters
     ----------
-    phantoms
+    plans
         What to make.
     folder
         Where they are kept. What has the name of one and was made otherwise goes; what an
@@ -172,7 +167,7 @@ def make(phantoms: Sequence[Phantoms], folder: Path) -> Iterator[Made]:
 
     Yields
     ------
-    Made
+    PhantomDataset
         One by one, in order.
 
     Raises
@@ -180,43 +175,45 @@ def make(phantoms: Sequence[Phantoms], folder: Path) -> Iterator[Made]:
     UserError
         The simulation refused.
     """
-    simulation = sha256_of_all(sorted(f for p in _SIMULATION for f in _ROOT.glob(p)), _ROOT)
-    for wanted in phantoms:
-        out, stamp = folder / wanted.name, folder / f"{wanted.name}.json"
-        made_of = json.loads(json.dumps({**asdict(wanted), "simulation": simulation}))
+    source = source_sha256(__name__)  # the simulation included
+    for plan in plans:
+        out, stamp = folder / plan.name, folder / f"{plan.name}.json"
+        made_of = json.loads(json.dumps({**asdict(plan), "source": source}))
         if not stamp.exists() or json.loads(stamp.read_text(encoding="utf-8")) != made_of:
             for stale in (out, folder / f"{out.name}.partial"):
                 shutil.rmtree(stale, ignore_errors=True)
             write_json(stamp, made_of)
-        if not (out / "dataset.toml").exists():
-            write_toml(folder / f"{out.name}.toml", wanted.microscope)
-            simulate(wanted, folder / f"{out.name}.toml", out)
-        yield Made(wanted, open_dataset(out), sha256(stamp))
+        simulate(plan, out)
+        yield PhantomDataset(plan, open_dataset(out), sha256(stamp))
 
 
-def simulate(phantoms: Phantoms, microscope: Path, out: Path) -> None:
-    """Run ``python -m training simulate``.
+def simulate(plan: PhantomPlan, out: Path) -> None:
+    """Make the dataset that ``python -m training simulate`` makes, unless it is there.
 
     Parameters
     ----------
-    phantoms
+    plan
         What to simulate.
-    microscope
-        The file of it.
     out
-        The dataset to write.
+        The dataset to write; the file of its microscope comes beside it.
 
     Raises
     ------
     UserError
-        It refused.
+        The simulation refused.
     """
-    words: list[Any] = [sys.executable, "-m", "training", "simulate", out]
-    words += ["--structure", phantoms.structure, "--microscope", microscope]
-    words += ["--images", phantoms.images, "--size", SIDE_PX, "--seed", phantoms.seed]
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
-    if done.returncode == STATUS_INTERRUPTED:
-        raise KeyboardInterrupt
-    if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2]
-        raise UserError(f"The phantoms {out.name} could not be simulated: {last}")
+    microscope_file = out.with_name(f"{out.name}.toml")
+    write_toml(microscope_file, entries(plan.microscope))
+    try:
+        simulation = plan_dataset(
+            out,
+            images=plan.images,
+            size=SIDE_PX,
+            seed=plan.seed,
+            microscope_file=microscope_file,
+            structure=plan.structure,
+        )
+        if simulation is not None:
+            writing.make(out, simulation)
+    except UserError as error:
+        raise UserError(f"The phantoms {out.name} could not be simulated: {error}") from error

@@ -12,60 +12,39 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from benchmark.controls import CONTROLS, INPUT
 from benchmark.facts import collect_facts
-from benchmark.restore import (
-    Method,
-    ProcessDiedError,
-    RestorationError,
-    open_method,
-)
-from benchmark.run import method_of
-from benchmark.trust.beside import put_beside
+from benchmark.restore import Method, NotLoadedError, each
+from benchmark.run import method_of, refuse_shared_names
+from benchmark.trust import seen
+from benchmark.trust.beside import join_tubes
 from benchmark.trust.figures import draw_figures
-from benchmark.trust.findings import SCHEMA, read_facts, summarise
+from benchmark.trust.findings import summarise
 from benchmark.trust.microscope import middle_of
-from benchmark.trust.phantoms import Made, Phantoms, make, plan_phantoms, plan_shifts
-from benchmark.trust.seen import Task, see
-from benchmark.trust.verdict import Failed, judge, usual
+from benchmark.trust.phantoms import (
+    PhantomDataset,
+    PhantomPlan,
+    make,
+    plan_phantoms,
+    plan_shifts,
+)
+from benchmark.trust.seen import Task, measure
+from benchmark.trust.verdict import judge, usual
+from imaging.source_files import source_sha256
+from imaging.trust_run import FailedTests, TrustRun
 from packages.cli import STATUS_FAILED_CHECK, UserError, complain, console, progress
-from packages.files import replacing, sha256_of_all, write_json
+from packages.files import replacing
 
 DEFAULT_PHOTONS = (10.0, 30.0, 100.0)
 DEFAULT_DRAWS = 50
 _CONTROLS = (INPUT, "richardson_lucy", "truth")
-_FOLDER = Path(__file__).parent
-# What outcomes come from; a change of any of these files makes kept ones stale.
-_CODE = (
-    "amplitudes",
-    "battery",
-    "crossings",
-    "empty",
-    "gaps",
-    "plane",
-    "resolution",
-    "seen",
-    "shifts",
-)
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """Of a package, on so many sets of phantoms."""
-
-    package: str
-    on: str
-    sets: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.package} {self.on}: {self.reason}"
+_Failure = tuple[Task, Exception]
 
 
 def trust_packages(
@@ -86,8 +65,8 @@ def trust_packages(
     Which points and tubes are told apart, and which single ones are split; which gaps are bridged
     and which tubes broken; how many tubes meet; what is invented in an empty field; whether ratios
     of brightness are kept; and what other structures, noise and blur cost. Beside the packages
-    stand their input, Richardson-Lucy and the truth. What an earlier run into the same folder saw
-    is not computed again.
+    stand their input, Richardson-Lucy and the truth. What an earlier run into the same folder
+    measured is not computed again.
 
     Parameters
     ----------
@@ -149,29 +128,29 @@ def find_out(
         Something given cannot be used, or the simulation refused.
     """
     _refuse_arguments(out, draws, photons)
-    recorder = middle_of(microscope)
-    methods = [Method(name, f"control: {name}") for name in _CONTROLS]
-    methods += [method_of(path, trust=trust) for path in packages]
-    _refuse_shared_names(methods)
-    facts = collect_facts(methods, [], {}) | {"draws": draws, "photons": sorted(photons)}
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "trust.json", {"schema": SCHEMA, **facts, "verdicts": []})
-    planned = plan_phantoms(recorder, sorted(photons), draws, seed)
-    others = plan_shifts(recorder, usual(photons), seed)
-    made = _make([*planned, *others], out / "phantoms")
+    instrument = middle_of(microscope)
+    planned = plan_phantoms(instrument, sorted(photons), draws, seed)
+    shifts = plan_shifts(instrument, usual(photons), seed)
+    methods = _methods(packages, trust=trust)
+    run = TrustRun(
+        **collect_facts(methods, [], {}), draws=draws, photons=sorted(photons), verdicts=[]
+    )
+    run.write(out / TrustRun.FILE)
+    made = _make([*planned, *shifts], out / "phantoms")
+    trust_sha256 = source_sha256(seen.__name__)
     tasks = [
         Task(
             method,
-            of,
-            of.phantoms in others,
-            _computed_for(method, of, facts),
-            out / "seen" / method.name / f"{of.phantoms.name}.json",
+            phantoms,
+            phantoms.plan in shifts,
+            _computed_for(method, phantoms, trust_sha256, run),
+            out / "seen" / method.name / f"{phantoms.plan.name}.json",
         )
         for method in methods
-        for of in made
-        if not (method.name == "truth" and of.phantoms in others)  # its scores are perfect
+        for phantoms in made
+        if not (method.name == "truth" and phantoms.plan in shifts)  # its scores are perfect
     ]
-    failures = _see_all(methods, tasks)
+    failures = _measure_all(methods, tasks)
     table = summarise(tasks)
     failed = _add_up(failures, tasks)
     verdicts = [
@@ -185,34 +164,41 @@ def find_out(
         with replacing(out / "figures" / f"{name}.svg") as temporary:
             temporary.write_text(drawing, encoding="utf-8")
     titles = {name: title for name, (title, _) in figures.items()}
-    said = {"verdicts": [asdict(v) for v in verdicts], "figures": titles}
-    said |= {"failed": [asdict(f) for f in failed.values()]}
-    write_json(out / "trust.json", {"schema": SCHEMA, **facts, **said})
+    run = replace(run, verdicts=verdicts, figures=titles, failed=list(failed.values()))
+    run.write(out / TrustRun.FILE)
     for verdict in verdicts:
         console.print(str(verdict), soft_wrap=True, highlight=False)
     console.print(f"Trust tests of {len(packages)} package(s) and their controls are in {out}")
-    return [str(failure) for failure in failures]
+    return list(dict.fromkeys(_sentence(task, error) for task, error in failures))
 
 
-def _make(planned: Sequence[Phantoms], folder: Path) -> list[Made]:
-    """Make all datasets; empty fields come with tubes beside them."""
+def _methods(packages: Sequence[Path], *, trust: bool) -> list[Method]:
+    of_packages = [method_of(path, trust=trust) for path in packages]
+    named = [(name, Path("a control")) for name in CONTROLS]
+    named += [(method.name, path) for method, path in zip(of_packages, packages, strict=True)]
+    refuse_shared_names("packages", named)
+    return [*(Method(name, f"control: {name}") for name in _CONTROLS), *of_packages]
+
+
+def _make(planned: Sequence[PhantomPlan], folder: Path) -> list[PhantomDataset]:
+    """Make all datasets; empty fields come with tubes below them."""
     with progress() as bars:
         made = {
-            of.phantoms.name: of
-            for of in bars.track(make(planned, folder), len(planned), description="Phantoms")
+            phantoms.plan.name: phantoms
+            for phantoms in bars.track(make(planned, folder), len(planned), description="Phantoms")
         }
     return [
-        put_beside(of, made[name.replace("empty", "gaps")], folder)
-        if of.phantoms.structure == "empty"
-        else of
-        for name, of in made.items()
+        join_tubes(phantoms, made[name.replace("empty", "gaps")], folder)
+        if phantoms.plan.structure == "empty"
+        else phantoms
+        for name, phantoms in made.items()
     ]
 
 
-def _see_all(methods: Sequence[Method], tasks: Sequence[Task]) -> list[_Failure]:
+def _measure_all(methods: Sequence[Method], tasks: Sequence[Task]) -> list[_Failure]:
     failures: list[_Failure] = []
     with progress() as bars:
-        bar = bars.add_task("", total=sum(len(task.made.dataset.items) for task in tasks))
+        bar = bars.add_task("", total=sum(len(task.phantoms.dataset.items) for task in tasks))
         for method in methods:
             bars.update(bar, description=method.name)
             due: list[Task] = []
@@ -220,49 +206,44 @@ def _see_all(methods: Sequence[Method], tasks: Sequence[Task]) -> list[_Failure]
                 if task.kept() is None:
                     due.append(task)
                 else:
-                    bars.advance(bar, len(task.made.dataset.items))
-            failures += _see(method, due, lambda: bars.advance(bar))
+                    bars.advance(bar, len(task.phantoms.dataset.items))
+            failures += _measure(method, due, lambda: bars.advance(bar))
     return failures
 
 
-def _see(method: Method, tasks: Sequence[Task], done: Callable[[], None]) -> Iterator[_Failure]:
-    """See datasets one by one; a package that dies is started again for those left."""
-    left = list(tasks)
-    while left:
-        try:
-            with open_method(method) as restore:
-                while left:
-                    task = left.pop(0)
-                    try:
-                        see(task, restore, done)
-                    except (RestorationError, UserError) as error:
-                        name = task.made.phantoms.name
-                        yield _Failure(method.name, f"failed on {name}", 1, str(error))
-                        if isinstance(error, ProcessDiedError):
-                            break
-        except (RestorationError, UserError) as error:  # it cannot even be loaded
-            yield _Failure(method.name, "cannot be run", len(left), str(error))
-            return
+def _measure(method: Method, tasks: Sequence[Task], done: Callable[[], None]) -> Iterator[_Failure]:
+    """Measure datasets one by one."""
+    for task, error in each(method, tasks, lambda task, restore: measure(task, restore, done)):
+        if error is not None:
+            yield task, error
 
 
-def _add_up(failures: Sequence[_Failure], tasks: Sequence[Task]) -> dict[str, Failed]:
+def _sentence(task: Task, error: Exception) -> str:
+    if isinstance(error, NotLoadedError):
+        return f"{task.method.name} cannot be run: {error}"
+    return f"{task.method.name} failed on {task.phantoms.plan.name}: {error}"
+
+
+def _add_up(failures: Sequence[_Failure], tasks: Sequence[Task]) -> dict[str, FailedTests]:
     """Count by package what failed; the reason is that of the first failure."""
-    failed: dict[str, Failed] = {}
-    for name in dict.fromkeys(failure.package for failure in failures):
-        own = [failure for failure in failures if failure.package == name]
+    failed: dict[str, FailedTests] = {}
+    for name in dict.fromkeys(task.method.name for task, _ in failures):
+        reasons = [str(error) for task, error in failures if task.method.name == name]
         planned = sum(task.method.name == name for task in tasks)
-        failed[name] = Failed(name, sum(f.sets for f in own), planned, own[0].reason)
+        failed[name] = FailedTests(name, len(reasons), planned, reasons[0])
     return failed
 
 
-def _computed_for(method: Method, made: Made, facts: dict[str, Any]) -> dict[str, str]:
+def _computed_for(
+    method: Method, phantoms: PhantomDataset, trust_sha256: str, run: TrustRun
+) -> dict[str, str]:
     return {
         "package": f"{method.sha256} {method.weights}".strip(),
-        "phantoms": made.sha256,
-        "trust": sha256_of_all([_FOLDER / f"{name}.py" for name in _CODE], _FOLDER),
-        "benchmark": facts["benchmark_sha256"],
-        "versions": json.dumps(facts["versions"]),
-        "device": facts["device"],
+        "phantoms": phantoms.sha256,
+        "trust": trust_sha256,
+        "benchmark": run.benchmark_sha256,
+        "versions": json.dumps(run.versions),
+        "device": run.device,
     }
 
 
@@ -272,19 +253,9 @@ def _refuse_arguments(out: Path, draws: int, photons: Sequence[float]) -> None:
     if not photons or min(photons) <= 0 or len(set(photons)) < len(photons):
         given = " ".join(f"{level:g}" for level in photons)
         raise UserError(f"--photons {given} cannot be used: give different numbers above 0.")
-    if (out / "trust.json").exists():
-        read_facts(out)
+    if (out / TrustRun.FILE).exists():
+        TrustRun.read(out / TrustRun.FILE)
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(
             f"{out} is neither an empty folder nor one of trust tests: choose another one."
         )
-
-
-def _refuse_shared_names(methods: Sequence[Method]) -> None:
-    seen: set[str] = set()
-    for method in methods:
-        if method.name.casefold() in seen | {name for name in CONTROLS if method.path}:
-            raise UserError(
-                f"{method.path} has the name of another package or of a control: rename it."
-            )
-        seen.add(method.name.casefold())

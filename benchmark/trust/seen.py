@@ -1,16 +1,15 @@
-"""What a package makes of a dataset of phantoms: restored, judged and kept as one file."""
+"""What a package makes of a dataset of phantoms: restored, measured and kept as one file."""
 
 import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from benchmark.known import alike
@@ -18,19 +17,19 @@ from benchmark.metrics import NotApplicable
 from benchmark.restore import Job, Method, RestorationError, Restore, sentence_of
 from benchmark.trust import shifts
 from benchmark.trust.battery import TESTS
-from benchmark.trust.phantoms import Made
+from benchmark.trust.phantoms import PhantomDataset
 from benchmark.trust.plane import Geometry, Outcome, Plane
+from imaging.record import STRICT, Record
 from packages import images
 from packages.cli import UserError
 from packages.datasets import Item
-from packages.files import write_json
 
 SHIFTS = "shifts"
 
 
-@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Seen:
-    """What one package made of one dataset.
+@checked_dataclass(frozen=True, config=STRICT)
+class Outcomes(Record):
+    """What was measured of one package on one dataset.
 
     Attributes
     ----------
@@ -41,6 +40,9 @@ class Seen:
     reason
         Why there are none, one sentence; empty where there are.
     """
+
+    SCHEMA: ClassVar[int] = 1
+    MADE_BY: ClassVar[str] = "python -m benchmark trust"
 
     computed_for: dict[str, str]
     outcomes: dict[str, list[dict[str, float | str]]] = field(
@@ -61,38 +63,38 @@ class Task:
     ----------
     method
         The package or control.
-    made
+    phantoms
         The dataset.
     is_shift
         Whether images are scored; objects of known geometry are judged otherwise.
     computed_for
-        See `Seen`.
+        See `Outcomes`.
     file
-        Where what is seen is kept.
+        Where the outcomes are kept.
     """
 
     method: Method
-    made: Made
+    phantoms: PhantomDataset
     is_shift: bool
     computed_for: dict[str, str]
     file: Path
 
-    def kept(self) -> Seen | None:
+    def kept(self) -> Outcomes | None:
         """Return what an earlier run kept, if it was computed for the same."""
         try:
-            seen = TypeAdapter(Seen).validate_json(self.file.read_bytes())
-        except (FileNotFoundError, ValidationError):
+            outcomes = Outcomes.read(self.file)
+        except UserError:  # missing, damaged or another version's: it is measured again
             return None
-        return seen if seen.computed_for == self.computed_for else None
+        return outcomes if outcomes.computed_for == self.computed_for else None
 
 
-def see(task: Task, restore: Restore, done: Callable[[], None]) -> None:
-    """Restore the images of a dataset, judge them, and keep what was seen.
+def measure(task: Task, restore: Restore, done: Callable[[], None]) -> None:
+    """Restore the images of a dataset, measure the outcomes, and keep them.
 
     Parameters
     ----------
     task
-        What to look at.
+        What to measure.
     restore
         Of its method.
     done
@@ -105,18 +107,18 @@ def see(task: Task, restore: Restore, done: Callable[[], None]) -> None:
     """
     outcomes: dict[str, list[dict[str, float | str]]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for item in task.made.dataset.items:
+        for item in task.phantoms.dataset.items:
             output = Path(folder) / f"{item.name}.ome.tif"
             try:
                 restore(Job(item, output))
             except NotApplicable as reason:
-                write_json(task.file, _plain(Seen(task.computed_for, reason=str(reason))))
+                Outcomes(task.computed_for, reason=str(reason)).write(task.file)
                 return
             for test, found in _outcomes(task, item, images.read(output)).items():
                 outcomes.setdefault(test, []).extend({"image": item.name, **o} for o in found)
             output.unlink()
             done()
-    write_json(task.file, _plain(Seen(task.computed_for, outcomes)))
+    Outcomes(task.computed_for, outcomes).write(task.file)
 
 
 def _outcomes(task: Task, item: Item, restored: xr.DataArray) -> dict[str, list[Outcome]]:
@@ -124,8 +126,8 @@ def _outcomes(task: Task, item: Item, restored: xr.DataArray) -> dict[str, list[
         if task.is_shift:
             return {SHIFTS: [shifts.score(restored, item, task.method)]}
         plane, psf_fwhm_um = _plane(restored, item), float(item.microscope["psf_fwhm_um"])
-        geometry = _geometry(task.made, item)
-        structure = task.made.phantoms.structure
+        geometry = _geometry(task.phantoms, item)
+        structure = task.phantoms.plan.structure
         return {
             test.name: test.look(plane, geometry, psf_fwhm_um)
             for test in TESTS
@@ -146,10 +148,6 @@ def _plane(restored: xr.DataArray, item: Item) -> Plane:
     return Plane(planes[0].astype(np.float64), float(truth.attrs["pixel_size_um"]["y"]))
 
 
-def _geometry(made: Made, item: Item) -> Geometry:
-    file = made.dataset.path / "geometry" / f"{item.name}.json"
+def _geometry(phantoms: PhantomDataset, item: Item) -> Geometry:
+    file = phantoms.dataset.path / "geometry" / f"{item.name}.json"
     return json.loads(file.read_text(encoding="utf-8"))
-
-
-def _plain(seen: Seen) -> dict[str, Any]:
-    return TypeAdapter(Seen).dump_python(seen)

@@ -10,6 +10,7 @@ from benchmark.controls import INPUT
 from benchmark.trust.phantoms import REFERENCE, at_level
 from benchmark.trust.seen import SHIFTS
 from benchmark.trust.values import Value
+from imaging.trust_run import FailedTests, Verdict
 
 _GAIN = "si_psnr_a_gain"
 MOST_SPLITS = 0.05
@@ -17,54 +18,6 @@ MOST_SPLITS = 0.05
 
 _LEAST_DB = 0.05
 """A gain that is nearer to 0 is told as 0.0 dB, and no fault."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a reader must know of a package before believing it.
-
-    Attributes
-    ----------
-    package
-        Its name.
-    sentence
-        What was found at the usual level of light.
-    faults
-        On how many phantoms it failed; then what it does worse than its input beyond chance, each
-        with the levels of light at which, or with the images on which.
-    """
-
-    package: str
-    sentence: str
-    faults: tuple[str, ...]
-
-    def __str__(self) -> str:
-        found = "; ".join([self.sentence, *(f"FAULT: {fault}" for fault in self.faults)])
-        return f"{self.package}: {found}"
-
-
-@dataclass(frozen=True)
-class Failed:
-    """That a package failed, and so was not judged everywhere.
-
-    Attributes
-    ----------
-    package
-        Its name.
-    sets, planned
-        On how many sets of phantoms it failed, of how many.
-    reason
-        Of the first failure, one sentence.
-    """
-
-    package: str
-    sets: int
-    planned: int
-    reason: str
-
-    def __str__(self) -> str:
-        reason = self.reason.rstrip(".")
-        return f"failed on {self.sets} of {self.planned} sets of phantoms ({reason})"
 
 
 _Values = dict[tuple[str, str, str, str], Value]
@@ -113,7 +66,10 @@ _SAID: tuple[tuple[str, str, Callable[[float], str]], ...] = (
 
 
 def judge(
-    table: pd.DataFrame, package: str, photons: Sequence[float], failed: Failed | None = None
+    table: pd.DataFrame,
+    package: str,
+    photons: Sequence[float],
+    failed: FailedTests | None = None,
 ) -> Verdict:
     """Sum up one package.
 

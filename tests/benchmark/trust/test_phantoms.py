@@ -1,23 +1,33 @@
 import json
-import subprocess
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
-from benchmark.trust import phantoms as phantoms_module
-from benchmark.trust.beside import put_beside
-from benchmark.trust.microscope import STANDARD
-from benchmark.trust.phantoms import Made, Phantoms, make, plan_phantoms, plan_shifts
+from benchmark.trust import phantoms
+from benchmark.trust.beside import join_tubes
+from benchmark.trust.microscope import STANDARD, with_photons
+from benchmark.trust.phantoms import (
+    PhantomDataset,
+    PhantomPlan,
+    make,
+    plan_phantoms,
+    plan_shifts,
+)
 from packages import images
-from packages.cli import STATUS_INTERRUPTED, UserError
+from packages.cli import UserError
 from packages.datasets import open_dataset
-from packages.files import write_json
+from packages.files import sha256, write_json
 from packages.resample import linear
 from tests.benchmark import stand_ins
+from training.simulation import writing
+from training.simulation.dataset import simulate
 
-WANTED = Phantoms("gaps", "30 photons", 3, 0, STANDARD)
+WANTED = PhantomPlan("gaps", "30 photons", 3, 0, with_photons(STANDARD, 30.0))
 
 
 def _dataset(path: Path, side: int = 32, level: float = 0.0) -> None:
@@ -31,20 +41,6 @@ def _dataset(path: Path, side: int = 32, level: float = 0.0) -> None:
         tubes = [{"points_um": [[0.5, 0.5], [0.5, 1.5]], "gap": 0}]
         write_json(path / "geometry" / f"{i:04}.json", {"tubes": tubes, "gaps": []})
     (path / "dataset.toml").write_text("pixel_size_um = 0.08\n")
-
-
-@pytest.fixture
-def simulated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the datasets that were simulated, by a stand-in for the simulation."""
-    names: list[str] = []
-
-    def simulate(phantoms: Phantoms, microscope: Path, out: Path) -> None:
-        assert microscope.exists()
-        names.append(phantoms.name)
-        _dataset(out)
-
-    monkeypatch.setattr(phantoms_module, "simulate", simulate)
-    return names
 
 
 def test_more_draws_make_more_images_at_every_level() -> None:
@@ -67,88 +63,146 @@ def test_the_usual_images_come_first_among_the_shifts() -> None:
     assert {"granules", "cells, 30 % more noise", "cells, 20 % narrower PSF"} < set(titles)
 
 
-def test_what_is_made_is_not_made_again(tmp_path: Path, simulated: list[str]) -> None:
-    first = list(make([WANTED], tmp_path))
-    assert list(make([WANTED], tmp_path)) == first
-    assert simulated == ["gaps-30-photons"]
+def _hashes(folder: Path) -> dict[str, str]:
+    return {f.relative_to(folder).as_posix(): sha256(f) for f in folder.rglob("*") if f.is_file()}
 
 
-def test_what_was_made_otherwise_is_made_again(tmp_path: Path, simulated: list[str]) -> None:
-    (first,) = make([WANTED], tmp_path)
-    (tmp_path / "gaps-30-photons/input/more.tif").touch()
-    (second,) = make([Phantoms("gaps", "30 photons", 4, 0, STANDARD)], tmp_path)
-    assert len(simulated) == 2
-    assert first.sha256 != second.sha256
-    assert not (tmp_path / "gaps-30-photons/input/more.tif").exists()
-
-
-def test_an_interrupted_dataset_is_gone_on_with(tmp_path: Path, simulated: list[str]) -> None:
-    list(make([WANTED], tmp_path))
-    (tmp_path / "gaps-30-photons").rename(tmp_path / "gaps-30-photons.partial")
-    list(make([WANTED], tmp_path))
-    assert len(simulated) == 2
-    assert (tmp_path / "gaps-30-photons.partial").exists()
-
-
-def _ends(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
-    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.CompletedProcess(command, status, "", "It broke.")
-
-    monkeypatch.setattr(phantoms_module.subprocess, "run", run)
-
-
-def test_a_simulation_that_refuses_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _ends(monkeypatch, 2)
-    with pytest.raises(UserError, match=r"gaps-30-photons could not be simulated: It broke\."):
-        list(make([WANTED], tmp_path))
-
-
-def test_an_interrupted_simulation_interrupts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _ends(monkeypatch, STATUS_INTERRUPTED)
-    with pytest.raises(KeyboardInterrupt):
-        list(make([WANTED], tmp_path))
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of one dataset, made as asked for. Not to be changed."""
+    folder = tmp_path_factory.mktemp("kept")
+    list(make([WANTED], folder))
+    return folder
 
 
 @pytest.fixture
-def beside(tmp_path: Path) -> Made:
-    made: list[Made] = []
+def folder(kept: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(kept, tmp_path / "phantoms"))
+
+
+def _stop(monkeypatch: pytest.MonkeyPatch, on: str, error: BaseException) -> None:
+    """Let the simulation end where it would write an image."""
+    write = writing.write
+
+    def write_or_stop(path: Path, image: xr.DataArray) -> None:
+        if path.name == on:
+            raise error
+        write(path, image)
+
+    monkeypatch.setattr(writing, "write", write_or_stop)
+
+
+def test_the_command_in_a_dataset_gives_the_same_bytes(kept: Path, tmp_path: Path) -> None:
+    command = open_dataset(kept / WANTED.name).facts.provenance["command"]
+    assert command == (
+        "python -m training simulate --images 3 --size 256 --seed 0 "
+        "--microscope gaps-30-photons.toml --structure gaps"
+    )
+    again = simulate(
+        tmp_path / "again",
+        images=3,
+        size=256,
+        seed=0,
+        microscope=kept / "gaps-30-photons.toml",
+        structure="gaps",
+    )
+    assert _hashes(again) == _hashes(kept / WANTED.name)
+
+
+def test_what_is_made_is_not_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _stop(monkeypatch, "0000.tif", AssertionError("It is made again."))
+    (first,) = make([WANTED], folder)
+    assert list(make([WANTED], folder)) == [first]
+
+
+@pytest.mark.parametrize(
+    "other", [{"images": 4}, {"microscope": with_photons(STANDARD, 31.0)}, {"seed": 1}]
+)
+def test_what_was_made_otherwise_is_made_again(folder: Path, other: dict[str, Any]) -> None:
+    (first,) = make([WANTED], folder)
+    before = _hashes(first.dataset.path)
+    (first.dataset.path / "input/more.tif").touch()
+    (second,) = make([replace(WANTED, **other)], folder)
+    assert first.sha256 != second.sha256
+    assert _hashes(second.dataset.path)["dataset.toml"] != before["dataset.toml"]
+    assert not (second.dataset.path / "input/more.tif").exists()
+
+
+def test_phantoms_of_another_source_are_made_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first,) = make([WANTED], folder)
+    (first.dataset.path / "input/more.tif").touch()
+    monkeypatch.setattr(phantoms, "source_sha256", lambda *_: "another")
+    (second,) = make([WANTED], folder)
+    assert first.sha256 != second.sha256
+    assert not (second.dataset.path / "input/more.tif").exists()
+
+
+def test_an_interrupted_dataset_is_gone_on_with(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        _stop(patch, "0001.tif", KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            list(make([WANTED], tmp_path))
+    first = tmp_path / f"{WANTED.name}.partial" / "target" / "0000.tif"
+    written = first.stat().st_mtime_ns
+    (whole,) = make([WANTED], tmp_path)
+    assert (whole.dataset.path / "target/0000.tif").stat().st_mtime_ns == written
+    assert _hashes(whole.dataset.path) == _hashes(kept / WANTED.name)
+
+
+def test_a_simulation_that_refuses_is_said(tmp_path: Path) -> None:
+    coarse = replace(WANTED, microscope=replace(WANTED.microscope, pixel_size_um=2.0))
+    with pytest.raises(UserError, match=r"gaps-30-photons could not be simulated: Pixels of 0\.5"):
+        list(make([coarse], tmp_path))
+
+
+@pytest.fixture
+def with_tubes(tmp_path: Path) -> PhantomDataset:
+    made: list[PhantomDataset] = []
     for name, level in (("empty", 0.0), ("gaps", 500.0)):
         _dataset(tmp_path / name, level=level)
-        phantoms = Phantoms(name, "30 photons", 3, 0, STANDARD)
-        made.append(Made(phantoms, open_dataset(tmp_path / name), name))
+        plan = PhantomPlan(name, "30 photons", 3, 0, STANDARD)
+        made.append(PhantomDataset(plan, open_dataset(tmp_path / name), name))
     fields, tubes = made
-    return put_beside(fields, tubes, tmp_path)
+    return join_tubes(fields, tubes, tmp_path)
 
 
-def test_half_of_the_tubes_comes_below_the_field(beside: Made, tmp_path: Path) -> None:
-    joined = images.read(beside.dataset.path / "native/0001.tif").values
+def test_half_of_the_tubes_comes_below_the_field(
+    with_tubes: PhantomDataset, tmp_path: Path
+) -> None:
+    joined = images.read(with_tubes.dataset.path / "native/0001.tif").values
     above, below = (images.read(tmp_path / n / "native/0001.tif").values for n in ("empty", "gaps"))
     np.testing.assert_array_equal(joined, np.concatenate([above, below[:4]]))
 
 
-def test_input_is_interpolated_as_one(beside: Made) -> None:
-    native = images.read(beside.dataset.path / "native/0002.tif").values
-    joined = images.read(beside.dataset.path / "input/0002.tif").values
+def test_input_is_interpolated_as_one(with_tubes: PhantomDataset) -> None:
+    native = images.read(with_tubes.dataset.path / "native/0002.tif").values
+    joined = images.read(with_tubes.dataset.path / "input/0002.tif").values
     np.testing.assert_allclose(joined, linear(native, (48, 32)))
 
 
-def test_tubes_move_with_their_image_and_the_field_keeps_away_from_them(beside: Made) -> None:
-    geometry = json.loads((beside.dataset.path / "geometry/0000.json").read_text())
+def test_tubes_move_with_their_image_and_the_field_keeps_away_from_them(
+    with_tubes: PhantomDataset,
+) -> None:
+    geometry = json.loads((with_tubes.dataset.path / "geometry/0000.json").read_text())
     assert geometry["tubes"][0]["points_um"] == pytest.approx(np.array([[3.06, 0.5], [3.06, 1.5]]))
     (field,) = geometry["fields"]
     assert np.max(field["points_um"], axis=0)[0] == pytest.approx(32 * 0.08 - 1)
 
 
-def test_a_joined_dataset_is_kept_until_its_parts_change(beside: Made, tmp_path: Path) -> None:
+def test_a_joined_dataset_is_kept_until_its_parts_change(
+    with_tubes: PhantomDataset, tmp_path: Path
+) -> None:
     def written() -> int:
-        return (beside.dataset.path / "dataset.toml").stat().st_mtime_ns
+        return (with_tubes.dataset.path / "dataset.toml").stat().st_mtime_ns
 
-    fields = Made(beside.phantoms, open_dataset(tmp_path / "empty"), "empty")
-    tubes = Made(beside.phantoms, open_dataset(tmp_path / "gaps"), "gaps")
+    fields = PhantomDataset(with_tubes.plan, open_dataset(tmp_path / "empty"), "empty")
+    tubes = PhantomDataset(with_tubes.plan, open_dataset(tmp_path / "gaps"), "gaps")
     first = written()
-    put_beside(fields, tubes, tmp_path)
+    join_tubes(fields, tubes, tmp_path)
     assert written() == first
-    put_beside(fields, replace(tubes, sha256="other"), tmp_path)
+    join_tubes(fields, replace(tubes, sha256="other"), tmp_path)
     assert written() > first

@@ -8,6 +8,7 @@ import pytest
 
 from benchmark.restore import Job
 from benchmark.trust.findings import read_findings
+from benchmark.trust.microscope import STANDARD
 from benchmark.trust.run import find_out
 from packages import images
 from tests.benchmark import stand_ins
@@ -26,14 +27,15 @@ PLANTED: dict[str, tuple[Model, str]] = {
     "cube": (drawings.cube, "loses more dim points"),
 }
 HONEST = ("identity", "perfect")
+PHOTONS = 30.0
 
 
 def _restore(job: Job, model: Model) -> None:
     image = images.read(job.item.input).astype(np.float64)
     file = job.item.input.parent.parent / "geometry" / f"{job.item.name}.json"
     geometry = json.loads(file.read_text(encoding="utf-8"))
-    scale = recordings.GAIN * recordings.PHOTONS
-    recorded = (image.values - recordings.OFFSET) / scale
+    offset, gain = STANDARD.offset_counts[0], STANDARD.gain_counts_per_photon[0]
+    recorded = (image.values - offset) / (gain * PHOTONS)
     rng = np.random.default_rng(int(job.item.name))
     images.write(job.output, image.copy(data=model(geometry, recorded, rng)).astype(np.float32))
 
@@ -56,7 +58,7 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         for name, restore in (behaviours | {"perfect": _restore_perfectly}).items():
             patch.setitem(stand_ins.BEHAVIOURS, name, restore)
         packages = [stand_ins.package(folder / f"{n}.zip", n) for n in (*PLANTED, *HONEST)]
-        assert find_out(packages, folder / "out", draws=14, photons=[30.0]) == []
+        assert find_out(packages, folder / "out", draws=14, photons=[PHOTONS]) == []
         verdicts = read_findings(folder / "out").verdicts
         yield {verdict.package: "; ".join(verdict.faults) for verdict in verdicts}
 

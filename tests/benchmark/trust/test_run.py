@@ -10,7 +10,8 @@ from benchmark.restore import Restore
 from benchmark.trust import run as run_module
 from benchmark.trust.findings import read_findings
 from benchmark.trust.run import trust_packages
-from benchmark.trust.seen import Task, see
+from benchmark.trust.seen import Task, measure
+from imaging.trust_run import FailedTests
 from packages.cli import STATUS_FAILED_CHECK, UserError
 from packages.files import write_json
 from tests.benchmark import stand_ins
@@ -77,7 +78,7 @@ def test_the_same_again_restores_nothing(
     pd.testing.assert_frame_equal(first, table(tmp_path))
 
 
-def test_a_changed_package_is_seen_again(
+def test_a_changed_package_is_measured_again(
     trust: Run, tmp_path: Path, packages: stand_ins.StandIns
 ) -> None:
     trust()
@@ -128,20 +129,19 @@ def test_a_package_that_fails_everywhere_is_told_so(
     net = findings.verdicts[0]
     assert net.sentence == "nothing could be measured"
     assert net.faults == (f"failed on 7 of 7 sets of phantoms ({reason[:-1]})",)
-    told = {"package": "net", "sets": 7, "planned": 7, "reason": reason}
-    assert findings.facts["failed"] == [told]
+    assert findings.run.failed == [FailedTests("net", 7, 7, reason)]
 
 
 def test_a_package_that_fails_on_one_set_has_a_fault_until_it_does_not(
     trust: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse_gaps(task: Task, restore: Restore, done: Callable[[], None]) -> None:
-        if task.method.name == "net" and task.made.phantoms.structure == "gaps":
+        if task.method.name == "net" and task.phantoms.plan.structure == "gaps":
             raise UserError("The gaps cannot be read.")
-        see(task, restore, done)
+        measure(task, restore, done)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "see", refuse_gaps)
+        patch.setattr(run_module, "measure", refuse_gaps)
         assert trust() == STATUS_FAILED_CHECK
     findings = read_findings(tmp_path / "out")
     assert "gaps" not in set(findings.table[findings.table.package == "net"].test)
@@ -149,7 +149,7 @@ def test_a_package_that_fails_on_one_set_has_a_fault_until_it_does_not(
     assert findings.verdicts[0].faults[0] == told
     assert trust() == 0
     findings = read_findings(tmp_path / "out")
-    assert findings.facts["failed"] == []
+    assert findings.run.failed == []
     assert not any("failed on" in fault for fault in findings.verdicts[0].faults)
 
 
@@ -203,5 +203,5 @@ def test_a_package_named_as_a_control_is_refused(
     tmp_path: Path, packages: stand_ins.StandIns
 ) -> None:
     package = stand_ins.package(tmp_path / "truth.zip")
-    with pytest.raises(UserError, match="has the name of"):
+    with pytest.raises(UserError, match="both named 'truth'"):
         trust_packages([package], out=tmp_path / "out")

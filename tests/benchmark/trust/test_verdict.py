@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from benchmark.trust.findings import COLUMNS
-from benchmark.trust.verdict import Failed, judge, usual
+from benchmark.trust.verdict import judge, usual
+from imaging.trust_run import FailedTests
 
 
 def _table(*rows: dict[str, Any]) -> pd.DataFrame:
@@ -51,7 +52,7 @@ def test_a_package_without_values_has_a_sentence_too() -> None:
 
 def test_a_package_that_failed_has_a_fault_whatever_else_was_found() -> None:
     told = "failed on 3 of 27 sets of phantoms (Memory ran out)"
-    failed = Failed("net", 3, 27, "Memory ran out.")
+    failed = FailedTests("net", 3, 27, "Memory ran out.")
     assert judge(_table(*FOUND), "net", [30.0], failed).faults == (told,)
     of_none = judge(_table(), "net", [30.0], failed)
     assert str(of_none) == f"net: nothing could be measured; FAULT: {told}"
