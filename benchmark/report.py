@@ -246,7 +246,7 @@ def _trust_section(findings: Findings, methods: Sequence[Mapping[str, Any]]) -> 
     whole = findings.table[findings.table["at_um"].isna()]
     return {
         "verdicts": tell_verdicts(findings, methods),
-        "draws": findings.facts["draws"],
+        "draws": findings.run.draws,
         "curves": [figure for title, figure in figures if title in _CURVES],
         "figures": [figure for title, figure in figures if title not in _CURVES],
         "rows": tell_values(whole),

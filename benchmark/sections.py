@@ -164,19 +164,19 @@ def tell_verdicts(
     packages
         Entries of "packages" in run.json.
     """
-    tested = {method["name"]: method for method in findings.facts["packages"]}
+    tested = {method.name: method for method in findings.run.packages}
     here = {method["name"]: method["sha256"] for method in packages}
     told: list[dict[str, Any]] = []
     for verdict in findings.verdicts:
         method, note = tested[verdict.package], ""
         if verdict.package not in here:
             note = "not among the packages above"
-        elif method["sha256"] != here[verdict.package]:
+        elif method.sha256 != here[verdict.package]:
             note = "another version than the package above"
         told.append(
             {
                 "name": verdict.package,
-                "control": method["control"],
+                "control": method.control,
                 "note": note,
                 "sentence": f"{verdict.sentence[:1].upper()}{verdict.sentence[1:]}.",
                 "faults": [f"{fault[:1].upper()}{fault[1:]}" for fault in verdict.faults],

@@ -7,7 +7,6 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 from PIL import Image
@@ -17,10 +16,10 @@ from benchmark.report import write_report
 from benchmark.run import run_benchmark
 from benchmark.scores import SCHEMA as SCORES_SCHEMA
 from benchmark.scores import Results
-from benchmark.trust.findings import COLUMNS, SCHEMA
 from packages import images
 from packages.cli import UserError
 from tests.benchmark import stand_ins
+from tests.benchmark.trust.records import trust_run, write_results
 
 
 @pytest.fixture(scope="module")
@@ -283,21 +282,8 @@ def test_results_of_another_version_or_unfinished_are_refused_in_a_sentence(
 
 def test_trust_tests_have_a_section_of_their_own(reported: Path, tmp_path: Path) -> None:
     shutil.copytree(reported, tmp_path / "results")
-    table = pd.DataFrame(
-        [("net", "points", "30 photons", "d50_um", None, 0.5, 0.4, 0.6, 9)], columns=list(COLUMNS)
-    )
-    (tmp_path / "trust/figures").mkdir(parents=True)
-    table.to_csv(tmp_path / "trust/trust.csv", index=False)
-    (tmp_path / "trust/figures/points.svg").write_text("<svg><title>Two points</title></svg>")
-    verdict = {"package": "net", "sentence": "splits < 1 %", "faults": ["bridges gaps"]}
-    facts = {
-        "schema": SCHEMA,
-        "draws": 7,
-        "packages": [{"name": "net", "control": False, "sha256": "other"}],
-        "verdicts": [verdict],
-        "figures": {"points": "Two points"},
-    }
-    (tmp_path / "trust/trust.json").write_text(json.dumps(facts))
+    run = trust_run({"net": "1" * 64}, "splits < 1 %", "bridges gaps")
+    write_results(tmp_path / "trust", run)
     page = write_report(tmp_path / "results", tmp_path / "trust").read_text(encoding="utf-8")
     section = page[page.index('<section id="trust">') :]
     for said in ("Splits &lt; 1 %.", "Bridges gaps", "another version", "<td>0.4 – 0.6</td>"):

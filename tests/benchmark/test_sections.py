@@ -11,7 +11,7 @@ from benchmark.sections import (
     tell_verdicts,
 )
 from benchmark.trust.findings import Findings
-from benchmark.trust.verdict import Verdict
+from tests.benchmark.trust.records import trust_run
 
 
 def about(sentences: list[str]) -> set[str]:
@@ -64,13 +64,12 @@ def test_registration_is_written_with_units() -> None:
 
 
 def findings(names: list[str]) -> Findings:
-    packages = [{"name": name, "control": name == "input", "sha256": "1"} for name in names]
-    verdicts = tuple(Verdict(name, "resolves much", ("invents more",)) for name in names)
-    return Findings(pd.DataFrame(), verdicts, {}, {"packages": packages})
+    run = trust_run(dict.fromkeys(names, "1" * 64), "resolves much", "invents more")
+    return Findings(pd.DataFrame(), {}, run)
 
 
 def test_a_verdict_of_another_package_is_said_to_be_so() -> None:
-    here = [{"name": "same", "sha256": "1"}, {"name": "newer", "sha256": "2"}]
+    here = [{"name": "same", "sha256": "1" * 64}, {"name": "newer", "sha256": "2" * 64}]
     told = {v["name"]: v for v in tell_verdicts(findings(["same", "newer", "other"]), here)}
     assert told["same"]["note"] == ""
     assert "version" in told["newer"]["note"]
