@@ -349,7 +349,8 @@ def svg(parts: Iterable[str], height: float, title: str, width: float = WIDTH) -
 def _round_steps(low: float, high: float, intervals: int) -> tuple[float, ...]:
     slack = 1e-9 * (high - low)
     found = map(float, MaxNLocator(intervals, steps=[1, 2, 5, 10]).tick_values(low, high))
-    return tuple(tick for tick in found if low - slack <= tick <= high + slack)
+    # Rounding puts a tick at an end beside it.
+    return tuple(min(max(tick, low), high) for tick in found if low - slack <= tick <= high + slack)
 
 
 def _drawn(stroke: Stroke) -> dict[str, str | float]:

@@ -21,9 +21,10 @@ def stand_in(patch: pytest.MonkeyPatch, recorded: Path) -> stand_ins.StandIns:
     known = stand_ins.StandIns()
 
     def simulate_once(plan: PhantomPlan, out: Path) -> None:
-        simulate(plan, recorded / plan.name)
+        kept = recorded / str(plan.images) / plan.name
+        simulate(plan, kept)
         if not out.exists():
-            shutil.copytree(recorded / plan.name, out)
+            shutil.copytree(kept, out)
 
     def two_shifts(microscope: Microscope, photons: float, seed: int) -> list[PhantomPlan]:
         return plan_shifts(microscope, photons, seed)[:2]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def _restore_perfectly(job: Job) -> None:
 
 
 @pytest.fixture(scope="module")
-def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def faults(tmp_path_factory: pytest.TempPathFactory, recorded: Path) -> Iterator[dict[str, str]]:
     """What is found of all packages in one run."""
     folder = tmp_path_factory.mktemp("planted")
     models = {name: model for name, (model, _) in PLANTED.items()} | {"identity": drawings.identity}
@@ -54,7 +55,7 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         name: lambda job, model=model: _restore(job, model) for name, model in models.items()
     }
     with pytest.MonkeyPatch.context() as patch:
-        recordings.stand_in(patch, folder / "recorded")
+        recordings.stand_in(patch, recorded)
         for name, restore in (behaviours | {"perfect": _restore_perfectly}).items():
             patch.setitem(stand_ins.BEHAVIOURS, name, restore)
         packages = [stand_ins.package(folder / f"{n}.zip", n) for n in (*PLANTED, *HONEST)]

@@ -20,11 +20,6 @@ from tests.benchmark.trust import recordings
 Run = Callable[..., int]
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("recorded")
-
-
 @pytest.fixture
 def packages(monkeypatch: pytest.MonkeyPatch, recorded: Path) -> stand_ins.StandIns:
     return recordings.stand_in(monkeypatch, recorded)
