@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from packages.cli import run as run_app
+from imaging.cli import run as run_app
 
 Several = Parameter(consume_multiple=True, negative=())
 Flag = Parameter(negative=())
@@ -67,8 +67,8 @@ def run(
     controls
         Score input, bicubic, Richardson-Lucy and truth beside the packages.
     """
-    from benchmark.run import run_benchmark
-    from packages.cli import STATUS_FAILED_CHECK
+    from benchmark.running.run import run_benchmark
+    from imaging.cli import STATUS_FAILED_CHECK
 
     scores = run_benchmark(packages or [], data, out, trust=trust, controls=controls)
     return STATUS_FAILED_CHECK if scores.run.failures else 0
@@ -85,8 +85,8 @@ def report(results: Path, /, *, trust_results: Path | None = None) -> None:
     trust_results
         Folder that `trust` wrote, for a section of what the packages may be trusted with.
     """
-    from benchmark.report import write_report
-    from packages.cli import console
+    from benchmark.page.report import write_report
+    from imaging.cli import console
 
     page = write_report(results, trust_results)
     console.print(f"Page written: {page}", soft_wrap=True, highlight=False)
@@ -110,7 +110,7 @@ def register(dataset: Path, /, *, out: Path, affine: Annotated[bool, Flag] = Fal
     affine
         Shift, rotate, scale and shear only; without it a smooth displacement follows.
     """
-    from benchmark.register import register
+    from benchmark.registration.register import register
 
     register(dataset, out=out, affine=affine)
 
@@ -133,7 +133,7 @@ def repeats(
     average
         Frames that are averaged into one image, as the three phases of structured illumination.
     """
-    from benchmark.repeats import repeats
+    from benchmark.registration.repeats import repeats
 
     repeats(stacks, out=out, average=average)
 
@@ -169,7 +169,7 @@ def samples(
     trust
         Run Python code that the package brings along.
     """
-    from benchmark.study import samples as study_samples
+    from benchmark.study.samples import samples as study_samples
 
     study_samples(package, data, out=out, samples=samples, steps=steps, trust=trust)
 
@@ -212,7 +212,7 @@ def trust(
     trust
         Run Python code that packages bring along.
     """
-    from benchmark.trust.run import trust_packages
+    from benchmark.trust.trust import trust_packages
 
     return trust_packages(
         packages,
@@ -229,7 +229,7 @@ def trust(
 def weights() -> None:
     """Fetch the weights that LPIPS needs, 233 MB, into the cache of torch."""
     from benchmark.metrics.perception import download_weights
-    from packages.cli import console
+    from imaging.cli import console
 
     download_weights()
     console.print("The weights of LPIPS are there.")

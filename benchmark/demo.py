@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from benchmark.report import write_report
-from benchmark.run import run_benchmark
-from packages.cli import STATUS_INTERRUPTED, UserError, console
-from packages.datasets import open_dataset
-from packages.images import read, write
+from benchmark.page.report import write_report
+from benchmark.running.run import run_benchmark
+from imaging.cli import STATUS_INTERRUPTED, UserError, console
+from imaging.datasets import open_dataset
+from imaging.images import read, write
 
 _IMAGES = 60
 _STACK_PLANES = 4

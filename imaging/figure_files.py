@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib
 import resvg_py
 
-from packages.files import replacing
+from imaging.files import replacing
 
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*=\x00-\x1f]')  # in names of files, on one system or another
 _ZOOM = 2  # pixels of the PNG per unit of the SVG

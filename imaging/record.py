@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Self
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from packages.cli import UserError
-from packages.files import write_json
+from imaging.cli import UserError
+from imaging.files import write_json
 
 STRICT = ConfigDict(extra="forbid")
 

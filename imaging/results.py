@@ -7,8 +7,8 @@ import pandas as pd
 from pyarrow import ArrowInvalid
 
 from imaging.benchmark_run import BenchmarkRun
+from imaging.cli import UserError
 from imaging.scores import COLUMNS, REASON_COLUMNS
-from packages.cli import UserError
 
 SCORES = "scores.parquet"
 NOT_APPLICABLE = "not_applicable.csv"

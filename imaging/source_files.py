@@ -9,10 +9,10 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
-from packages.files import sha256_of_all
+from imaging.files import sha256_of_all
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("benchmark", "imaging", "packages", "training")
+ROOMS = ("benchmark", "imaging", "packages", "simulation", "training")
 """The packages whose files are the project's own."""
 
 
@@ -22,7 +22,7 @@ def source_files(*modules: str) -> list[Path]:
     Parameters
     ----------
     modules
-        Names such as "benchmark.cells".
+        Names such as "benchmark.running.cell".
 
     Returns
     -------

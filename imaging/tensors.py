@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from packages.files import replacing
+from imaging.files import replacing
 
 
 def write_tensors(path: Path, content: dict[str, Any]) -> None:

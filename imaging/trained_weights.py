@@ -10,10 +10,10 @@ from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
+from imaging.cli import UserError
 from imaging.record import first_fault
 from imaging.tensors import write_tensors
 from imaging.training_metadata import Metadata
-from packages.cli import UserError
 
 FILE_NAME = "weights.pt"
 _WITH_TENSORS = ConfigDict(extra="forbid", arbitrary_types_allowed=True)

@@ -27,7 +27,7 @@ def _holding(*names: str) -> AfterValidator:
 Scores = Annotated[
     dict[str, float], _holding(*(f"coverage_{share}" for share in SHARES), "nll", "ence", "mean_z2")
 ]
-"""What `training.calibration.scores` measures, by name."""
+"""What `training.calibration_fit.scores` measures, by name."""
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -1,3 +1,1 @@
 """The models, and all that makes, checks and runs a package."""
-
-__version__ = "0.1.0"

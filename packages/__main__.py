@@ -8,7 +8,7 @@ from typing import Literal
 
 from cyclopts import App
 
-from packages.cli import run
+from imaging.cli import run
 
 app = App(name="python -m packages", help="Make, check and run packages of the BioImage Model Zoo.")
 
@@ -16,7 +16,7 @@ app = App(name="python -m packages", help="Make, check and run packages of the B
 @app.command(name="list")
 def list_models() -> None:
     """Show the models that can be built."""
-    from packages.rooms import show
+    from packages.models import show
 
     show()
 

@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
+from imaging import images
+from imaging.cli import UserError, console
+from imaging.files import replacing, sha256
+from imaging.normalise import normalise
 from imaging.trained_weights import TrainedWeights
 from imaging.training_metadata import Metadata, SamplingOptions
-from packages import card, images
-from packages.cli import UserError, console
+from packages import card
 from packages.evaluations import add_evidence
 from packages.evidence import read_evidence, read_verdict
 from packages.export import (
@@ -35,12 +38,10 @@ from packages.export import (
     save_state_dict,
     save_torchscript,
 )
-from packages.files import replacing, sha256
+from packages.models import Room, room
 from packages.network_contract import DrawsSamples, RestorationNetwork, states_std
-from packages.normalise import normalise
 from packages.options import with_options
 from packages.package import open_package
-from packages.rooms import Room, room
 from packages.source import self_contained
 
 _COVER_PX = 512

@@ -17,10 +17,10 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from packages.checks import files, numbers
+from imaging.cli import STATUS_FAILED_CHECK, UserError, console, progress
+from imaging.files import replacing
+from packages.checks import contents, numbers
 from packages.checks.subject import Result, Subject
-from packages.cli import STATUS_FAILED_CHECK, UserError, console, progress
-from packages.files import replacing
 from packages.package import open_package
 
 SUITE: dict[str, Callable[[Subject], Result]] = {
@@ -30,16 +30,16 @@ SUITE: dict[str, Callable[[Subject], Result]] = {
     "tiled equals whole": numbers.tiles_equal_whole,
     "batch of 2 equals 2 of 1": numbers.batch_equals_singles,
     "same input, same bits": numbers.is_deterministic,
-    "YAML for older readers": files.old_readers_can_open,
-    "ONNX for older engines": files.onnx_is_portable,
-    "TorchScript opens": files.torchscript_loads,
-    "architecture imports": files.architecture_is_self_contained,
-    "architecture is the room's": files.architecture_is_the_rooms,
-    "what the zoo asks for": files.has_what_the_zoo_asks,
-    "covers": files.has_good_covers,
-    "pixel sizes and halo": files.has_physical_sizes,
-    "model card": files.has_model_card,
-    "taken by": files.names_its_consumers,
+    "YAML for older readers": contents.old_readers_can_open,
+    "ONNX for older engines": contents.onnx_is_portable,
+    "TorchScript opens": contents.torchscript_loads,
+    "architecture imports": contents.architecture_is_self_contained,
+    "architecture is the room's": contents.architecture_is_the_rooms,
+    "what the zoo asks for": contents.has_what_the_zoo_asks,
+    "covers": contents.has_good_covers,
+    "pixel sizes and halo": contents.has_physical_sizes,
+    "model card": contents.has_model_card,
+    "taken by": contents.names_its_consumers,
 }
 COLOURS = {"passed": "green", "failed": "bold red", "missing": "yellow", "n/a": "dim"}
 REPORTED_VERSIONS = ("bioimageio.core", "bioimageio.spec", "torch", "onnx", "onnxruntime")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from imaging.benchmark_run import MetricEntry
+from imaging.bootstrap import Estimate
+from imaging.cli import counted
 from imaging.scores import COSTS, MEMORY, SECONDS
-from packages.bootstrap import Estimate
-from packages.cli import counted
 from packages.evidence import Evidence
 
 # The zoo asks for an address of the data, and not all data have one. The spec knows this domain.

@@ -14,11 +14,11 @@ from typing import Any
 import pandas as pd
 
 from imaging.benchmark_run import BenchmarkRun, DatasetEntry, PackageEntry
+from imaging.bootstrap import Estimate, estimate_mean
+from imaging.cli import UserError
 from imaging.results import Scores, read_scores
 from imaging.scores import INPUT
 from imaging.trust_run import TrustRun
-from packages.bootstrap import Estimate, estimate_mean
-from packages.cli import UserError
 from packages.rdf import read_unchanged_rdf
 
 

@@ -5,9 +5,9 @@ from fractions import Fraction
 
 from bioimageio.spec.model import v0_5
 
-from packages.cli import UserError
+from imaging.cli import UserError
+from imaging.tiles import AxisGeometry
 from packages.package import Package, spatial_axes
-from packages.tiles import AxisGeometry
 
 SomeAxis = v0_5.InputAxis | v0_5.OutputAxis
 

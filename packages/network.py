@@ -26,11 +26,11 @@ from bioimageio.core.stat_measures import Measure, MeasureValue
 from bioimageio.spec.model import v0_5
 from numpy.typing import NDArray
 
-from packages.cli import UserError
+from imaging.block_statistics import Blocks, Moments, moments, quantiles
+from imaging.cli import UserError
+from imaging.tiles import AxisGeometry
 from packages.geometry import geometry, letters
 from packages.package import Package
-from packages.statistics import Blocks, Moments, moments, quantiles
-from packages.tiles import AxisGeometry
 
 # Of the number that is added to it when normalising: below, that would change intensities by 1 %.
 _LEAST_EXTENT = 100

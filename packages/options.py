@@ -4,8 +4,8 @@ from dataclasses import asdict, replace
 
 from torch import nn
 
+from imaging.cli import UserError
 from imaging.training_metadata import Metadata, SamplingOptions
-from packages.cli import UserError
 from packages.network_contract import DrawsInSteps, DrawsSamples
 
 

@@ -16,9 +16,9 @@ from bioimageio.spec.utils import read_yaml
 from loguru import logger
 from pydantic import BaseModel
 
-from packages.cli import UserError
-from packages.files import sha256
-from packages.rooms import rooms
+from imaging.cli import UserError
+from imaging.files import sha256
+from packages.models import rooms
 from packages.source import self_contained
 
 Weights = Literal["pytorch_state_dict", "torchscript", "onnx"]

@@ -10,10 +10,10 @@ import xarray as xr
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from packages import images
-from packages.cli import STATUS_FAILED_CHECK, UserError, complain, console, progress, sentence
-from packages.datasets import Item, open_dataset
-from packages.files import read_toml, sha256, write_toml
+from imaging import images
+from imaging.cli import STATUS_FAILED_CHECK, UserError, complain, console, progress, sentence
+from imaging.datasets import Item, open_dataset
+from imaging.files import read_toml, sha256, write_toml
 from packages.package import Package, Weights, open_package
 from packages.runner import Runner, grid
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from packages.cli import UserError
-from packages.files import sha256
+from imaging.cli import UserError
+from imaging.files import sha256
 
 RDF = "rdf.yaml"
 

@@ -13,13 +13,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from packages.cli import UserError
-from packages.formats.header import Writable
+from imaging.block_statistics import Blocks, Moments
+from imaging.cli import UserError
+from imaging.formats.header import Writable
+from imaging.resample import linear
+from imaging.tiles import AxisGeometry, CannotTileError, Window, reflect, windows
 from packages.network import Network, Statistics
 from packages.package import Package
-from packages.resample import linear
-from packages.statistics import Blocks, Moments
-from packages.tiles import AxisGeometry, CannotTileError, Window, reflect, windows
 
 # Side of the windows in pixels, by number of spatial axes: a few hundred MiB in a usual U-Net.
 DEFAULT_TILE = {2: 768, 3: 128}
@@ -278,7 +278,7 @@ def resample(image: xr.DataArray, pixel_size_um: dict[str, float]) -> xr.DataArr
     Returns
     -------
     xr.DataArray
-        float32 (or float64, see `packages.resample.linear`), the field of view unchanged.
+        float32 (or float64, see `imaging.resample.linear`), the field of view unchanged.
     """
     shape = grid(image, pixel_size_um)
     if shape == (image.sizes["y"], image.sizes["x"]):

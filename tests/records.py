@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmark.columns import COSTS, QUALITY
+from benchmark.metrics.columns import COSTS, QUALITY
 from imaging.benchmark_run import (
     BenchmarkRun,
     DatasetEntry,

@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 from hypothesis import HealthCheck, settings
 
-from packages import images
-from packages.cli import UserError
+from imaging import images
+from imaging.cli import UserError
 
 SIZES = {"z": 0.25, "y": 0.0313, "x": 0.0417}
 

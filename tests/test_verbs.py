@@ -13,16 +13,16 @@ import benchmark.__main__ as benchmark_verbs
 import packages.__main__ as packages_verbs
 import training.__main__ as training_verbs
 from benchmark.demo import demo
-from benchmark.register import register
-from benchmark.repeats import repeats
-from benchmark.study import samples
-from benchmark.trust.run import trust_packages
+from benchmark.registration.register import register
+from benchmark.registration.repeats import repeats
+from benchmark.study.samples import samples
+from benchmark.trust.trust import trust_packages
 from packages.build import build
 from packages.check import check
 from packages.predict import predict_file
-from training.recalibration import recalibrate
-from training.simulation.dataset import simulate
-from training.simulation.fitting.command import fit_command
+from simulation.fitting.command import fit_command
+from simulation.simulate import simulate
+from training.calibrate import recalibrate
 
 ROOMS = {"packages": packages_verbs, "training": training_verbs, "benchmark": benchmark_verbs}
 # What a start must not wait for.
@@ -69,7 +69,7 @@ def test_help_and_refusals_wait_for_nothing_heavy(room: str) -> None:
     words = words_of(ROOMS[room].app)
     calls = [[*w, "--help"] for w in words] + [[*w, "--no-such-option"] for w in words if w]
     script = (
-        f"import sys, contextlib\nfrom {room}.__main__ import app\nfrom packages.cli import run\n"
+        f"import sys, contextlib\nfrom {room}.__main__ import app\nfrom imaging.cli import run\n"
         f"for call in {calls}:\n"
         "    with contextlib.suppress(SystemExit):\n"
         "        run(app, call)\n"
@@ -84,7 +84,7 @@ def test_help_and_refusals_wait_for_nothing_heavy(room: str) -> None:
 def test_help_is_wrapped_to_the_terminal_only(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from packages.cli import console, run
+    from imaging.cli import console, run
 
     monkeypatch.setattr(console, "width", 400)
     monkeypatch.setenv("COLUMNS", "400")

@@ -10,7 +10,7 @@ from typing import Literal
 
 from cyclopts import App
 
-from packages.cli import run as run_app
+from imaging.cli import run as run_app
 from training import recipes
 
 app = App(name="python -m training", help="Simulate pairs and train restoration models.")
@@ -69,7 +69,7 @@ def simulate(
         Micrometres of generated structure around the plane in focus, whose light is recorded too;
         0 generates the plane alone.
     """
-    from training.simulation.dataset import simulate
+    from simulation.simulate import simulate
 
     simulate(
         out,
@@ -141,7 +141,7 @@ def fit(
     seed
         Of the simulation.
     """
-    from training.simulation.fitting.command import fit_command
+    from simulation.fitting.command import fit_command
 
     fit_command(
         *real,
@@ -189,7 +189,7 @@ def calibrate(
         Of the posterior, where the model draws samples, and of the way to each, where it makes them
         in steps; as before without them.
     """
-    from training.recalibration import recalibrate
+    from training.calibrate import recalibrate
 
     recalibrate(weights, data=data, out=out, samples=samples, steps=steps)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from packages.cli import UserError
+from imaging.cli import UserError
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -14,10 +14,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from packages import images
-from packages.cli import UserError
-from packages.datasets import SPLITS, Dataset, Item, Split
-from packages.normalise import EPSILON, HIGH_PERCENTILE, LOW_PERCENTILE, normalise
+from imaging import images
+from imaging.cli import UserError
+from imaging.datasets import SPLITS, Dataset, Item, Split
+from imaging.normalise import EPSILON, HIGH_PERCENTILE, LOW_PERCENTILE, normalise
+from imaging.resample import turned
 
 Array = NDArray[np.float32]
 
@@ -272,12 +273,6 @@ class Patches:
                 step += 1
                 ahead = pool.submit(self.batch, step)
                 yield batch
-
-
-def turned(patch: Array, quarter_turns: int, flip: bool) -> Array:
-    """Turn a patch, and mirror it if asked for."""
-    turned = np.rot90(patch, quarter_turns)
-    return turned[:, ::-1] if flip else turned
 
 
 def _window_mean(mask: NDArray[np.bool_], size: int) -> NDArray[np.float64]:

@@ -9,13 +9,13 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn import functional as F
 
-from packages.cli import UserError
-from packages.normalise import EPSILON
+from imaging.cli import UserError
+from imaging.normalise import EPSILON
+from simulation import formation, optics, specimen
+from simulation.microscope import Microscope, stack
 from training.data import HIGH_PERCENTILES, LOW_PERCENTILES, Array, Batch, Pair, Patches, turned
-from training.light import expected_photons, light_over
+from training.illumination import expected_photons, light_over
 from training.percentiles import Sample, Sampler, area_px
-from training.simulation import formation, optics, specimen
-from training.simulation.microscope import Microscope, stack
 
 _CPU = torch.device("cpu")
 

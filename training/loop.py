@@ -15,9 +15,9 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from imaging.cli import UserError
+from imaging.files import replacing
 from imaging.training_metadata import Settings
-from packages.cli import UserError
-from packages.files import replacing
 from training.data import Batch, Patches
 from training.recipe import N, Recipe
 

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from training.light import expected_photons
-from training.simulation import formation, optics
-from training.simulation.microscope import Acquisition, Microscope, stack
+from simulation import formation, optics
+from simulation.microscope import Acquisition, Microscope, stack
+from training.illumination import expected_photons
 
 _SIZE = 512
 """Neighbourhoods in a sample."""

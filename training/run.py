@@ -25,18 +25,22 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
+from imaging.cli import UserError, console, progress
+from imaging.datasets import Dataset, open_dataset
+from imaging.files import sha256
 from imaging.tensors import write_tensors
 from imaging.trained_weights import FILE_NAME, Example, TrainedWeights
 from imaging.training_metadata import Request, Settings
-from packages.cli import UserError, console, progress
-from packages.datasets import Dataset, open_dataset
-from packages.files import sha256
+from packages.models import room
 from packages.network_contract import states_std
-from packages.rooms import room
+from simulation.microscope import Microscope, read_microscope
+from simulation.simulate import simulate
+from training.calibrate import calibrate_weights
 from training.checkpoint import load_checkpoint
 from training.data import Pair, Patches, load_pairs, split_items
 from training.degrade import FreshPatches
-from training.facts import (
+from training.loop import Budget, Log, State, start, train
+from training.metadata import (
     collect_metadata,
     cut_example,
     find_pixel_size_um,
@@ -44,13 +48,9 @@ from training.facts import (
     reached_by,
     versions,
 )
-from training.loop import Budget, Log, State, start, train
 from training.picture import draw
-from training.recalibration import calibrate_weights
 from training.recipe import N, Recipe
 from training.run_record import TrainingRun
-from training.simulation.dataset import simulate
-from training.simulation.microscope import Microscope, read_microscope
 
 _RUN = "run.json"
 _FIXED_CROPS = 32

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import optimize
 
-from benchmark.deconvolution import Detector, blur_and_sample
 from benchmark.metrics.intensity import normalise
 from benchmark.metrics.metric import Image, NotApplicable, metric
 from benchmark.metrics.spectrum import Microscope
 from benchmark.metrics.squirrel import resolution_scaled_fit
 from benchmark.metrics.structure import ssim
+from imaging.deconvolution import Detector, blur_and_sample
 
 # Of the fit to the photons, relative: far below what any score shows.
 _TOLERANCE = 1e-6
@@ -111,7 +111,7 @@ def data_consistency(
     """Misfit between the known microscope's view of a restoration and its data, over the noise.
 
     χ² = ⟨(λ − d)² / (F·λ + r)⟩, λ = a·(A p) + b ≥ 0: d the photons of the microscope's own pixels,
-    A its blur and sampling (`benchmark.deconvolution`), a and b the most likely ones (`chi_square`)
+    A its blur and sampling (`imaging.deconvolution`), a and b the most likely ones (`chi_square`)
     because a restoration has a scale of its own, F the excess noise factor and r the variance of
     readout. 1 is what the truth has under exactly this model, give or take √(2 / pixels) and more
     where there are few photons; above, the restoration contradicts the data; below, it has followed

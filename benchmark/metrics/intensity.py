@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from benchmark.metrics.metric import Image, NotApplicable
-from packages.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
+from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
 
 
 def normalise(
@@ -12,7 +12,7 @@ def normalise(
 ) -> Image:
     """Map two percentiles of an image to 0 and 1.
 
-    The scale on which packages deliver, as `packages.normalise`; here in float64 and without its
+    The scale on which packages deliver, as `imaging.normalise`; here in float64 and without its
     epsilon, so that scores do not depend on the unit of the truth, and an image without contrast is
     refused instead of delivered as zeros.
 

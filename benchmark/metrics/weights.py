@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from benchmark.metrics.metric import MissingFile
-from packages.cli import UserError
-from packages.files import replacing, sha256
+from imaging.cli import UserError
+from imaging.files import replacing, sha256
 
 VARIABLE = "LPIPS_BACKBONE_WEIGHTS"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark.trust import amplitudes, crossings, empty, gaps, resolution
+from benchmark.trust import amplitudes, crossings, empty, gaps, separation
 from benchmark.trust.plane import Geometry, Outcome, Plane
 from benchmark.trust.values import Value
 
@@ -36,14 +36,14 @@ TESTS = (
     TrustTest(
         "points",
         "point-pairs",
-        lambda plane, geometry, _: resolution.see_points(plane, geometry),
-        lambda outcomes, _: resolution.summarise(outcomes),
+        lambda plane, geometry, _: separation.see_points(plane, geometry),
+        lambda outcomes, _: separation.summarise(outcomes),
     ),
     TrustTest(
         "tubes",
         "tube-pairs",
-        lambda plane, geometry, _: resolution.see_tubes(plane, geometry),
-        lambda outcomes, _: resolution.summarise(outcomes),
+        lambda plane, geometry, _: separation.see_tubes(plane, geometry),
+        lambda outcomes, _: separation.summarise(outcomes),
     ),
     TrustTest(
         "gaps", "gaps", lambda plane, geometry, _: gaps.follow(plane, geometry), gaps.summarise

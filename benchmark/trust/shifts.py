@@ -11,13 +11,13 @@ from contextlib import suppress
 import pandas as pd
 import xarray as xr
 
-from benchmark.known import known_planes
 from benchmark.metrics import METRICS, NotApplicable
-from benchmark.restore import Method
-from benchmark.trust.phantoms import REFERENCE
+from benchmark.running.planes import known_planes
+from benchmark.running.restore import Method
+from benchmark.trust.phantom_datasets import REFERENCE
 from benchmark.trust.plane import Outcome
 from benchmark.trust.values import Value, mean
-from packages.datasets import Item
+from imaging.datasets import Item
 
 GAINS = ("si_psnr_a", "ssim")
 _MEASURED = (*GAINS, "coverage_90")
@@ -29,7 +29,7 @@ def score(restored: xr.DataArray, item: Item, method: Method) -> Outcome:
     Parameters
     ----------
     restored, item
-        As for `benchmark.known.known_planes`; the item has a target.
+        As for `benchmark.running.planes.known_planes`; the item has a target.
     method
         That restored it.
 

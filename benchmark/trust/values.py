@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from packages.bootstrap import CONFIDENCE, SEED, estimate_mean
+from imaging.bootstrap import CONFIDENCE, SEED, estimate_mean
 
 RESAMPLES = 999
 BIN_UM = 0.1
@@ -112,7 +112,7 @@ def rate(metric: str, events: int, extent: float, n: int) -> Value:
 
 
 def mean(metric: str, numbers: ArrayLike, images: ArrayLike) -> Value:
-    """Estimate a mean over images, with the interval of `packages.bootstrap.estimate_mean`."""
+    """Estimate a mean over images, with the interval of `imaging.bootstrap.estimate_mean`."""
     estimate = estimate_mean(numbers, images)
     return Value(metric, estimate.mean, estimate.images, estimate.low, estimate.high)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark.controls import INPUT
-from benchmark.trust.phantoms import REFERENCE, at_level
-from benchmark.trust.seen import SHIFTS
+from benchmark.running.controls import INPUT
+from benchmark.trust.outcomes import SHIFTS
+from benchmark.trust.phantom_datasets import REFERENCE, at_level
 from benchmark.trust.values import Value
 from imaging.trust_run import FailedTests, Verdict
 

@@ -18,10 +18,10 @@ from cyclopts import App
 from torch import nn
 
 from benchmark.metrics import METRICS
-from packages.cli import console
-from packages.cli import run as run_app
-from packages.datasets import open_dataset
-from packages.normalise import normalise
+from imaging.cli import console
+from imaging.cli import run as run_app
+from imaging.datasets import open_dataset
+from imaging.normalise import normalise
 from training.checkpoint import load_checkpoint
 from training.data import load_pairs, split_items
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.registration import register_pair
-from packages import images
-from packages.cli import console
+from benchmark.registration.registration import register_pair
+from imaging import images
+from imaging.cli import console
 
 _HEIGHT = 128
 _SHIFT = np.array([5, 9])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import jinja2
 
-from packages.files import replacing
+from imaging.files import replacing
 
 
 def write_page(path: Path, template: Path, **content: object) -> Path:

@@ -19,8 +19,8 @@ from bioimageio.spec.model.v0_5 import (
 from bioimageio.spec.utils import load_image
 from numpy.typing import NDArray
 
+from imaging.cli import UserError
 from packages.checks.subject import Result, Subject, judge
-from packages.cli import UserError
 from packages.export import TILES_TOLERANCE
 from packages.network import Network
 from packages.package import Weights

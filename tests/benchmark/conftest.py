@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import cells as cells_module
-from benchmark import restore
-from benchmark import run as run_module
 from benchmark.metrics import METRICS
-from benchmark.report import write_report
-from benchmark.run import run_benchmark
+from benchmark.page.report import write_report
+from benchmark.running import cell as cells_module
+from benchmark.running import restore
+from benchmark.running import run as run_module
+from benchmark.running.run import run_benchmark
 from tests.benchmark import stand_ins
 
 SHOWN = {**stand_ins.FEW_METRICS, "coverage_90": METRICS["coverage_90"]}

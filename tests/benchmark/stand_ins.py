@@ -14,10 +14,10 @@ import xarray as xr
 from bioimageio.spec.model import v0_5
 from scipy import ndimage
 
-from benchmark import restore
 from benchmark.metrics import METRICS, normalise
-from packages import images
-from packages.files import write_toml
+from benchmark.running import restore
+from imaging import images
+from imaging.files import write_toml
 
 PIXEL_UM = 0.08
 SIDE = 64
@@ -72,7 +72,7 @@ def open_package(path: Path, *, trust: bool = False) -> Generator[SimpleNamespac
 
 
 class StandIns:
-    """Takes the place of packages in `benchmark.run`; remembers the images it restored."""
+    """Takes the place of packages in `benchmark.running.run`; remembers the images it restored."""
 
     def __init__(self) -> None:
         self.restored: list[tuple[str, str]] = []

@@ -6,8 +6,8 @@ import pytest
 
 from benchmark import demo as demo_module
 from benchmark.demo import demo, write_stack
-from packages import images
-from packages.cli import STATUS_INTERRUPTED, UserError
+from imaging import images
+from imaging.cli import STATUS_INTERRUPTED, UserError
 from tests.benchmark import stand_ins
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.cell_files import Cell, Place
-from benchmark.scores import Results
+from benchmark.running.cell_files import Cell, Place
+from benchmark.running.results_folder import Results
+from imaging.cli import UserError
 from imaging.results import NOT_APPLICABLE, SCORES, read_scores
-from packages.cli import UserError
 from tests import records
 
 PLACE = Place("care", "cells", "0001")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.facts import describe_run
+from benchmark.running.provenance import describe_run
 from imaging import source_files as module
 from imaging.source_files import ROOMS, ROOT, source_files, source_sha256
 
@@ -79,23 +79,36 @@ def test_the_rooms_are_those_of_the_project() -> None:
 
 
 def test_a_cell_depends_on_all_that_restores_and_scores() -> None:
-    cell = names("benchmark.cells")
+    cell = names("benchmark.running.cell")
     assert cell >= {
-        *("benchmark/cells.py", "benchmark/known.py", "benchmark/restore.py"),
-        *("benchmark/controls.py", "benchmark/deconvolution.py", "benchmark/grids.py"),
+        *(
+            "benchmark/running/cell.py",
+            "benchmark/running/planes.py",
+            "benchmark/running/restore.py",
+        ),
+        *(
+            "benchmark/running/controls.py",
+            "imaging/deconvolution.py",
+            "benchmark/running/grids.py",
+        ),
         *("benchmark/metrics/__init__.py", "benchmark/metrics/structure.py"),
         *("benchmark/metrics/rings.py", "packages/runner.py", "packages/network.py"),
-        *("packages/tiles.py", "packages/formats/tiff.py", "packages/datasets.py"),
+        *("imaging/tiles.py", "imaging/formats/tiff.py", "imaging/datasets.py"),
     }
 
 
 def test_a_cell_does_not_depend_on_pages_figures_or_what_trains() -> None:
-    cell = names("benchmark.cells")
+    cell = names("benchmark.running.cell")
     assert not [name for name in cell if name.startswith(("training/", "benchmark/trust/"))]
     assert not [name for name in cell if "figure" in name or "templates" in name]
     assert not cell & {
-        *("benchmark/report.py", "benchmark/sections.py", "benchmark/words.py"),
-        *("benchmark/run.py", "benchmark/facts.py", "benchmark/scores.py", "benchmark/columns.py"),
+        *("benchmark/page/report.py", "benchmark/page/sections.py", "benchmark/page/text.py"),
+        *(
+            "benchmark/running/run.py",
+            "benchmark/running/provenance.py",
+            "benchmark/running/results_folder.py",
+            "benchmark/metrics/columns.py",
+        ),
         *("imaging/benchmark_run.py", "imaging/results.py", "packages/build.py"),
     }
 
@@ -104,8 +117,8 @@ def test_a_cell_does_not_depend_on_pages_figures_or_what_trains() -> None:
     ("file", "changes"),
     [
         ("benchmark/metrics/structure.py", True),
-        ("packages/resample.py", True),
-        ("benchmark/report.py", False),
+        ("imaging/resample.py", True),
+        ("benchmark/page/report.py", False),
         ("imaging/benchmark_run.py", False),
     ],
 )
@@ -117,11 +130,11 @@ def test_a_change_of_what_computes_a_cell_changes_its_hash(
             ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("*.pt", "*.pyc")
         )
     monkeypatch.setattr(module, "ROOT", tmp_path)
-    before = source_sha256("benchmark.cells")
+    before = source_sha256("benchmark.running.cell")
     with (tmp_path / file).open("a", encoding="utf-8") as stream:
         stream.write("\n# Changed.\n")
-    assert (source_sha256("benchmark.cells") != before) is changes
+    assert (source_sha256("benchmark.running.cell") != before) is changes
 
 
 def test_a_run_records_the_hash_of_what_computes_its_cells() -> None:
-    assert describe_run([], [], {}).benchmark_sha256 == source_sha256("benchmark.cells")
+    assert describe_run([], [], {}).benchmark_sha256 == source_sha256("benchmark.running.cell")

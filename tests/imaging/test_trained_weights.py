@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from imaging.cli import UserError
 from imaging.tensors import write_tensors
 from imaging.trained_weights import TrainedWeights
-from packages.cli import UserError
-from packages.rooms import Room, room, rooms
+from packages.models import Room, room, rooms
 from tests.trained import CALIBRATION, trained_weights
 
 Entry = tuple[str, ...]

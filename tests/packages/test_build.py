@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from imaging import images
+from imaging.cli import UserError
 from imaging.trained_weights import TrainedWeights
 from packages import build as build_module
-from packages import images
 from packages.build import build, statable_halo
 from packages.care.model import UNet
-from packages.cli import UserError
 from packages.export import measure_halo, save_state_dict, save_torchscript
+from packages.models import room, rooms
 from packages.package import open_package
-from packages.rooms import room, rooms
 from tests.trained import trained_weights
 
 NETWORK: dict[str, Any] = {"depth": 1, "filters": 8, "kernel_size": 3, "coarsen": 4}

@@ -11,10 +11,10 @@ import pytest
 import torch
 import yaml
 
+from imaging.cli import UserError
 from imaging.trained_weights import TrainedWeights
 from packages.build import build
 from packages.care_ensemble.model import CareEnsemble
-from packages.cli import UserError
 from packages.hazematching.model import hazematching
 from packages.hdn.model import HDN
 from packages.package import open_package

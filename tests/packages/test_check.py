@@ -11,12 +11,12 @@ import pytest
 import torch
 from onnx.external_data_helper import set_external_data
 
+from imaging.cli import console
 from packages.check import SUITE, apply, check
-from packages.checks import files, numbers
+from packages.checks import contents, numbers
 from packages.checks.subject import Result, Subject
-from packages.cli import console
+from packages.models import Room
 from packages.package import open_package
-from packages.rooms import Room
 from tests import tiny_networks
 from tests import tiny_packages as tiny
 
@@ -231,7 +231,7 @@ def test_catches_an_architecture_that_left_its_room(
 ) -> None:
     (tmp_path / "rdf.yaml").write_text("name: Tiny network\n")
     (tmp_path / "model.py").write_text("# Another network.\n")
-    monkeypatch.setattr(files, "rooms", lambda: [Room("tiny", tmp_path)])
+    monkeypatch.setattr(contents, "rooms", lambda: [Room("tiny", tmp_path)])
     assert result_of("architecture is the room's", good).status == "failed"
 
 
@@ -245,7 +245,7 @@ def test_unmet_wishes_are_noted_without_failing(
         del description["config"]
 
     package = tiny.build(tmp_path / "tiny.zip", spoil_description=spoil)
-    monkeypatch.setattr("packages.check.SUITE", {"model card": files.has_model_card})
+    monkeypatch.setattr("packages.check.SUITE", {"model card": contents.has_model_card})
     report = tmp_path / "report.json"
     assert check([package], json=report, trust=True) == 0
     assert statuses(report) == {"model card": "missing"}
@@ -302,7 +302,7 @@ def test_an_unreadable_package_fails_and_others_go_on(
     bad = tmp_path / "bad.zip"
     bad.write_bytes(b"not a zip")
     report = tmp_path / "report.json"
-    monkeypatch.setattr("packages.check.SUITE", {"covers": files.has_good_covers})
+    monkeypatch.setattr("packages.check.SUITE", {"covers": contents.has_good_covers})
     assert check([bad, good], json=report, trust=True) == 1
     first, second = json.loads(report.read_text())["packages"]
     assert [row["check"] for row in first["rows"]] == ["opens"]
@@ -315,7 +315,7 @@ def test_an_exception_is_one_failed_row(
     def explode(subject: Subject) -> Result:
         raise ValueError("first line\nsecond line")
 
-    suite = {"explodes": explode, "covers": files.has_good_covers}
+    suite = {"explodes": explode, "covers": contents.has_good_covers}
     monkeypatch.setattr("packages.check.SUITE", suite)
     report = tmp_path / "report.json"
     assert check([good], json=report, trust=True) == 1

@@ -12,19 +12,19 @@ import pytest
 import yaml
 from bioimageio.spec.model.v0_5 import Evaluation
 
-from benchmark.cell_files import Cell, Place
 from benchmark.metrics import METRICS
-from benchmark.scores import Results
+from benchmark.running.cell_files import Cell, Place
+from benchmark.running.results_folder import Results
 from imaging.benchmark_run import MetricEntry
+from imaging.cli import UserError
+from imaging.files import sha256
 from imaging.scores import COSTS
 from imaging.trust_run import TrustRun, Verdict
 from packages import build as build_module
 from packages.build import build
-from packages.cli import UserError
 from packages.evaluations import SCORES as CARD
 from packages.evaluations import UNPUBLISHED, add_evidence, evaluation, limitations
 from packages.evidence import Evidence, read_evidence, read_verdict
-from packages.files import sha256
 from packages.package import open_package
 from tests import records
 

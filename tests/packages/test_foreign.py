@@ -13,10 +13,10 @@ import torch
 import xarray as xr
 from torch import nn
 
+from imaging.cli import UserError
 from packages import package as package_module
 from packages.check import SUITE, apply
 from packages.checks.subject import Subject
-from packages.cli import UserError
 from packages.package import open_package
 from packages.runner import Runner
 from tests import tiny_networks

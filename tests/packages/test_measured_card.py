@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmark.run import run_benchmark
+from benchmark.running.run import run_benchmark
 from packages.build import build
 from tests.benchmark import stand_ins
 

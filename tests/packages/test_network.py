@@ -12,7 +12,7 @@ from bioimageio.core import create_prediction_pipeline
 from bioimageio.core.digest_spec import create_sample_for_model
 from torch import nn
 
-from packages.cli import UserError
+from imaging.cli import UserError
 from packages.network import Network
 from packages.package import open_package
 from tests import tiny_networks

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from packages.cli import UserError
+from imaging.cli import UserError
+from packages.models import Room
 from packages.package import open_package
-from packages.rooms import Room
 from tests import tiny_networks
 from tests import tiny_packages as tiny
 

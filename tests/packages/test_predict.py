@@ -10,11 +10,12 @@ import torch
 import xarray as xr
 from torch import nn
 
-from packages import images, runner
-from packages.cli import UserError
+from imaging import images
+from imaging.cli import UserError
+from imaging.resample import linear
+from packages import runner
 from packages.package import open_package
 from packages.predict import predict_file
-from packages.resample import linear
 from packages.runner import Runner, resample
 from tests import tiny_networks
 from tests import tiny_packages as tiny

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import torch
 
-from packages.rooms import room
+from packages.models import room
 from packages.source import self_contained
 
 

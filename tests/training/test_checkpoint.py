@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from imaging.cli import UserError
 from imaging.tensors import write_tensors
-from packages.cli import UserError
 from training.checkpoint import load_checkpoint
 
 

@@ -6,10 +6,10 @@ import tifffile
 import torch
 import xarray as xr
 
-from packages import images
-from packages.cli import UserError
-from packages.datasets import Dataset, Facts, Item, Split, open_dataset
-from packages.normalise import normalise
+from imaging import images
+from imaging.cli import UserError
+from imaging.datasets import Dataset, Facts, Item, Split, open_dataset
+from imaging.normalise import normalise
 from training.data import Pair, Patches, load_pairs, split_items
 
 

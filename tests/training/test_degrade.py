@@ -3,13 +3,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from packages.cli import UserError
-from packages.normalise import normalise
+from imaging.cli import UserError
+from imaging.normalise import normalise
+from simulation import formation
+from simulation.microscope import Microscope, stack
+from simulation.structures import STRUCTURES, Grid
 from training.data import Pair
 from training.degrade import FreshPatches, sampling_of
-from training.simulation import formation
-from training.simulation.microscope import Microscope, stack
-from training.simulation.structures import STRUCTURES, Grid
 
 PIXEL_UM = 0.08
 

@@ -9,8 +9,8 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.nn import functional as F
 
+from imaging.cli import UserError
 from imaging.training_metadata import Settings
-from packages.cli import UserError
 from training.data import Patches
 from training.loop import MARKS, Budget, Log, State, learning_rate, start, train, update_average
 from training.recipe import Recipe

@@ -3,12 +3,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from packages.normalise import normalise
-from training.light import light_over
+from imaging.normalise import normalise
+from simulation import formation
+from simulation.microscope import Microscope, stack
+from simulation.structures import STRUCTURES, Grid
+from training.illumination import light_over
 from training.percentiles import Sampler, area_px
-from training.simulation import formation
-from training.simulation.microscope import Microscope, stack
-from training.simulation.structures import STRUCTURES, Grid
 
 PIXEL_UM = 0.08
 

@@ -11,15 +11,15 @@ import pytest
 import torch
 import xarray as xr
 
+from imaging import images
+from imaging.cli import UserError
+from imaging.files import sha256, write_toml
 from imaging.trained_weights import TrainedWeights
-from packages import images
 from packages.build import build
-from packages.cli import UserError
-from packages.files import sha256, write_toml
+from simulation.microscope import Microscope, to_toml
 from training import run as run_module
 from training.recipes.care import RECIPE
 from training.run import run
-from training.simulation.microscope import Microscope, to_toml
 
 TINY = replace(
     RECIPE,

@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 from scipy import optimize
 from skimage.metrics import structural_similarity
 
-from benchmark.deconvolution import Detector, blur_and_sample
 from benchmark.metrics import METRICS, NotApplicable, normalise
 from benchmark.metrics.consistency import chi_square, data_consistency, error_map, rse, rsp, rssim
 from benchmark.metrics.squirrel import resolution_scaled_fit
+from imaging.deconvolution import Detector, blur_and_sample
 from tests.benchmark.metrics.acquisitions import Plane, blurred, curves, repeats
 
 SCENE = blurred(curves(128), 1.0)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from benchmark.metrics.intensity import affine_fit, normalise
 from benchmark.metrics.metric import NotApplicable
-from packages.normalise import normalise as package_normalise
+from imaging.normalise import normalise as package_normalise
 
 RNG = np.random.default_rng(3)
 IMAGE = RNG.gamma(2.0, 100.0, (40, 50))

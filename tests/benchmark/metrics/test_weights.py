@@ -5,7 +5,7 @@ import pytest
 
 from benchmark.metrics import weights
 from benchmark.metrics.weights import WeightsFile, find_weights
-from packages.cli import UserError
+from imaging.cli import UserError
 
 
 @pytest.fixture(autouse=True)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import restore
-from benchmark.trust import phantoms as phantoms_module
-from benchmark.trust import run as run_module
-from benchmark.trust.phantoms import PhantomPlan, plan_shifts, simulate
+from benchmark.running import restore
+from benchmark.trust import phantom_datasets as phantoms_module
+from benchmark.trust import trust as run_module
+from benchmark.trust.phantom_datasets import PhantomPlan, plan_shifts, simulate
+from simulation.microscope import Microscope
 from tests.benchmark import stand_ins
-from training.simulation.microscope import Microscope
 
 
 def stand_in(patch: pytest.MonkeyPatch, recorded: Path) -> stand_ins.StandIns:
@@ -33,6 +33,6 @@ def stand_in(patch: pytest.MonkeyPatch, recorded: Path) -> stand_ins.StandIns:
     patch.setattr(phantoms_module, "_SHIFT_IMAGES", 3)
     patch.setattr(run_module, "plan_shifts", two_shifts)
     patch.setattr(run_module, "_CONTROLS", ("input", "truth"))
-    patch.setattr("benchmark.run.open_package", stand_ins.open_package)
+    patch.setattr("benchmark.running.run.open_package", stand_ins.open_package)
     patch.setattr(restore, "open_method", known.open_method)
     return known

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.trust.findings import COLUMNS
+from benchmark.trust.trust_report import COLUMNS
 from imaging.benchmark_run import PackageEntry
 from imaging.trust_run import TrustRun, Verdict
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.trust import amplitudes, crossings, empty, gaps, resolution
+from benchmark.trust import amplitudes, crossings, empty, gaps, separation
 from benchmark.trust.plane import Floats, Geometry, Outcome, Plane
 from tests.benchmark.trust import drawings
 from tests.benchmark.trust.drawings import PIXEL_UM, TEST_OF, look, render, value
@@ -54,7 +54,7 @@ def test_two_seen_in_the_wrong_place_are_not_resolved() -> None:
     geometry = drawings.tube_pairs(np.random.default_rng(0))
     outcomes = pd.DataFrame(seen(geometry, 0.15, "tubes"))
     judged = np.roll(render(geometry, 0.15), 4, axis=(0, 1))
-    moved = pd.DataFrame(resolution.see_tubes(Plane(judged, PIXEL_UM), geometry))
+    moved = pd.DataFrame(separation.see_tubes(Plane(judged, PIXEL_UM), geometry))
     close = outcomes.distance_um.between(0.3, 0.6)
     assert outcomes.seen_as_two[close].all()
     assert moved.seen_as_two[close].mean() < 0.5

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.restore import Job
-from benchmark.trust.findings import read_findings
-from benchmark.trust.microscope import STANDARD
-from benchmark.trust.run import find_out
-from packages import images
+from benchmark.running.restore import Job
+from benchmark.trust.exposure import STANDARD
+from benchmark.trust.trust import find_out
+from benchmark.trust.trust_report import read_findings
+from imaging import images
 from tests.benchmark import stand_ins
 from tests.benchmark.trust import drawings, recordings
 from tests.benchmark.trust.drawings import Model

@@ -6,10 +6,10 @@ import pytest
 import xarray as xr
 
 from benchmark.metrics import METRICS, normalise
-from benchmark.restore import Method
+from benchmark.running.restore import Method
 from benchmark.trust.shifts import score, summarise
-from packages import images
-from packages.datasets import open_dataset
+from imaging import images
+from imaging.datasets import open_dataset
 from tests.benchmark import stand_ins
 
 

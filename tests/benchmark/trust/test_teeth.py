@@ -6,7 +6,7 @@ from functools import cache
 import pandas as pd
 import pytest
 
-from benchmark.trust.findings import COLUMNS
+from benchmark.trust.trust_report import COLUMNS
 from benchmark.trust.verdict import INPUT, judge
 from tests.benchmark.trust import drawings
 from tests.benchmark.trust.drawings import TEST_OF, Model

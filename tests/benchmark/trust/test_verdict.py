@@ -4,7 +4,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from benchmark.trust.findings import COLUMNS
+from benchmark.trust.trust_report import COLUMNS
 from benchmark.trust.verdict import judge, usual
 from imaging.trust_run import FailedTests
 

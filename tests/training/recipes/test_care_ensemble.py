@@ -7,7 +7,7 @@ from scipy.stats import laplace
 from torch import Tensor
 
 from packages.care_ensemble.model import CareEnsemble
-from packages.rooms import room
+from packages.models import room
 from training.recipes.care_ensemble import RECIPE, loss, measure
 
 

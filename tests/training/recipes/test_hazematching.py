@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from packages.hazematching.model import COARSEN, Encoding, HazeMatching
 from packages.hazematching.published import PublishedHazeMatching
-from packages.rooms import room
+from packages.models import room
 from training.recipes.hazematching import RECIPE, loss, loss_of_parts, measure
 
 TINY: dict[str, Any] = {"filters": 4, "depth": 1, "width": 16, "blocks": 1, "samples": 8}

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from packages.hdn.model import HDN, Gaussian
-from packages.rooms import room
+from packages.models import room
 from training.recipes.hdn import FREE_NATS, RECIPE, loss, measure, negative_lower_bound
 
 

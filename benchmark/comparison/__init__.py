@@ -1,0 +1,1 @@
+"""What scores say: means, ranks, paired tests, agreement and calibration."""

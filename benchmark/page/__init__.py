@@ -1,0 +1,1 @@
+"""One page of a finished run, its figures and its tables."""

@@ -1,0 +1,313 @@
+"""Crops for the eye: input, restored and truth on one display range, with error maps."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmark.metrics import NotApplicable
+from benchmark.metrics.intensity import affine_fit
+from benchmark.page.resolution_map import resolution_map
+from benchmark.running.channels import mean_channel, named_channel
+from benchmark.running.grids import onto_grid
+from imaging import drawing, images
+from imaging.benchmark_run import ImageEntry
+from imaging.cli import UserError
+from imaging.pictures import data_uri, draw_grey, round_length
+from imaging.scores import INPUT, SAMPLE_SUFFIX
+
+Plane = NDArray[np.float64]
+
+_LARGEST_SIDE = 256
+_LOW, _HIGH = 1.0, 99.9
+_FULL_COLOUR = 99.0  # percentile of the input's errors that error maps show in full colour
+_LEAST_COLOUR = 0.01  # of the range: rounding is no error
+_BYTES_PER_PIXEL = 1.3  # of an 8-bit PNG of a noisy image, in base64
+# Okabe and Ito's sky blue and orange: told apart by every kind of colour vision.
+_MISSING, _ADDED = (86, 180, 233), (230, 159, 0)
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a package or control made of an image, and of its repeat where there is one."""
+
+    name: str
+    is_package: bool
+    file: Path
+    repeat: Path
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One image of a view.
+
+    Attributes
+    ----------
+    name
+        Whose image it is.
+    is_package
+        Packages stand out from controls.
+    image, error
+        PNGs as data URIs; empty where there is none.
+    note
+        What stands below: a score, or why there is no image.
+    std, resolution
+        Its standard deviation, and where it is resolved, as the images.
+    """
+
+    name: str
+    is_package: bool
+    image: str
+    error: str
+    note: str
+    std: str = ""
+    resolution: str = ""
+
+
+@dataclass(frozen=True)
+class View:
+    """One image of a dataset as everyone restored it.
+
+    Attributes
+    ----------
+    image, why
+        Its name, and the rule that chose it.
+    panels
+        Input first, truth (where known) last.
+    width, height
+        Of the crop, pixels.
+    bar_um, bar_percent
+        A scale bar: its length and its share of the crop's width; 0 when the pixel size is unknown.
+    error
+        What the full colours of the error maps stand for, relative to the displayed range; 0
+        without truth.
+    std
+        What white stands for in the maps of the standard deviation; 0 where there are none.
+    period
+        What white stands for in the maps of resolution, in µm or else pixels; 0 where there are
+        none.
+    """
+
+    image: str
+    why: str
+    panels: tuple[Panel, ...]
+    width: int
+    height: int
+    bar_um: float
+    bar_percent: float
+    error: float
+    std: float
+    period: float
+
+
+def side_within(panels: int, budget_bytes: float) -> int:
+    """Choose the side of the crops so that a page stays small.
+
+    Parameters
+    ----------
+    panels
+        How many pictures the page will hold, error maps included.
+    budget_bytes
+        For all of them.
+
+    Returns
+    -------
+    int
+        At most 256 pixels, at least 64.
+    """
+    fitting = math.isqrt(int(budget_bytes / (_BYTES_PER_PIXEL * max(panels, 1))))
+    return max(64, min(_LARGEST_SIDE, fitting // 32 * 32))
+
+
+def make_view(
+    shown: ImageEntry,
+    why: str,
+    restored: Sequence[Restored],
+    notes: Mapping[str, str],
+    side: int,
+    pixel_size_um: float | None,
+) -> View:
+    """Cut the same crop out of everything that shows one image.
+
+    The crop is where the truth (or else the input) is brightest on average, so no restoration has a
+    say in it; of stacks it is the middle plane. Restored images are fitted to the truth (or else
+    the input) by least squares and all share its percentiles 1 and 99.9 as display range. A single
+    sample is an image of its own; standard deviations are shown as they are stated, not fitted.
+
+    Parameters
+    ----------
+    shown
+        The image.
+    why
+        The rule that chose the image.
+    restored
+        By everyone; absent files are shown as such.
+    notes
+        What stands below each restored image, by name.
+    side
+        Of the crop, pixels, where the image is that large.
+    pixel_size_um
+        What the dataset says of it, µm, for files that do not say it themselves.
+
+    Returns
+    -------
+    View
+        Ready for the page.
+    """
+    measured = images.read(Path(shown.input), lazy=True)
+    truth = images.read(Path(shown.target), lazy=True) if shown.target else None
+    found = {one.name: image for one in restored if (image := _readable(one.file)) is not None}
+    # Without truth the finest grid counts: restorations of native pixels are larger than those.
+    finest = max([measured, *found.values()], key=lambda image: image.sizes["y"])
+    grid = finest if truth is None else truth
+    shape = (grid.sizes["y"], grid.sizes["x"])
+    reference = _on_grid(measured if truth is None else truth, shape)
+    window = _brightest(reference, side)
+    reference = reference[window]
+    low, high = (float(level) for level in np.percentile(reference, [_LOW, _HIGH]))
+    high = max(high, low + 1e-12)
+
+    everyone: list[tuple[str, bool, xr.DataArray | None]] = [(INPUT, False, measured)]
+    stds: dict[str, Plane] = {}
+    repeats = {INPUT: Path(shown.repeat)} if shown.repeat else {}
+    for one in restored:
+        name, is_package, image = one.name, one.is_package, found.get(one.name)
+        everyone.append((name, is_package, image))
+        if image is None:
+            continue
+        repeats[name] = one.repeat
+        if (sample := named_channel(image, "sample")) is not None:
+            everyone.append((name + SAMPLE_SUFFIX, is_package, sample))
+        if (std := named_channel(image, "std")) is not None:
+            stds[name] = _on_grid(std, shape)[window]
+    # One scale for all packages, so that the more certain one is the darker one.
+    white = max((float(np.percentile(std, _FULL_COLOUR)) for std in stds.values()), default=0.0)
+
+    resolved = {
+        name: resolution_map(_on_grid(image, shape), _on_grid(again, shape))[window]
+        for name, _, image in everyone
+        if image is not None and name in repeats and (again := _readable(repeats[name])) is not None
+    }
+    finest_frequency = max((float(of.max()) for of in resolved.values()), default=0.0)
+
+    panels: list[Panel] = []
+    full_colour = 0.0
+    for name, is_package, image in everyone:
+        picture = error = ""
+        if image is not None:
+            crop = _fitted(_on_grid(image, shape)[window], reference)
+            picture = draw_grey(crop, low, high)
+            if truth is not None:
+                wrong = (crop - reference) / (high - low)
+                # The input comes first and sets the colours: its errors are what all begin with.
+                largest = float(np.percentile(abs(wrong), _FULL_COLOUR))
+                full_colour = full_colour or max(largest, _LEAST_COLOUR)
+                error = _diverging(wrong / full_colour)
+        std = draw_grey(stds[name], 0, white or 1.0) if name in stds else ""
+        resolution = (
+            draw_grey(resolved[name], 0, finest_frequency or 1.0) if name in resolved else ""
+        )
+        panels.append(Panel(name, is_package, picture, error, notes.get(name, ""), std, resolution))
+    if truth is not None:
+        panels.append(Panel("truth", False, draw_grey(reference, low, high), "", ""))
+    pixel_um = float(grid.attrs["pixel_size_um"].get("x") or pixel_size_um or 0)
+    height, width = reference.shape
+    bar_um = round_length(width * pixel_um / 4)
+    bar_percent = 100 * bar_um / (width * pixel_um) if pixel_um else 0
+    return View(
+        shown.name,
+        why,
+        tuple(panels),
+        width,
+        height,
+        bar_um,
+        bar_percent,
+        full_colour,
+        white,
+        (pixel_um or 1.0) / finest_frequency if finest_frequency else 0.0,
+    )
+
+
+def row_of_panels(view: View) -> str:
+    """Draw a view as one row of pictures with their names and scores.
+
+    Parameters
+    ----------
+    view
+        Of one image.
+
+    Returns
+    -------
+    str
+        An SVG that holds its pictures.
+    """
+    shown = [panel for panel in view.panels if panel.image]
+    width, gap, top = view.width, 8.0, 34.0
+    bottom = top + view.height
+    parts: list[str] = []
+    for i, panel in enumerate(shown):
+        x = i * (width + gap)
+        parts.append(drawing.text((x, 13), panel.name, bold=panel.is_package))
+        parts.append(drawing.text((x, 27), panel.note))
+        parts.append(drawing.picture(panel.image, (x, top), width, view.height))
+    if view.bar_um:
+        length, y = width * view.bar_percent / 100, bottom - 9
+        parts.append(drawing.line((10, y), (10 + length, y), drawing.Stroke("#fff", 3)))
+        parts.append(drawing.text((10, y - 6), f"{view.bar_um:g} µm", colour="#fff"))
+    return drawing.svg(parts, bottom, view.image, len(shown) * (width + gap) - gap)
+
+
+def _readable(file: Path) -> xr.DataArray | None:
+    """Read a plane of a restoration; a damaged one costs its own panels, not the page."""
+    try:
+        return _middle(images.read(file, lazy=True)).load() if file.exists() else None
+    except UserError:
+        return None
+
+
+def _middle(image: xr.DataArray) -> xr.DataArray:
+    """Return the middle plane, with all channels."""
+    stacked = (dim for dim in image.dims if dim not in ("c", "y", "x"))
+    return image.isel({dim: image.sizes[dim] // 2 for dim in stacked})
+
+
+def _on_grid(image: xr.DataArray, shape: tuple[int, int]) -> Plane:
+    """Return the middle plane with a given shape."""
+    return onto_grid(mean_channel(_middle(image)), shape).astype(np.float64)
+
+
+def _brightest(plane: Plane, side: int) -> tuple[slice, slice]:
+    """Find the window of largest mean, with the brightest points held back."""
+    held = np.clip(plane, *np.percentile(plane, [2, 99]))
+    sums = np.pad(held.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    rows, columns = min(side, plane.shape[0]), min(side, plane.shape[1])
+    y = np.arange(0, plane.shape[0] - rows + 1, 16)[:, None]
+    x = np.arange(0, plane.shape[1] - columns + 1, 16)[None]
+    total = sums[y + rows, x + columns] - sums[y, x + columns] - sums[y + rows, x] + sums[y, x]
+    best_y, best_x = np.unravel_index(total.argmax(), total.shape)
+    top, left = int(best_y) * 16, int(best_x) * 16
+    return slice(top, top + rows), slice(left, left + columns)
+
+
+def _fitted(crop: Plane, reference: Plane) -> Plane:
+    try:
+        return affine_fit(reference, crop)
+    except NotApplicable:  # nothing in it to fit
+        return np.full_like(reference, reference.mean())
+
+
+def _diverging(plane: Plane) -> str:
+    """Draw −1 to 1 as blue (too dark), black (right), orange (too bright)."""
+    levels = np.clip(plane * 63 + 63, 0, 126).round().astype(np.uint8)
+    picture = Image.fromarray(levels)
+    ramp = [
+        tuple(round(part * abs(level - 63) / 63) for part in (_MISSING if level < 63 else _ADDED))
+        for level in range(127)
+    ]
+    picture.putpalette([part for colour in ramp for part in colour])
+    return data_uri(picture)

@@ -1,0 +1,241 @@
+"""One self-contained page of a finished run, and its figures as files."""
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmark.comparison.agreement import Agreement, measure_agreement
+from benchmark.comparison.intact import split_intact
+from benchmark.comparison.reliability import measure_reliability
+from benchmark.comparison.seeds import find_seeds, measure_spread
+from benchmark.comparison.summary import summarise
+from benchmark.metrics.columns import CHOOSING, COSTS, QUALITY
+from benchmark.page import text
+from benchmark.page.charts import (
+    draw_costs,
+    draw_plane,
+    draw_reliability,
+    draw_ring_curves,
+    draw_strips,
+)
+from benchmark.page.panels import row_of_panels, side_within
+from benchmark.page.sections import (
+    tell_agreement,
+    tell_calibration,
+    tell_limits,
+    tell_registration,
+    tell_seeds,
+    tell_values,
+    tell_verdicts,
+)
+from benchmark.page.tables import write_tables
+from benchmark.page.views import choose_images, make_views
+from benchmark.running.results_folder import Results
+from benchmark.trust.trust_report import Findings, read_findings
+from imaging.benchmark_run import DatasetEntry, PackageEntry
+from imaging.cli import UserError, progress
+from imaging.figure_files import write_figures
+from imaging.page import write_page
+from imaging.results import Scores, read_scores
+from imaging.scores import SAMPLE_SUFFIX
+
+PAGE = "report.html"
+_TEMPLATE = Path(__file__).parent / "templates" / "page.html.j2"
+_IMAGES_BYTES = 6e6
+_CURVES = ("Two points", "Two tubes")
+_OTHER_ANCHORS = ("trust", "failures", "provenance")
+
+
+def write_report(path: Path, trust_results: Path | None = None) -> Path:
+    """Write the page of a results folder, its figures and its tables.
+
+    Parameters
+    ----------
+    path
+        What `benchmark.running.run.run_benchmark` wrote.
+    trust_results
+        What `benchmark.trust.trust.trust_packages` wrote, for a section of its own.
+
+    Returns
+    -------
+    Path
+        The page: one HTML file that needs nothing else.
+
+    Raises
+    ------
+    UserError
+        There are no results, the run did not finish, or it scored nothing; or the same of the
+        trust tests.
+    """
+    scores = read_scores(path)
+    findings = read_findings(trust_results) if trust_results else None
+    if scores.table.empty:
+        raise UserError(
+            f"{path} holds no scores: every cell failed (run.json says why) or was not applicable "
+            "(not_applicable.csv says why)."
+        )
+    run, results = scores.run, Results(path)
+    chosen = {
+        dataset.name: choose_images(dataset, run.packages, scores.table) for dataset in run.datasets
+    }
+    anchors = _anchors(dataset.name for dataset in run.datasets)
+    seeds = find_seeds(run.packages)
+    # An image and its error for everyone and the input; a standard deviation for who samples.
+    names = set(scores.table["package"]) | {package.name for package in run.packages}
+    samples = sum(str(name).endswith(SAMPLE_SUFFIX) for name in names)
+    views = sum(len(images) for images in chosen.values())
+    side = side_within((2 * (len(names) + 1) + samples) * views, _IMAGES_BYTES)
+    with progress() as bars:
+        sections = [
+            _section(
+                dataset,
+                scores,
+                results,
+                anchors[dataset.name],
+                chosen[dataset.name],
+                seeds,
+                side,
+            )
+            for dataset in bars.track(run.datasets, description="Sections")
+        ]
+    packages = [package for package in run.packages if not package.control]
+    controls = [package.name for package in run.packages if package.control]
+    count = sum(len(dataset.images) for dataset in run.datasets)
+    contestants = text.enumerate_words([package.name for package in packages]) or "Controls"
+    places = text.enumerate_words([dataset.name for dataset in run.datasets])
+    page = write_page(
+        path / PAGE,
+        _TEMPLATE,
+        title=f"{contestants} on {places}",
+        lead=text.lead(packages, controls, len(sections), count),
+        sections=sections,
+        trust=_trust_section(findings, run.packages) if findings else None,
+        failures=run.failures,
+        cells=count * len(run.packages),
+        packages=[(package, text.pixel(package.pixel_size_um)) for package in packages],
+        datasets=[text.origin(dataset) for dataset in run.datasets],
+        machine=text.machine(run),
+        metrics=[(column.label, column.summary) for column in (*QUALITY, *COSTS)],
+    )
+    with progress() as bars:
+        for section in bars.track(sections, description="Figures and tables as files"):
+            write_figures(path / "figures", section["files"])
+            write_tables(path / "tables", section["anchor"], section["name"], section["summary"])
+    return page
+
+
+def _anchors(names: Iterable[str]) -> dict[str, str]:
+    """Choose an anchor for each dataset, which also begins the names of its files."""
+    anchors: dict[str, str] = {}
+    for name in names:
+        word = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "dataset"
+        taken = {*anchors.values(), *_OTHER_ANCHORS}
+        numbered = (f"{word}-{number}" for number in itertools.count(2))
+        anchors[name] = next(w for w in itertools.chain([word], numbered) if w not in taken)
+    return anchors
+
+
+def _section(
+    dataset: DatasetEntry,
+    scores: Scores,
+    results: Results,
+    anchor: str,
+    chosen: Mapping[str, str],
+    seeds: Sequence[tuple[str, ...]],
+    side: int,
+) -> dict[str, Any]:
+    name, packages = dataset.name, scores.run.packages
+    intact, changed = split_intact(dataset)
+    table = scores.table[scores.table["dataset"] == name]
+    absent = scores.not_applicable[scores.not_applicable["dataset"] == name]
+    sources = {image.name: image.source for image in dataset.images}
+    summary = summarise(packages, table, absent, sources)
+    reliabilities = [
+        found
+        for package in packages
+        if not package.control and (found := measure_reliability(intact, package, results))
+    ]
+    agreement = _agreement(intact, packages, results)
+    told_seeds = [
+        tell_seeds(names, spreads)
+        for names in seeds
+        if (spreads := measure_spread(names, summary.contests, table))
+    ]
+    strips = draw_strips(summary, table, sources)
+    plane = draw_plane(summary)
+    costs = draw_costs(summary)
+    ring_curves = draw_ring_curves(intact, packages, results)
+    reliability = draw_reliability(reliabilities)
+    views = make_views(intact, scores, results, chosen, side)
+    figures = {
+        **strips,
+        **({"plane": plane} if plane else {}),
+        **{f"{CHOOSING.metric}-against-{cost}": figure for cost, figure in costs.items()},
+        **ring_curves,
+        **reliability,
+        **{f"image-{view.image}": row_of_panels(view) for view in views},
+    }
+    families = summary.families
+    cells = [cell for family in families for row in family.rows for cell in row.cells]
+    shown = sorted({cell.footnote for cell in cells if cell.footnote})
+    return {
+        "name": name,
+        "anchor": anchor,
+        "about": text.about(dataset, len(set(sources.values()))),
+        "changed": text.changed(changed),
+        "limits": tell_limits(dataset),
+        "registration": tell_registration(dataset.registered),
+        "summary": summary,
+        "finding": text.finding(summary, len(set(sources.values()))),
+        "plane": plane,
+        "plane_caption": text.PLANE_CAPTION,
+        "places_caption": text.PLACES_CAPTION,
+        "ranks": text.ranks(summary),
+        "families": [
+            {
+                "table": family,
+                "strips": [strips[c.metric] for c in family.columns if c.metric in strips],
+            }
+            for family in families
+        ],
+        "caption": text.caption(summary, len(set(sources.values()))),
+        "numbers": {footnote: number for number, footnote in enumerate(shown, 1)},
+        "footnotes": [summary.footnotes[footnote - 1] for footnote in shown],
+        "tests": [text.test_row(test) for test in summary.tests],
+        "ring_curves": list(ring_curves.values()),
+        "seeds": told_seeds,
+        "agreement": tell_agreement(agreement),
+        "reliability": list(reliability.values()),
+        "calibrations": [tell_calibration(one) for one in reliabilities],
+        "reliability_caption": text.reliability_caption(reliabilities),
+        "views": views,
+        "views_caption": text.views_caption(dataset),
+        "costs": list(costs.values()),
+        "files": {f"{anchor}-{key}": figure for key, figure in figures.items()},
+    }
+
+
+def _agreement(
+    dataset: DatasetEntry, packages: Sequence[PackageEntry], results: Results
+) -> Agreement | None:
+    """Measure agreement where there is no truth to agree with."""
+    if any(image.target for image in dataset.images):
+        return None
+    try:
+        return measure_agreement(dataset, packages, results)
+    except UserError:
+        return None  # a restoration was damaged since the run
+
+
+def _trust_section(findings: Findings, packages: Sequence[PackageEntry]) -> dict[str, Any]:
+    figures = list(findings.figures.items())
+    whole = findings.table[findings.table["at_um"].isna()]
+    return {
+        "verdicts": tell_verdicts(findings, packages),
+        "draws": findings.run.draws,
+        "curves": [figure for title, figure in figures if title in _CURVES],
+        "figures": [figure for title, figure in figures if title not in _CURVES],
+        "rows": tell_values(whole),
+    }

@@ -1,0 +1,212 @@
+"""The summary of a dataset as files: one tidy table, and LaTeX to set in a paper."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.comparison.summary import Entry, Family, Row, Summary
+from benchmark.metrics.columns import Column
+from imaging.files import replacing
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "\u00a0": "~",
+    "−": "$-$",
+    "–": "--",
+    "²": r"\textsuperscript{2}",
+    "µ": r"\textmu{}",
+    "σ": r"$\sigma$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "→": r"$\rightarrow$",
+}
+
+COLUMNS = (
+    *("package", "kind", "metric", "unit", "direction", "mean", "low", "high", "images", "sources"),
+    *("ahead", "place", "place_low", "place_high"),
+)
+TEST_COLUMNS = ("metric", "leader", "other", "lead", "low", "high", "effect", "p")
+
+
+def write_tables(folder: Path, anchor: str, name: str, summary: Summary) -> None:
+    """Write the summary of a dataset as CSV, Parquet and LaTeX, and its paired tests as CSV.
+
+    Parameters
+    ----------
+    folder
+        Where ANCHOR.csv, ANCHOR.parquet, ANCHOR.tex and ANCHOR.tests.csv go.
+    anchor
+        Begins the names of the files.
+    name
+        Of the dataset.
+    summary
+        What is written.
+    """
+    table = tidy(summary)
+    with replacing(folder / f"{anchor}.csv") as temporary:
+        table.to_csv(temporary, index=False)
+    with replacing(folder / f"{anchor}.parquet") as temporary:
+        table.to_parquet(temporary, index=False)
+    with replacing(folder / f"{anchor}.tex") as temporary:
+        temporary.write_text(latex(name, summary), encoding="utf-8")
+    with replacing(folder / f"{anchor}.tests.csv") as temporary:
+        tested(summary).to_csv(temporary, index=False)
+
+
+def tested(summary: Summary) -> pd.DataFrame:
+    """Arrange the paired tests of a summary.
+
+    Parameters
+    ----------
+    summary
+        Of a dataset.
+
+    Returns
+    -------
+    DataFrame
+        Columns metric, leader, other, lead, low, high (95 % interval), effect (rank-biserial
+        correlation) and p (corrected), a row for each test.
+    """
+    rows = [
+        (
+            test.column.metric,
+            test.leader,
+            test.other,
+            test.comparison.advantage.mean,
+            test.comparison.advantage.low,
+            test.comparison.advantage.high,
+            test.comparison.effect,
+            test.p,
+        )
+        for test in summary.tests
+    ]
+    return pd.DataFrame(rows, columns=list(TEST_COLUMNS))
+
+
+def tidy(summary: Summary) -> pd.DataFrame:
+    """Arrange a summary with a row for each package and metric.
+
+    Parameters
+    ----------
+    summary
+        Of a dataset.
+
+    Returns
+    -------
+    DataFrame
+        Columns package, kind, metric, unit, direction, mean, low, high (95 % interval), images,
+        sources, ahead (of each other one, beyond chance, on the images that both have), place,
+        place_low and place_high (among who has every image); empty where there is none.
+    """
+    places = {metric: contest.ranks for metric, contest in summary.contests.items()}
+    rows: list[Mapping[str, object]] = []
+    for row in summary.rows:
+        for column in summary.columns:
+            estimate = summary.estimates.get((row.name, column.metric))
+            if estimate is None:
+                continue
+            place = places.get(column.metric, {}).get(row.name)
+            rows.append(
+                {
+                    "package": row.name,
+                    "kind": row.kind,
+                    "metric": column.metric,
+                    "unit": column.unit,
+                    "direction": column.direction,
+                    "mean": estimate.mean,
+                    "low": estimate.low,
+                    "high": estimate.high,
+                    "images": estimate.images,
+                    "sources": estimate.sources,
+                    "ahead": summary.best.get(column.metric) == row.name,
+                    "place": place.place if place else None,
+                    "place_low": place.low if place else None,
+                    "place_high": place.high if place else None,
+                }
+            )
+    numbers = dict.fromkeys(("mean", "low", "high"), "float64")
+    counts = dict.fromkeys(("place", "place_low", "place_high"), "Int64")
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(numbers | counts)
+
+
+def latex(name: str, summary: Summary) -> str:
+    """Write a summary as LaTeX that needs the package booktabs only.
+
+    Parameters
+    ----------
+    name
+        Of the dataset.
+    summary
+        What is written.
+
+    Returns
+    -------
+    str
+        A table for each family of metrics; bold is ahead of each other row but the truth beyond
+        chance, on the images that both have; raised is over how many images a mean is that lacks
+        some.
+    """
+    return "\n".join(_table(name, family) for family in summary.families)
+
+
+def escape(text: str) -> str:
+    r"""Write text so that LaTeX prints it as it is.
+
+    Examples
+    --------
+    >>> escape("care_0 & 50 %")
+    'care\\_0 \\& 50 \\%'
+    """
+    return "".join(_SPECIAL.get(character, character) for character in text)
+
+
+def _table(name: str, family: Family) -> str:
+    head = " & ".join(["", *(_heading(column) for column in family.columns)])
+    raised = ""
+    if any(cell.share for row in family.rows for cell in row.cells):
+        raised = "; raised: mean over so many of the images, which does not compare with the others"
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{escape(family.title)} on {escape(name)}: means over images with 95\,\% "
+        r"intervals; bold: ahead of each other row but the truth beyond chance, on the images that "
+        rf"both have{raised}.}}",
+        rf"\begin{{tabular}}{{l{'r' * len(family.columns)}}}",
+        r"\toprule",
+        rf"{head.strip()} \\",
+        r"\midrule",
+        *_rows(family),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _heading(column: Column) -> str:
+    unit = f", {column.unit}" if column.unit else ""
+    return escape(f"{column.label}{unit} {column.arrow}".strip())
+
+
+def _rows(family: Family) -> Iterator[str]:
+    for row in family.rows:
+        yield rf"{' & '.join([escape(row.name), *_cells(row, len(family.columns))])} \\"
+
+
+def _cells(row: Row, count: int) -> list[str]:
+    return [_cell(cell) for cell in row.cells] if row.cells else ["n/a"] * count
+
+
+def _cell(cell: Entry) -> str:
+    text = escape(cell.text)
+    if cell.best:
+        text = rf"\textbf{{{text}}}"
+    if cell.share:
+        text += rf"\textsuperscript{{{cell.share}}}"
+    return rf"{text} {{\scriptsize ({escape(cell.interval)})}}" if cell.interval else text

@@ -1,0 +1,1 @@
+"""Datasets out of recordings: targets brought onto inputs, repeats out of stacks."""

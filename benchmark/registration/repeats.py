@@ -1,0 +1,78 @@
+"""Make a dataset with repeats out of stacks of frames that show one field over and over."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import xarray as xr
+from cyclopts import Parameter
+
+from imaging import images
+from imaging.cli import UserError, console
+from imaging.datasets import Facts, ImageFacts, new_dataset, write_facts
+
+_FRAMES = ("b", "z")  # many programs write frames as planes
+
+
+def repeats(
+    stacks: list[Path],
+    /,
+    *,
+    out: Path,
+    average: Annotated[int, Parameter(negative=())] = 1,
+) -> None:
+    """Make a dataset with repeats out of stacks of frames of one field.
+
+    The first frame becomes an image and the next its repeat, the third frame another image and the
+    fourth its repeat, and so on: neighbours in time, between which the least has moved.
+
+    Parameters
+    ----------
+    stacks
+        Images whose frames (time points or planes) show one field, with noise of their own.
+    out
+        Folder for the dataset.
+    average
+        Frames that are averaged into one image, as the three phases of structured illumination.
+    """
+    if average < 1:
+        raise UserError(f"--average {average} makes no image: give 1 or more.")
+    facts = Facts(
+        description="Consecutive frames: each image has the next one as its repeat.",
+        provenance={"frames averaged into an image": average},
+    )
+    left_over = 0
+    with new_dataset(out) as folder:
+        for path in stacks:
+            recorded = _recordings(path, average)
+            pairs, alone = divmod(recorded.sizes["b"], 2)
+            left_over += alone
+            name = path.name.removesuffix(images.suffix_of(path) or "")
+            for i in range(pairs):
+                image = f"{name}_{i:03}"
+                if image in facts.images:
+                    raise UserError(f"{path}: another stack has the same name, rename one.")
+                images.write(folder / "input" / f"{image}.tif", recorded.isel(b=2 * i))
+                images.write(folder / "repeat" / f"{image}.tif", recorded.isel(b=2 * i + 1))
+                facts.images[image] = ImageFacts(source=name)
+        write_facts(folder, facts)
+    without = f", {left_over} without a partner left out" if left_over else ""
+    console.print(f"{len(facts.images)} images with a repeat{without} in {out}", soft_wrap=True)
+
+
+def _recordings(path: Path, average: int) -> xr.DataArray:
+    """Read a stack as independent recordings along b: means over so many frames each."""
+    stack = images.read(path)
+    axis = next((axis for axis in _FRAMES if axis in stack.dims), None)
+    count = stack.sizes[axis] // average if axis else 0
+    if axis is None or count < 2:
+        frames = stack.sizes[axis] if axis else 1
+        raise UserError(
+            f"{path} has {frames} frames, and an image with its repeat takes {2 * average}: "
+            "give a stack of more, or average fewer."
+        )
+    frames = stack.isel({axis: slice(count * average)})
+    if average == 1:
+        return frames.rename({axis: "b"})
+    means = frames.coarsen({axis: average}).mean(keep_attrs=True)
+    return means.astype(np.float32).rename({axis: "b"})

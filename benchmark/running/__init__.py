@@ -1,0 +1,1 @@
+"""Restore images with packages and controls, and score them, cell by cell."""

@@ -1,0 +1,186 @@
+"""One cell: restore an image, score it, and keep what was found."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from benchmark.metrics import METRICS, Known, Metric, MissingFile, NotApplicable
+from benchmark.running.cell_files import Cell, CellFiles, Place
+from benchmark.running.planes import known_planes, of_sample
+from benchmark.running.restore import (
+    Cost,
+    Job,
+    Method,
+    ProcessDiedError,
+    RestorationError,
+    Restore,
+    sentence_of,
+)
+from imaging import images
+from imaging.cli import UserError
+from imaging.scores import COSTS, MEMORY, SECONDS
+
+
+@dataclass(frozen=True)
+class Task:
+    """A cell that a run asks for.
+
+    Attributes
+    ----------
+    place
+        Where it stands.
+    job, repeat
+        What is to be restored: the image, and its repeat where there is one.
+    computed_for
+        Hashes and versions of all that its values depend on.
+    method
+        That restores.
+    """
+
+    place: Place
+    job: Job
+    repeat: Job | None
+    computed_for: dict[str, str]
+    method: Method
+
+
+def is_kept(task: Task, results: CellFiles, lacking: set[str]) -> bool:
+    """Tell whether a cell is up to date; ask anew the metrics that lacked a file.
+
+    Parameters
+    ----------
+    task
+        The cell.
+    results
+        Where it may be.
+    lacking
+        Names of metrics whose file is still not there: nobody asks them again in this run. Those
+        that are found to be so are added.
+
+    Returns
+    -------
+    bool
+        False where it is to be computed.
+    """
+    cell = results.find(task.place)
+    if cell is None or cell.computed_for != task.computed_for:
+        return False
+    if not results.prediction_file(task.place).exists():
+        return cell.values == {} and bool(cell.not_applicable)
+    if task.repeat is not None and not task.repeat.output.exists():
+        return False
+    cells = {task.place: cell}
+    if cell.has_sample:
+        of_sample = results.find(task.place.of_sample)
+        if of_sample is None or of_sample.computed_for != task.computed_for:
+            return False
+        cells[task.place.of_sample] = of_sample
+    asked = {
+        place: [name for name in c.lacking if name not in lacking] for place, c in cells.items()
+    }
+    if any(asked.values()):
+        try:
+            planes = _rows(task, results)
+        except (UserError, RestorationError):
+            return False  # what was restored is damaged or changed
+        for place, names in asked.items():
+            now = _score(planes[place], [METRICS[name] for name in names])
+            lacking |= set(now.lacking)
+            if len(now.lacking) < len(names):
+                results.keep(place, _updated(cells[place], now, names))
+    return True
+
+
+def compute_cell(task: Task, restore: Restore, results: CellFiles) -> None:
+    """Restore, score and keep, or keep nothing.
+
+    Raises
+    ------
+    RestorationError
+        It cannot be restored or scored.
+    """
+    results.discard(task.place)
+    try:
+        cost = restore(task.job)
+    except NotApplicable as reason:
+        names = [*METRICS, *COSTS]
+        cell = Cell(task.computed_for, {}, dict.fromkeys(names, str(reason)))
+        results.keep(task.place, cell)
+        return
+    try:
+        if task.repeat is not None:
+            restore(task.repeat)  # what it costs would be counted twice
+        cells = {
+            place: _score(planes, METRICS.values())
+            for place, planes in _rows(task, results).items()
+        }
+    except ProcessDiedError:
+        results.discard_images(task.place)
+        raise
+    except Exception as error:
+        results.discard_images(task.place)
+        raise RestorationError(sentence_of(error)) from error
+    # The cell of the restoration vouches for that of its sample, so it is written last.
+    for place, cell in reversed(cells.items()):
+        costs, reasons = _costs(cost, is_sample=place != task.place)
+        results.keep(
+            place,
+            Cell(
+                task.computed_for,
+                cell.values | costs,
+                cell.not_applicable | reasons,
+                cell.lacking,
+                has_sample=place == task.place and len(cells) > 1,
+            ),
+        )
+
+
+def _updated(cell: Cell, now: Cell, asked: Sequence[str]) -> Cell:
+    """Put values and reasons of now in the place of those before."""
+    reasons = {**cell.not_applicable, **now.not_applicable}
+    return replace(
+        cell,
+        values={**cell.values, **now.values},
+        not_applicable={name: why for name, why in reasons.items() if name not in now.values},
+        lacking=[name for name in cell.lacking if name not in asked] + now.lacking,
+    )
+
+
+def _rows(task: Task, results: CellFiles) -> dict[Place, list[Known]]:
+    """Return what is known of the planes of a restoration, and again with its sample judged."""
+    restored = images.read(results.prediction_file(task.place))
+    repeat = images.read(task.repeat.output) if task.repeat else None
+    method = task.method
+    planes = known_planes(restored, task.job.item, method.interval_factors, repeat, method.delivery)
+    samples = [sample for plane in planes if (sample := of_sample(plane)) is not None]
+    return {task.place: planes} | ({task.place.of_sample: samples} if samples else {})
+
+
+def _score(planes: Sequence[Known], metrics: Iterable[Metric]) -> Cell:
+    """Return values by metric, means over planes, and reasons by metric without one."""
+    values: dict[str, float] = {}
+    not_applicable: dict[str, str] = {}
+    lacking: list[str] = []
+    # Sums shared among threads are rounded otherwise; scores must not tell how many there were.
+    with threadpool_limits(1, user_api="blas"):
+        for metric in metrics:
+            try:
+                values[metric.name] = float(np.mean([metric.of(known) for known in planes]))
+            except NotApplicable as reason:
+                not_applicable[metric.name] = str(reason)
+                if isinstance(reason, MissingFile):
+                    lacking.append(metric.name)
+    return Cell({}, values, not_applicable, lacking)
+
+
+def _costs(cost: Cost, *, is_sample: bool) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the rows of time and memory, and reasons where they have no value."""
+    if is_sample:
+        why = "One restoration gives the mean and the sample: see the row of the mean."
+        return {}, {SECONDS: why, MEMORY: why}
+    if cost.peak_mib is None:
+        why = "Controls run in the benchmark's own process."
+        return {SECONDS: cost.seconds_per_megapixel}, {MEMORY: why}
+    return {SECONDS: cost.seconds_per_megapixel, MEMORY: cost.peak_mib}, {}

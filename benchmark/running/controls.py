@@ -1,0 +1,207 @@
+"""Controls: what every restoration is compared with. One function each, found in `CONTROLS`.
+
+A control makes a prediction from an item of a dataset. Like packages it delivers float32 with
+percentiles 2 and 99.8 of each plane at 0 and 1, so raw metrics treat both alike; planes without
+contrast are 0 where others have some.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import sparse
+
+from benchmark.metrics.intensity import normalise
+from benchmark.metrics.metric import NotApplicable
+from imaging.datasets import Item
+from imaging.deconvolution import Detector, blur_and_sample, deconvolve
+from imaging.images import read
+from imaging.scores import INPUT
+
+Plane = NDArray[np.float64]
+
+
+def input(item: Item) -> xr.DataArray:
+    """Return the input as it is: no restoration.
+
+    Parameters
+    ----------
+    item
+        Any item.
+
+    Returns
+    -------
+    DataArray
+        float32, on the grid of the input.
+
+    Raises
+    ------
+    NotApplicable
+        A plane has no contrast.
+    """
+    return _per_plane(normalise, item.input, grid=item.read_input())
+
+
+def bicubic(item: Item) -> xr.DataArray:
+    """Interpolate the microscope's own pixels onto the grid of the input.
+
+    Keys' cubic convolution (1981, doi:10.1109/TASSP.1981.1163711; a = −1/2) between pixel centres;
+    both grids cover the same field.
+
+    Parameters
+    ----------
+    item
+        With `native`.
+
+    Returns
+    -------
+    DataArray
+        float32, on the grid of the input.
+
+    Raises
+    ------
+    NotApplicable
+        The dataset kept no native pixels, or a plane has no contrast.
+    """
+    grid = item.read_input()
+
+    def interpolate(native: Plane) -> Plane:
+        # antialias makes torch take a = −1/2, as Pillow and the literature, instead of −3/4;
+        # towards finer pixels it changes nothing else.
+        fine = F.interpolate(
+            torch.from_numpy(native)[None, None],
+            size=grid.shape[-2:],
+            mode="bicubic",
+            align_corners=False,
+            antialias=True,
+        )
+        return normalise(fine[0, 0].numpy())
+
+    return _per_plane(interpolate, _native(item), grid)
+
+
+def richardson_lucy(item: Item) -> xr.DataArray:
+    """Deconvolve the microscope's own pixels with the known PSF, onto the grid of the input.
+
+    See `imaging.deconvolution` for the model and the stopping rule. It is told what no real
+    experiment knows exactly (PSF, gain, noise), and nothing of the truth.
+
+    Parameters
+    ----------
+    item
+        With `native`, and with ``blur_fwhm_um``, ``background_photons``,
+        ``gain_counts_per_photon``, ``offset_counts``, ``read_noise_counts`` and
+        ``excess_noise_factor`` in `microscope`; ``averaged_lines`` is 1 where it is not said.
+
+    Returns
+    -------
+    DataArray
+        float32, on the grid of the input.
+
+    Raises
+    ------
+    NotApplicable
+        Something of this is not there, native pixels are not a whole number of pixels wide, or a
+        plane has no contrast.
+    """
+    native, grid = _native(item), item.read_input()
+    blur_um = _known(item, "blur_fwhm_um")
+    gain = _known(item, "gain_counts_per_photon")
+    offset = _known(item, "offset_counts")
+    scans = float(item.microscope.get("averaged_lines", 1))
+    detector = Detector(
+        background_photons=_known(item, "background_photons"),
+        excess_noise_factor=_known(item, "excess_noise_factor") / scans,
+        # A detector that counts in whole numbers adds the variance of rounding, 1/12.
+        read_variance=(_known(item, "read_noise_counts") ** 2 / scans + 1 / 12) / gain**2,
+    )
+    pixel_um: dict[str, float] = grid.attrs.get("pixel_size_um", {})
+    if not {"y", "x"} <= pixel_um.keys():
+        raise NotApplicable(
+            f"Neither {item.input} nor dataset.toml says the pixel size, so the PSF has no width."
+        )
+    coarse = read(native)
+
+    def operator(axis: str) -> sparse.csr_array:
+        factor, rest = divmod(grid.sizes[axis], coarse.sizes[axis])
+        if rest:
+            raise NotApplicable(
+                f"{native} has {coarse.sizes[axis]} pixels along {axis}, which does not divide "
+                f"{grid.sizes[axis]}: the sampling of the microscope is not known."
+            )
+        return blur_and_sample(grid.sizes[axis], factor, blur_um / pixel_um[axis])
+
+    rows, columns = operator("y"), operator("x")
+
+    def restore(counts: Plane) -> Plane:
+        return normalise(deconvolve((counts - offset) / gain, rows, columns, detector))
+
+    return _per_plane(restore, native, grid)
+
+
+def truth(item: Item) -> xr.DataArray:
+    """Return the target itself: perfect restoration, up to float32.
+
+    Parameters
+    ----------
+    item
+        With `target`.
+
+    Returns
+    -------
+    DataArray
+        float32, on the grid of the target.
+
+    Raises
+    ------
+    NotApplicable
+        The dataset has no targets, or a plane has no contrast.
+    """
+    if item.target is None:
+        raise NotApplicable("The dataset has no target/, so the truth is not known.")
+    return _per_plane(normalise, item.target, grid=read(item.target))
+
+
+CONTROLS: dict[str, Callable[[Item], xr.DataArray]] = {
+    INPUT: input,
+    **{control.__name__: control for control in (bicubic, richardson_lucy, truth)},
+}
+
+
+def _native(item: Item) -> Path:
+    if item.native is None:
+        raise NotApplicable("The dataset has no native/, so the microscope's pixels are not known.")
+    return item.native
+
+
+def _known(item: Item, parameter: str) -> float:
+    if parameter not in item.microscope:
+        raise NotApplicable(
+            f"dataset.toml does not say {parameter} of the microscope of image '{item.name}'."
+        )
+    return float(item.microscope[parameter])
+
+
+def _per_plane(function: Callable[[Plane], Plane], path: Path, grid: xr.DataArray) -> xr.DataArray:
+    """Apply a function of one plane to an image that has the axes of `grid`."""
+    image = read(path)
+    if image.shape[:-2] != grid.shape[:-2]:
+        raise NotApplicable(
+            f"{path} has axes {dict(image.sizes)}, which do not fit {dict(grid.sizes)}."
+        )
+    planes = image.values.reshape(-1, *image.shape[-2:]).astype(np.float64)
+    flat = [plane.min() == plane.max() for plane in planes]
+    if all(flat):
+        function(planes[0])  # says why
+    shape = grid.shape[-2:]
+    restored = np.stack(
+        [
+            np.zeros(shape) if is_flat else function(p)
+            for p, is_flat in zip(planes, flat, strict=True)
+        ]
+    )
+    return grid.copy(data=restored.reshape(grid.shape).astype(np.float32))

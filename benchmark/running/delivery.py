@@ -1,0 +1,46 @@
+"""On which scale a package delivers intensities, as its description states it."""
+
+from bioimageio.spec.model import v0_5
+
+from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
+from imaging.scores import Delivery
+from packages.package import Package, spatial_axes
+
+_KEEPS_SCALE = ("ensure_dtype", "clip")
+
+
+def delivery_of(package: Package) -> Delivery:
+    """Read on which scale a package delivers.
+
+    A network that was trained on normalised pairs gives what it was given: the last step that
+    changes the scale decides, before the network or behind it. Percentiles of the image itself can
+    be taken of the truth as well, so that both are on one scale. With other percentiles than
+    everybody's they could, too, but scores without a fit would then compare choices of percentiles:
+    of packages that do nothing, one would be ahead.
+
+    Parameters
+    ----------
+    package
+        An open package.
+
+    Returns
+    -------
+    str
+        "own" for other percentiles, those of several channels together, any other step, or none.
+    """
+    steps = (*package.input.preprocessing, *package.output.postprocessing)
+    scaling = [step for step in steps if step.id not in _KEEPS_SCALE]
+    last = scaling[-1] if scaling else None
+    if not isinstance(last, v0_5.ScaleRangeDescr) or last.kwargs.reference_tensor is not None:
+        return "own"
+    if (last.kwargs.min_percentile, last.kwargs.max_percentile) != (
+        LOW_PERCENTILE,
+        HIGH_PERCENTILE,
+    ):
+        return "own"
+    over = last.kwargs.axes
+    channels = [axis for axis in package.input.axes if isinstance(axis, v0_5.ChannelAxis)]
+    if any(len(c.channel_names) > 1 and (over is None or c.id in over) for c in channels):
+        return "own"
+    z = spatial_axes(package.input).get("z")
+    return "volumes" if z is not None and (over is None or z.id in over) else "planes"

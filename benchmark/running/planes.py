@@ -1,0 +1,273 @@
+"""What is known of a restored image: everything that a metric may ask for, plane by plane."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from benchmark.metrics import Known, NotApplicable, normalise
+from benchmark.running.channels import mean_channel, named_channel
+from benchmark.running.delivery import Delivery
+from benchmark.running.grids import onto_grid
+from benchmark.running.restore import RestorationError
+from imaging import images
+from imaging.datasets import Item
+from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
+from packages.package import Package
+
+Planes = NDArray[np.floating]  # (n, y, x)
+
+_OWN_CHANNELS = ("mean", "std", "sample", "disagreement")
+_DELIVERED = ("prediction", "delivered", *_OWN_CHANNELS)
+_SPREADS = ("std", "disagreement")
+_OWN_SCALE = NotApplicable(
+    "The package delivers on a scale of its own, not with percentiles 2 and 99.8 of the image at 0 "
+    "and 1, so that only what allows any gain and offset can be compared."
+)
+
+
+def interval_factors(package: Package) -> dict[str, float]:
+    """Read how wide a package's own intervals are.
+
+    Parameters
+    ----------
+    package
+        An open package.
+
+    Returns
+    -------
+    dict
+        Half-widths in its standard deviations by nominal coverage, "0.9" for instance, as
+        ``config.restoration_zoo.calibration`` of its rdf.yaml says; empty when it does not.
+    """
+    stated: Any = package.own_entries
+    for entry in ("calibration", "interval_factors"):
+        stated = stated.get(entry, {}) if isinstance(stated, dict) else {}
+    try:
+        factors = {str(level): float(factor) for level, factor in stated.items()}
+        usable = [0 < float(level) < 1 and 0 < f < math.inf for level, f in factors.items()]
+    except (AttributeError, TypeError, ValueError):
+        return {}
+    return factors if all(usable) else {}
+
+
+def known_planes(
+    restored: xr.DataArray,
+    item: Item,
+    interval_factors: Mapping[str, float],
+    repeat: xr.DataArray | None = None,
+    delivery: Delivery = "planes",
+) -> list[Known]:
+    """Collect what is known of each plane of a restored image.
+
+    Each plane of the truth has its percentiles 2 and 99.8 at 0 and 1, and so has, or is meant to
+    have, what a package delivers; what comes on the scale of a volume is brought to that of its
+    planes by the truth's gain and offset. What a package says of its uncertainty is taken without
+    any fit: a standard deviation means something on the scale on which it is stated, or nothing.
+    Planes without structure in the truth are left out where others have some.
+
+    Parameters
+    ----------
+    restored
+        Axes out of b, c, z, y, x.
+    item
+        What it was restored from.
+    interval_factors
+        Half-widths of the package's own intervals, in standard deviations, by nominal coverage.
+    repeat
+        What was restored from the repeat of the item, if that was done.
+    delivery
+        On which scale the package delivers.
+
+    Returns
+    -------
+    list of Known
+        By the names in `benchmark.metrics.metric.WHY_MISSING`, on the grid of the truth, or without
+        truth on that of the restoration.
+
+    Raises
+    ------
+    RestorationError
+        Restoration and truth differ in size, and not only in their pixel sizes.
+    """
+    truth = item.read_target()
+    predictions, truths = alike(restored, truth)
+    on_grid = restored if truth is None else truth
+    common: dict[str, object] = {
+        "pixel_um": on_grid.attrs.get("pixel_size_um", {}).get("x") or item.pixel_size_um,
+        "tolerance_um": item.tolerance_um,
+        "microscope": item.microscope or None,
+        "interval_factors": interval_factors or None,
+    }
+    stacks: dict[str, Planes | list[Planes | NotApplicable] | NotApplicable] = {
+        "prediction": predictions,
+        "delivered": predictions,
+        "mean": predictions,  # where no channel has this name, the only one is meant
+        "input": _planes_on_grid(item.read_input(), predictions.shape[-2:]),
+        **_own_channels(restored, predictions.shape),
+    }
+    if delivery == "own":
+        stacks |= dict.fromkeys(("delivered", "mean", "std"), _OWN_SCALE)
+    if repeat is not None:
+        stacks["repeat"] = _planes_of_repeat(repeat, truth, predictions.shape)
+    if item.native is not None:
+        native = images.read(item.native)
+        stacks["native"] = native.values.reshape(-1, *native.shape[-2:])
+    if truths is not None:
+        stacks["truth"] = [_normalised(plane) for plane in truths]
+    if truth is not None and truths is not None and delivery == "volumes":
+        gain, offset = _from_volumes(truths, truth.sizes.get("z", 1))
+        for name in _DELIVERED:
+            stack = stacks.get(name)
+            if isinstance(stack, np.ndarray):
+                stacks[name] = gain * stack + (0 if name in _SPREADS else offset)
+    known: list[Known] = []
+    for i in range(len(predictions)):
+        plane = dict(common)
+        for name, stack in stacks.items():
+            if isinstance(stack, NotApplicable):
+                plane[name] = stack
+            elif len(stack) == len(predictions):
+                plane[name] = stack[i]
+        known.append(plane)
+    with_structure = [plane for plane in known if not isinstance(plane.get("truth"), NotApplicable)]
+    return with_structure or known
+
+
+def of_sample(known: Known) -> Known | None:
+    """Return what is known when the single sample is judged instead of the mean.
+
+    Parameters
+    ----------
+    known
+        Of a plane, as `known_planes` gives it.
+
+    Returns
+    -------
+    Known or None
+        The sample as prediction, and nothing of the package's uncertainty or of a repeat, which is
+        the mean's; None without sample.
+    """
+    sample = known.get("sample")
+    if sample is None or isinstance(sample, NotApplicable):
+        return None
+    silent = NotApplicable("One sample says nothing of its uncertainty.")
+    alone = NotApplicable("The repeat is compared with the mean: a sample's noise is drawn twice.")
+    delivered = known.get("delivered")
+    scale = delivered if isinstance(delivered, NotApplicable) else sample
+    known = {**known, "prediction": sample, "delivered": scale, "repeat": alone}
+    return known | dict.fromkeys(_OWN_CHANNELS, silent)
+
+
+def alike(restored: xr.DataArray, truth: xr.DataArray | None) -> tuple[Planes, Planes | None]:
+    """Return the planes of both images that are to be compared, on the truth's grid.
+
+    A package with a pixel size or a magnification of its own restores on its own grid: the same
+    field of view is brought onto the truth's, see `benchmark.running.grids.onto_grid`.
+
+    Parameters
+    ----------
+    restored, truth
+        Axes out of b, c, z, y, x; the truth may be unknown.
+
+    Returns
+    -------
+    tuple of ndarray
+        (n, y, x) each; of several restored channels the one that truth is of.
+
+    Raises
+    ------
+    RestorationError
+        Their sizes differ, and not only by their pixel sizes.
+    """
+    if truth is None or "c" not in truth.dims:
+        restored = mean_channel(restored)
+    if truth is None:
+        return _planes(restored), None
+    if restored.sizes != truth.sizes and _same_field(restored, truth):
+        on_grid = onto_grid(restored, (truth.sizes["y"], truth.sizes["x"]))
+        restored = xr.DataArray(on_grid, dims=restored.dims)
+    if restored.sizes != truth.sizes:
+        raise RestorationError(
+            f"The image to be compared is {_size(restored)}, the truth {_size(truth)}, and their "
+            "pixel sizes do not say that both show the same field: state pixel_size_um and "
+            "target_pixel_size_um in dataset.toml, or crop or resample the truth."
+        )
+    return _planes(restored), _planes(truth)
+
+
+def _own_channels(
+    restored: xr.DataArray, shape: tuple[int, ...]
+) -> dict[str, Planes | NotApplicable]:
+    """Return the channels of a package by name, where they have the shape of what is judged."""
+    found: dict[str, Planes | NotApplicable] = {}
+    for name in _OWN_CHANNELS:
+        channel = named_channel(restored, name)
+        if channel is None:
+            continue
+        planes = _planes(channel)
+        if name == "sample" and planes.shape != shape:
+            planes = _planes_on_grid(channel, shape[-2:])
+        found[name] = planes
+        if planes.shape != shape:
+            found[name] = NotApplicable(
+                "The package restores on a grid of its own, and interpolation changes an "
+                "uncertainty."
+            )
+    return found
+
+
+def _planes_of_repeat(
+    repeat: xr.DataArray, truth: xr.DataArray | None, shape: tuple[int, ...]
+) -> Planes | NotApplicable:
+    try:
+        planes, _ = alike(repeat, truth)
+    except RestorationError:
+        planes = _planes(mean_channel(repeat))
+    if planes.shape == shape:
+        return planes
+    return NotApplicable("The repeat is not of the same size as the image it repeats.")
+
+
+def _from_volumes(truths: Planes, depth: int) -> tuple[Planes, Planes]:
+    """Return gain and offset from the scale of a volume to that of each of its planes."""
+    levels = [LOW_PERCENTILE, HIGH_PERCENTILE]
+    volumes = truths.reshape(len(truths) // depth, -1)
+    low, high = np.percentile(volumes, levels, axis=1).repeat(depth, axis=1)
+    bottom, top = np.percentile(truths, levels, axis=(1, 2))
+    extent = np.where(top > bottom, top - bottom, 1)  # flat planes are left out
+    return ((high - low) / extent)[:, None, None], ((low - bottom) / extent)[:, None, None]
+
+
+def _normalised(plane: Planes) -> Planes | NotApplicable:
+    try:
+        return normalise(plane)
+    except NotApplicable as reason:
+        return reason
+
+
+def _planes_on_grid(image: xr.DataArray, shape: tuple[int, ...]) -> Planes:
+    return _planes(xr.DataArray(onto_grid(image, (shape[0], shape[1])), dims=image.dims))
+
+
+def _planes(image: xr.DataArray) -> Planes:
+    return image.values.reshape(-1, *image.shape[-2:])
+
+
+def _same_field(one: xr.DataArray, other: xr.DataArray) -> bool:
+    """Tell whether two images of known pixel sizes show as much, to within 2 % of a side."""
+    sizes: list[dict[str, float]] = [i.attrs.get("pixel_size_um", {}) for i in (one, other)]
+    if not all({"y", "x"} <= size.keys() for size in sizes):
+        return False
+    fields = [
+        [image.sizes[d] * size[d] for d in "yx"]
+        for image, size in zip((one, other), sizes, strict=True)
+    ]
+    return bool(np.allclose(fields[0], fields[1], rtol=0.02))
+
+
+def _size(image: xr.DataArray) -> str:
+    return " x ".join(f"{length} {dim}" for dim, length in image.sizes.items())

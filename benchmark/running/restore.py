@@ -1,0 +1,325 @@
+"""Restore image after image with a package or a control, and measure what it costs."""
+
+import multiprocessing
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import psutil
+import torch
+import xarray as xr
+
+from benchmark.metrics import NotApplicable
+from benchmark.running.controls import CONTROLS, INPUT
+from benchmark.running.delivery import Delivery
+from imaging import images
+from imaging.cli import UserError
+from imaging.datasets import Item
+from imaging.measure import Measure
+from packages.package import open_package
+from packages.runner import Runner, resample
+
+SEED = 0
+_WARM_UP_PX = 256
+_LEAVE_S = 5.0
+_T = TypeVar("_T")
+
+
+class RestorationError(Exception):
+    """An image could not be restored; the message is a sentence. The next image may do."""
+
+
+class ProcessDiedError(RestorationError):
+    """The package took its process with it; the next image needs a new one."""
+
+
+class NotLoadedError(RestorationError):
+    """The package could not be loaded, so that no image can be restored."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A package, or a control that stands beside the packages.
+
+    Attributes
+    ----------
+    name
+        Its entry in the scores table.
+    title
+        What its author calls it.
+    path
+        The package; None for a control.
+    sha256
+        Of the package; empty for a control.
+    pixel_size_um
+        What the package was made for, by axis; empty when unknown, and for a control.
+    weights
+        Which of the package's weights run; empty for a control.
+    trust
+        Whether Python code of the package may run.
+    interval_factors
+        Half-widths of the package's own intervals, in its standard deviations, by nominal coverage;
+        empty when it states none.
+    delivery
+        On which scale it delivers.
+    """
+
+    name: str
+    title: str
+    path: Path | None = None
+    sha256: str = ""
+    pixel_size_um: dict[str, float] = field(default_factory=dict[str, float])
+    weights: str = ""
+    trust: bool = False
+    interval_factors: dict[str, float] = field(default_factory=dict[str, float])
+    delivery: Delivery = "planes"
+
+    @property
+    def restores_repeats(self) -> bool:
+        """Tell whether a second recording is restored, too: other controls need more than that."""
+        return self.path is not None or self.name == INPUT
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image to restore.
+
+    Attributes
+    ----------
+    item
+        The image and what is known of it.
+    output
+        Where the restored image goes.
+    """
+
+    item: Item
+    output: Path
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a restoration took.
+
+    Time is told per megapixel of the restored image. Memory is not: windows bound it, whatever the
+    size of the image. It is None for controls: they run in a process that does much else.
+    """
+
+    seconds_per_megapixel: float
+    peak_mib: float | None
+
+
+Restore = Callable[[Job], Cost]
+
+
+def open_method(method: Method) -> AbstractContextManager[Restore]:
+    """Load a method: controls here, each package in a process of its own.
+
+    Parameters
+    ----------
+    method
+        A package or control.
+
+    Returns
+    -------
+    context manager of a function
+        The function restores one image into its file and returns what it took. It raises
+        `RestorationError` where it failed, and `NotApplicable` where a control has nothing to say.
+        Entering raises `RestorationError` when the package cannot be loaded.
+    """
+    return here(method) if method.path is None else apart(method)
+
+
+def each(
+    method: Method, tasks: Sequence[_T], do: Callable[[_T, Restore], object]
+) -> Iterator[tuple[_T, Exception | None]]:
+    """Do tasks one by one; a package that dies is loaded again for those left.
+
+    Parameters
+    ----------
+    method
+        A package or control; without tasks it is not loaded.
+    tasks
+        What is to be done with it.
+    do
+        Does one of them.
+
+    Yields
+    ------
+    tuple
+        Each task, in order, and the `RestorationError` or `UserError` on which it failed; a
+        `NotLoadedError` for all that are left when the method cannot be loaded.
+    """
+    left = list(tasks)
+    while left:
+        try:
+            with open_method(method) as restore:
+                while left:
+                    task = left.pop(0)
+                    try:
+                        do(task, restore)
+                    except ProcessDiedError as error:
+                        yield task, error
+                        break
+                    except (RestorationError, UserError) as error:
+                        yield task, error
+                    else:
+                        yield task, None
+        except (RestorationError, UserError) as error:
+            yield from ((task, NotLoadedError(str(error))) for task in left)
+            return
+
+
+@contextmanager
+def here(method: Method) -> Generator[Restore]:
+    """Load a method in this process; see `open_method`.
+
+    Memory is the largest resident size while an image is restored, minus the resident size after
+    loading; on a GPU, the largest allocation there. Time excludes loading, a first restoration that
+    warms up, and writing; controls read their files themselves.
+    """
+    warm = False
+
+    def once(work: Callable[[], object]) -> None:
+        nonlocal warm
+        if not warm:
+            work()
+        warm = True
+
+    if method.path is None:
+        control = CONTROLS[method.name]
+
+        def prepare_control(job: Job) -> Callable[[], xr.DataArray]:
+            once(lambda: control(job.item))
+            return lambda: control(job.item)
+
+        yield _measuring(prepare_control, loaded=None, on_gpu=False)
+        return
+    with open_package(method.path, trust=method.trust) as package:
+        on_gpu = torch.cuda.is_available()
+        runner = Runner(package, device="cuda:0" if on_gpu else "cpu")
+
+        def prepare(job: Job) -> Callable[[], xr.DataArray]:
+            image = resample(job.item.read_input(), package.pixel_size_um)
+            once(lambda: runner(_warm_up_image(image)))
+            return lambda: runner(image)
+
+        yield _measuring(prepare, loaded=_resident_bytes(), on_gpu=on_gpu)
+
+
+@contextmanager
+def apart(method: Method) -> Generator[Restore]:
+    """Load a method in a process of its own; see `open_method`."""
+    context = multiprocessing.get_context("spawn")
+    connection, theirs = context.Pipe()
+
+    def ask(job: Job | None) -> Any:
+        try:
+            if job is not None:
+                connection.send(job)
+            answer: Cost | Exception | None = connection.recv()
+        except (EOFError, OSError):
+            process.join(_LEAVE_S)
+            raise ProcessDiedError(_how_it_ended(process.exitcode)) from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    # Its temporary files lie in a folder of ours, which goes even if the process is killed.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        process = context.Process(target=_serve, args=(theirs, method, folder), daemon=True)
+        process.start()
+        theirs.close()
+        try:
+            ask(None)  # answers when it is loaded
+            yield ask
+        except BaseException:
+            process.terminate()  # it may be in the middle of an image
+            raise
+        finally:
+            connection.close()  # it leaves by itself
+            process.join(_LEAVE_S)
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+
+def _serve(connection: Connection, method: Method, temporary: str) -> None:
+    """Restore images until the other side leaves."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # let go of what is half-written
+    tempfile.tempdir = temporary
+    try:
+        with here(method) as restore:
+            connection.send(None)
+            while True:
+                job: Job = connection.recv()
+                try:
+                    connection.send(restore(job))
+                except RestorationError as error:
+                    connection.send(error)
+    except (EOFError, BrokenPipeError):
+        return
+    except Exception as error:
+        connection.send(RestorationError(sentence_of(error)))
+
+
+def _measuring(
+    prepare: Callable[[Job], Callable[[], xr.DataArray]], *, loaded: int | None, on_gpu: bool
+) -> Restore:
+    """Make the function that restores; `loaded` are the bytes resident before the first image."""
+
+    def restore(job: Job) -> Cost:
+        try:
+            work = prepare(job)
+            torch.manual_seed(SEED)  # so that a random model does not depend on the order
+            before = _resident_bytes()
+            with Measure("cuda" if on_gpu else "cpu") as measure:
+                restored = work()
+            if not np.isfinite(restored.values).all():
+                raise RestorationError("The restored image holds NaN or infinite values.")
+            images.write(job.output, restored)
+        except (NotApplicable, RestorationError):
+            raise
+        except Exception as error:
+            raise RestorationError(sentence_of(error)) from error
+        megapixels = restored.size / restored.sizes.get("c", 1) / 1e6
+        seconds = measure.seconds / megapixels
+        if loaded is None:
+            return Cost(seconds, None)
+        grown_mib = 0 if on_gpu else max(0, before - loaded) / 2**20
+        return Cost(seconds, measure.peak_mib + grown_mib)
+
+    return restore
+
+
+def _warm_up_image(image: xr.DataArray) -> xr.DataArray:
+    """Return noise like a corner of an image, which itself may be empty."""
+    corner = image.isel(y=slice(_WARM_UP_PX), x=slice(_WARM_UP_PX))
+    return corner.copy(data=np.random.default_rng(SEED).random(corner.shape, np.float32))
+
+
+def _resident_bytes() -> int:
+    return psutil.Process().memory_info().rss
+
+
+def sentence_of(error: Exception) -> str:
+    """Say what went wrong, in one line."""
+    if isinstance(error, UserError | RestorationError | NotApplicable):
+        return str(error)
+    first = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first}" if first else f"{type(error).__name__}."
+
+
+def _how_it_ended(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        name = signal.Signals(-exit_code).name
+        hint = " (perhaps memory ran out)" if name == "SIGKILL" else ""
+        return f"The package's process was ended by {name}{hint}."
+    return f"The package's process ended with status {exit_code}."

@@ -1,0 +1,122 @@
+"""A folder of results: cells while a run lasts, one tidy table when it is done.
+
+::
+
+    RESULTS/
+      run.json                                  what was run on what
+      scores.parquet, scores.csv                package, dataset, image, metric, value
+      not_applicable.csv                        package, dataset, image, metric, reason
+      cells/, predictions/, repeats/            see `benchmark.running.cell_files`
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import psutil
+
+from benchmark.running.cell_files import CellFiles, Place
+from imaging.benchmark_run import BenchmarkRun, FailedCell
+from imaging.cli import UserError
+from imaging.files import replacing
+from imaging.results import NOT_APPLICABLE, SCORES, Scores
+from imaging.scores import COLUMNS, REASON_COLUMNS
+
+_CSV = "scores.csv"
+_BEGUN = re.compile(rf"\.\d+\.{re.escape(BenchmarkRun.FILE)}")  # what a run killed at once leaves
+
+
+class Results(CellFiles):
+    """A results folder.
+
+    Parameters
+    ----------
+    path
+        An absent or empty folder, or one that an earlier run made.
+
+    Raises
+    ------
+    UserError
+        The folder holds something else, or results of another version of this program.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        if path.exists() and not path.is_dir():
+            raise UserError(f"{path} is a file: give a folder for the results.")
+        if self._record.exists():
+            BenchmarkRun.read(self._record)
+            _remove_abandoned(path)
+        elif path.exists() and any(not _BEGUN.fullmatch(file.name) for file in path.iterdir()):
+            raise UserError(
+                f"{path} is neither empty nor a folder of results (it has no {BenchmarkRun.FILE}): "
+                "choose another folder."
+            )
+
+    @property
+    def _record(self) -> Path:
+        return self.path / BenchmarkRun.FILE
+
+    def begin(self, run: BenchmarkRun) -> None:
+        """Write down what is run on what; the tables of an earlier run go.
+
+        Parameters
+        ----------
+        run
+            Without failures.
+        """
+        for name in (SCORES, _CSV, NOT_APPLICABLE):
+            (self.path / name).unlink(missing_ok=True)
+        run.write(self._record)
+
+    def finish(
+        self, run: BenchmarkRun, places: Iterable[Place], failures: Iterable[FailedCell]
+    ) -> Scores:
+        """Merge the cells of a run into its table.
+
+        Parameters
+        ----------
+        run
+            As given to `begin`.
+        places
+            The cells the run asked for, in any order; those of their samples come along, cells of
+            other runs stay out of the table.
+        failures
+            Those among them that have no cell.
+
+        Returns
+        -------
+        Scores
+            What was written.
+        """
+        values: list[tuple[str, str, str, str, float]] = []
+        reasons: list[tuple[str, str, str, str, str]] = []
+        for place in (row for asked in places for row in (asked, asked.of_sample)):
+            cell = self.find(place)
+            if cell is None:
+                continue
+            where = (place.package, place.dataset, place.image)
+            values += [(*where, metric, value) for metric, value in cell.values.items()]
+            reasons += [(*where, metric, why) for metric, why in cell.not_applicable.items()]
+        table = pd.DataFrame(sorted(values), columns=list(COLUMNS)).astype({"value": "float64"})
+        absent = pd.DataFrame(sorted(reasons), columns=list(REASON_COLUMNS))
+        failed = sorted(failures, key=lambda cell: (cell.package, cell.dataset, cell.image))
+        run = replace(run, failures=failed)
+        with replacing(self.path / SCORES) as temporary:
+            table.to_parquet(temporary, index=False)
+        with replacing(self.path / _CSV) as temporary:
+            table.to_csv(temporary, index=False)
+        with replacing(self.path / NOT_APPLICABLE) as temporary:
+            absent.to_csv(temporary, index=False)
+        run.write(self._record)
+        return Scores(run, table, absent)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what killed processes had begun to write (see `imaging.files.replacing`)."""
+    for file in path.rglob(".*"):
+        owner = re.match(r"\.(\d+)\.", file.name)
+        if owner and file.is_file() and not psutil.pid_exists(int(owner[1])):
+            file.unlink(missing_ok=True)

@@ -1,0 +1,268 @@
+"""Run packages and controls over datasets, cell by cell, and score what they restore."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.running.cell import Task, compute_cell, is_kept
+from benchmark.running.cell_files import Place
+from benchmark.running.controls import CONTROLS
+from benchmark.running.delivery import delivery_of
+from benchmark.running.planes import interval_factors
+from benchmark.running.provenance import describe_run
+from benchmark.running.restore import Job, Method, each
+from benchmark.running.results_folder import Results
+from imaging import images
+from imaging.benchmark_run import BenchmarkRun, FailedCell
+from imaging.cli import UserError, console, progress
+from imaging.datasets import Dataset, Item, open_dataset
+from imaging.files import sha256
+from imaging.results import Scores
+from imaging.scores import SAMPLE_SUFFIX
+from packages.package import open_package
+
+
+def run_benchmark(
+    packages: Sequence[Path],
+    data: Sequence[Path],
+    out: Path,
+    *,
+    trust: bool = False,
+    controls: bool = True,
+) -> Scores:
+    """Score packages on datasets; cells kept by an earlier run are not computed again.
+
+    Parameters
+    ----------
+    packages
+        Zips or folders; the file name without .zip is the package's name in the table.
+    data
+        What `imaging.datasets.open_dataset` opens; its validation part is used when it is split.
+    out
+        The results folder.
+    trust
+        Whether Python code of packages may run.
+    controls
+        Whether the controls run beside the packages.
+
+    Returns
+    -------
+    Scores
+        What was written to `out`; failed cells are in its record.
+
+    Raises
+    ------
+    UserError
+        A package or dataset cannot be opened, two have one name, or `out` is not a results folder.
+    """
+    results = Results(out)
+    datasets = [open_dataset(path) for path in data]
+    refuse_shared_names("datasets", [(dataset.name, dataset.path) for dataset in datasets])
+    for dataset in datasets:
+        if not dataset.evaluation_items:
+            raise UserError(
+                f"{dataset.path} is split and has no validation images, and only these may be "
+                "looked at: mark some in its dataset.toml."
+            )
+    methods = _methods(packages, trust=trust, controls=controls)
+    hashes = {
+        file: sha256(file)
+        for dataset in datasets
+        for i in dataset.evaluation_items
+        for file in _files(i)
+    }
+    run = describe_run(methods, datasets, hashes)
+    if not methods:
+        raise UserError("Nothing to run: give a package, or leave the controls in.")
+    results.begin(run)
+
+    places: list[Place] = []
+    failures: list[FailedCell] = []
+    computed = 0
+    lacking: set[str] = set()
+    with progress() as bars:
+        cells = len(methods) * sum(len(dataset.evaluation_items) for dataset in datasets)
+        bar = bars.add_task("", total=cells)
+        for method in methods:
+            bars.update(bar, description=method.name)
+            tasks = _tasks(method, datasets, hashes, run, results)
+            places += [task.place for task in tasks]
+            due = [task for task in tasks if not is_kept(task, results, lacking)]
+            _say_what_changed(method, due, results)
+            computed += len(due)
+            bars.advance(bar, len(tasks) - len(due))
+            for failure in _compute(method, due, results):
+                bars.advance(bar)
+                failures += [failure] if failure else []
+    scores = results.finish(run, places, failures)
+    _print_failures(scores.run.failures)
+    console.print(
+        f"{len(places) - len(failures)} cells done ({computed - len(failures)} now, "
+        f"{len(places) - computed} kept from before) in {out}",
+        soft_wrap=True,
+    )
+    return scores
+
+
+def method_of(path: Path, *, trust: bool) -> Method:
+    """Read what tables and runs need to know of a package.
+
+    Parameters
+    ----------
+    path
+        The package; its file name without .zip becomes its name.
+    trust
+        Whether its Python code may run.
+
+    Returns
+    -------
+    Method
+        With the weights that would run.
+
+    Raises
+    ------
+    UserError
+        The package cannot be opened.
+    """
+    with open_package(path, trust=trust) as package:
+        return Method(
+            name=path.resolve().name.removesuffix(".zip"),
+            title=package.name,
+            path=path,
+            sha256=package.sha256,
+            pixel_size_um=package.pixel_size_um,
+            weights=package.weights[0],
+            interval_factors=interval_factors(package),
+            delivery=delivery_of(package),
+            trust=trust,
+        )
+
+
+def _methods(packages: Sequence[Path], *, trust: bool, controls: bool) -> list[Method]:
+    methods = [Method(name, f"control: {name}") for name in CONTROLS] if controls else []
+    named = [(name, Path("a control")) for name in CONTROLS]
+    for path in packages:
+        method = method_of(path, trust=trust)
+        methods.append(method)
+        named.append((method.name, path))
+    refuse_shared_names("packages", named)
+    return methods
+
+
+def refuse_shared_names(kind: str, named: Sequence[tuple[str, Path]]) -> None:
+    """Refuse names that one folder of results could not tell apart on every system.
+
+    Parameters
+    ----------
+    kind
+        What has these names, in the plural.
+    named
+        Each name, and whose it is.
+
+    Raises
+    ------
+    UserError
+        Two are alike, or one cannot be the name of a folder.
+    """
+    seen: dict[str, Path] = {}
+    for name, path in named:
+        if not name or name.startswith(".") or set(name) & set('<>:"/\\|?*'):
+            raise UserError(
+                f"'{name}', the name of {path}, cannot be the name of a folder: rename it."
+            )
+        if name.endswith(SAMPLE_SUFFIX):
+            raise UserError(
+                f"{path} is named '{name}', as the row of a package's sample is: rename it."
+            )
+        if name.casefold() in seen:
+            raise UserError(
+                f"{seen[name.casefold()]} and {path} are both named '{name}', and {kind} of one "
+                "name cannot be told apart: rename one."
+            )
+        seen[name.casefold()] = path
+
+
+def _files(item: Item) -> list[Path]:
+    files = (item.input, item.target, item.native, item.repeat)
+    return [file for file in files if file is not None]
+
+
+def _tasks(
+    method: Method,
+    datasets: Sequence[Dataset],
+    hashes: dict[Path, str],
+    run: BenchmarkRun,
+    results: Results,
+) -> list[Task]:
+    """List the cells of a method, small images first so that peaks of memory do not shadow."""
+    tasks: list[Task] = []
+    for dataset in datasets:
+        for item in dataset.evaluation_items:
+            place = Place(method.name, dataset.name, item.name)
+            sizes_um = [item.pixel_size_um, item.target_pixel_size_um, item.tolerance_um]
+            known = [item.microscope, *sizes_um]
+            computed_for = {
+                "package": f"{method.sha256} {method.weights}".strip(),
+                "input": hashes[item.input],
+                "target": hashes[item.target] if item.target else "",
+                "native": hashes[item.native] if item.native else "",
+                "repeat": hashes[item.repeat] if item.repeat else "",
+                "dataset.toml": json.dumps(known, sort_keys=True),
+                "benchmark": run.benchmark_sha256,
+                "versions": json.dumps(run.versions),
+                "device": run.device,
+            }
+            job = Job(item, results.prediction_file(place))
+            again = item.of_repeat if method.restores_repeats else None
+            repeat = Job(again, results.repeat_file(place)) if again else None
+            tasks.append(Task(place, job, repeat, computed_for, method))
+    return sorted(tasks, key=lambda task: _pixels(task.job.item.input))
+
+
+def _pixels(path: Path) -> int:
+    try:
+        return images.read(path, lazy=True).size
+    except UserError:
+        return 0  # it will fail where failures are kept
+
+
+def _say_what_changed(method: Method, due: Iterable[Task], results: Results) -> None:
+    changed: dict[tuple[str, ...], int] = {}
+    for task in due:
+        cell = results.find(task.place)
+        if cell is not None:
+            before, now = cell.computed_for, task.computed_for
+            what = tuple(sorted(name for name in now if now[name] != before.get(name)))
+            changed[what] = changed.get(what, 0) + 1
+    for what, count in changed.items():
+        why = f"changed: {', '.join(what)}" if what else "their restored images are gone"
+        console.print(f"{method.name}: {count} cells are computed again ({why}).")
+
+
+def _compute(
+    method: Method, tasks: Sequence[Task], results: Results
+) -> Iterator[FailedCell | None]:
+    """Compute cells one by one."""
+    for task, error in each(method, tasks, lambda task, by: compute_cell(task, by, results)):
+        yield _failed(task.place, error) if error else None
+
+
+def _failed(place: Place, error: Exception) -> FailedCell:
+    return FailedCell(place.package, place.dataset, place.image, str(error))
+
+
+def _print_failures(failures: Sequence[FailedCell]) -> None:
+    if not failures:
+        return
+    images_of: dict[tuple[str, str, str], list[str]] = {}
+    for cell in failures:
+        key = (cell.package, cell.dataset, cell.reason)
+        images_of.setdefault(key, []).append(cell.image)
+    table = Table("package", "dataset", "image", "reason", title="Failed, tried again next time")
+    for (package, dataset, reason), failed in images_of.items():
+        others = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+        table.add_row(package, dataset, failed[0] + others, Text(reason))
+    console.print(table)

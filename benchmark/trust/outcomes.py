@@ -1,0 +1,153 @@
+"""What a package makes of a dataset of phantoms: restored, measured and kept as one file."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from benchmark.metrics import NotApplicable
+from benchmark.running.planes import alike
+from benchmark.running.restore import Job, Method, RestorationError, Restore, sentence_of
+from benchmark.trust import shifts
+from benchmark.trust.battery import TESTS
+from benchmark.trust.phantom_datasets import PhantomDataset
+from benchmark.trust.plane import Geometry, Outcome, Plane
+from imaging import images
+from imaging.cli import UserError
+from imaging.datasets import Item
+from imaging.record import STRICT, Record
+
+SHIFTS = "shifts"
+
+
+@checked_dataclass(frozen=True, config=STRICT)
+class Outcomes(Record):
+    """What was measured of one package on one dataset.
+
+    Attributes
+    ----------
+    computed_for
+        Hashes and versions of all that the outcomes depend on, by what they are of.
+    outcomes
+        By test: of every object or image, with the name of its image.
+    reason
+        Why there are none, one sentence; empty where there are.
+    """
+
+    SCHEMA: ClassVar[int] = 1
+    MADE_BY: ClassVar[str] = "python -m benchmark trust"
+
+    computed_for: dict[str, str]
+    outcomes: dict[str, list[dict[str, float | str]]] = field(
+        default_factory=dict[str, list[dict[str, float | str]]]
+    )
+    reason: str = ""
+
+    def table(self, test: str) -> pd.DataFrame:
+        """Return the outcomes of one test, a row each."""
+        return pd.DataFrame(self.outcomes.get(test, []))
+
+
+@dataclass(frozen=True)
+class Task:
+    """A package and a dataset.
+
+    Attributes
+    ----------
+    method
+        The package or control.
+    phantoms
+        The dataset.
+    is_shift
+        Whether images are scored; objects of known geometry are judged otherwise.
+    computed_for
+        See `Outcomes`.
+    file
+        Where the outcomes are kept.
+    """
+
+    method: Method
+    phantoms: PhantomDataset
+    is_shift: bool
+    computed_for: dict[str, str]
+    file: Path
+
+    def kept(self) -> Outcomes | None:
+        """Return what an earlier run kept, if it was computed for the same."""
+        try:
+            outcomes = Outcomes.read(self.file)
+        except UserError:  # missing, damaged or another version's: it is measured again
+            return None
+        return outcomes if outcomes.computed_for == self.computed_for else None
+
+
+def measure(task: Task, restore: Restore, done: Callable[[], None]) -> None:
+    """Restore the images of a dataset, measure the outcomes, and keep them.
+
+    Parameters
+    ----------
+    task
+        What to measure.
+    restore
+        Of its method.
+    done
+        Called after every image.
+
+    Raises
+    ------
+    RestorationError
+        An image could not be restored or be compared with its truth.
+    """
+    outcomes: dict[str, list[dict[str, float | str]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for item in task.phantoms.dataset.items:
+            output = Path(folder) / f"{item.name}.ome.tif"
+            try:
+                restore(Job(item, output))
+            except NotApplicable as reason:
+                Outcomes(task.computed_for, reason=str(reason)).write(task.file)
+                return
+            for test, found in _outcomes(task, item, images.read(output)).items():
+                outcomes.setdefault(test, []).extend({"image": item.name, **o} for o in found)
+            output.unlink()
+            done()
+    Outcomes(task.computed_for, outcomes).write(task.file)
+
+
+def _outcomes(task: Task, item: Item, restored: xr.DataArray) -> dict[str, list[Outcome]]:
+    try:
+        if task.is_shift:
+            return {SHIFTS: [shifts.score(restored, item, task.method)]}
+        plane, psf_fwhm_um = _plane(restored, item), float(item.microscope["psf_fwhm_um"])
+        geometry = _geometry(task.phantoms, item)
+        structure = task.phantoms.plan.structure
+        return {
+            test.name: test.look(plane, geometry, psf_fwhm_um)
+            for test in TESTS
+            if test.structure == structure
+        }
+    except (RestorationError, UserError):
+        raise
+    except Exception as error:
+        raise RestorationError(sentence_of(error)) from error
+
+
+def _plane(restored: xr.DataArray, item: Item) -> Plane:
+    """Bring a restored image to the grid of its truth."""
+    if item.target is None:
+        raise UserError(f"{item.input} has no target: remove its dataset, to have it made again.")
+    truth = images.read(item.target)
+    planes, _ = alike(restored, truth)
+    return Plane(planes[0].astype(np.float64), float(truth.attrs["pixel_size_um"]["y"]))
+
+
+def _geometry(phantoms: PhantomDataset, item: Item) -> Geometry:
+    file = phantoms.dataset.path / "geometry" / f"{item.name}.json"
+    return json.loads(file.read_text(encoding="utf-8"))

@@ -1,0 +1,324 @@
+"""A folder with input/ and perhaps target/ is a dataset; so is an image, or a folder of images.
+
+Training and benchmark both read datasets and do not know each other, so the contract lives here.
+
+::
+
+    DATASET/
+      input/NAME.tif     what the network sees
+      target/NAME.tif    the truth, where it is known: the same field, with the same or finer pixels
+      native/NAME.tif    the microscope's own pixels, where they were kept
+      repeat/NAME.tif    the same field recorded once more, with noise of its own, for any of the
+                         images; on the grid of input/
+      dataset.toml       optional: see `Facts`
+"""
+
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import xarray as xr
+from pydantic import ConfigDict
+from pydantic import Field as CheckedField
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from imaging.cli import UserError
+from imaging.files import read_toml, replacing, write_toml
+from imaging.images import SUFFIXES, read, suffix_of
+
+Split = Literal["train", "calibration", "validation"]
+SPLITS: tuple[Split, ...] = ("train", "calibration", "validation")
+_STRICT = ConfigDict(extra="forbid")
+# From smaller than an atom to a meter: what lies beyond is a slip.
+Length = Annotated[float, CheckedField(ge=1e-5, le=1e6, allow_inf_nan=False)]
+
+
+@checked_dataclass(frozen=True, config=_STRICT)
+class ImageFacts:
+    """What dataset.toml says of one image.
+
+    Attributes
+    ----------
+    source
+        The specimen or file the image was cut from: the unit of splits and of statistics.
+    split
+        Its part, or none when the dataset is not split.
+    microscope
+        Every parameter drawn for this image by the simulation, with units in the names.
+    """
+
+    source: str | None = None
+    split: Split | None = None
+    microscope: dict[str, float | int | str] = field(default_factory=dict[str, float | int | str])
+
+
+@checked_dataclass(frozen=True, config=_STRICT)
+class Facts:
+    """What dataset.toml says of the whole.
+
+    Attributes
+    ----------
+    pixel_size_um
+        Side of a pixel of input/, µm before expansion.
+    target_pixel_size_um
+        Side of a pixel of target/, where it is not that of input/, as only the benchmark allows.
+    native_pixel_size_um
+        Side of a pixel of native/, µm.
+    interpolation
+        How native/ was brought to the grid of input/.
+    registration
+        "exact" when input and target show the same field by construction; "registered" when
+        `benchmark register` brought the target to the input.
+    registered
+        What that found, by file name without suffix; see `benchmark.registration.registration`.
+    tolerance_um
+        How far the target may lie beside its input, µm; for metrics that forgive so much.
+    provenance
+        Command, seed and versions that made the dataset.
+    images
+        By file name without suffix.
+    """
+
+    name: str | None = None
+    description: str | None = None
+    licence: str | None = None
+    pixel_size_um: Length | None = None
+    target_pixel_size_um: Length | None = None
+    native_pixel_size_um: Length | None = None
+    interpolation: Literal["linear"] | None = None
+    registration: Literal["exact", "approximate", "registered"] | None = None
+    tolerance_um: Length | None = None
+    registered: dict[str, dict[str, float | str]] | None = None
+    provenance: dict[str, str | int | float] = field(default_factory=dict[str, str | int | float])
+    images: dict[str, ImageFacts] = field(default_factory=dict[str, ImageFacts])
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a dataset: its files and what is known of it.
+
+    Attributes
+    ----------
+    name
+        Its file name without suffix.
+    input, target, native, repeat
+        Its files; None where there is none.
+    source, split, microscope
+        See `ImageFacts`; an image without a stated source is its own.
+    pixel_size_um, target_pixel_size_um, tolerance_um
+        See `Facts`; `read_input` and `read_target` take a pixel size where the file says none.
+    """
+
+    name: str
+    input: Path
+    target: Path | None
+    native: Path | None
+    source: str
+    split: Split | None
+    microscope: dict[str, float | int | str]
+    pixel_size_um: float | None
+    repeat: Path | None = None
+    target_pixel_size_um: float | None = None
+    tolerance_um: float | None = None
+
+    @property
+    def of_repeat(self) -> "Item | None":
+        """Return the second recording as an image of its own, with nothing but its pixels."""
+        if self.repeat is None:
+            return None
+        return replace(self, input=self.repeat, target=None, native=None, repeat=None)
+
+    def read_input(self, *, lazy: bool = False) -> xr.DataArray:
+        """Read the input, with the dataset's pixel size where the file does not say its own.
+
+        Parameters
+        ----------
+        lazy
+            See `imaging.images.read`.
+
+        Returns
+        -------
+        xr.DataArray
+            As `imaging.images.read` returns it.
+        """
+        return _with_pixel_size(read(self.input, lazy=lazy), self.pixel_size_um)
+
+    def read_target(self) -> xr.DataArray | None:
+        """Read the target in the same way; None where there is none."""
+        if self.target is None:
+            return None
+        return _with_pixel_size(read(self.target), self.target_pixel_size_um or self.pixel_size_um)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A named list of images with what is known of them."""
+
+    name: str
+    path: Path
+    facts: Facts
+    items: tuple[Item, ...]
+
+    def split(self, part: Split) -> tuple[Item, ...]:
+        """Return the items of one part; empty when the dataset is not split."""
+        return tuple(item for item in self.items if item.split == part)
+
+    @property
+    def evaluation_items(self) -> tuple[Item, ...]:
+        """Return what a benchmark may look at: the validation part, or all when not split."""
+        return self.split("validation") if any(i.split for i in self.items) else self.items
+
+
+def open_dataset(path: Path) -> Dataset:
+    """Find the images of a dataset and pair them by file name.
+
+    Parameters
+    ----------
+    path
+        A dataset folder, a folder of images, or one image.
+
+    Returns
+    -------
+    Dataset
+        Items in the order of their names. No image is read.
+
+    Raises
+    ------
+    UserError
+        Nothing there, no images, files of input/ and target/ that do not pair, or a repeat of no
+        input.
+    """
+    if not path.exists():
+        raise UserError(f"{path} does not exist: give a dataset folder or an image.")
+    facts = Facts()
+    targets: dict[str, Path] = {}
+    natives: dict[str, Path] = {}
+    repeats: dict[str, Path] = {}
+    if path.is_dir() and suffix_of(path) is None and (path / "input").is_dir():
+        inputs = _images_in(path / "input")
+        natives = _images_in(path / "native") if (path / "native").is_dir() else {}
+        repeats = _images_in(path / "repeat") if (path / "repeat").is_dir() else {}
+        _refuse_unknown(path / "repeat", "holds", repeats, inputs)
+        if (path / "dataset.toml").exists():
+            facts = read_toml(path / "dataset.toml", Facts)
+        if (path / "target").is_dir():
+            targets = _images_in(path / "target")
+            _refuse_unpaired(path, inputs, targets)
+        _refuse_unknown(path / "dataset.toml", "describes", facts.images, inputs)
+    elif path.is_dir() and suffix_of(path) is None:
+        inputs = _images_in(path)
+    elif suffix_of(path) is None:
+        raise UserError(f"{path} is not an image of a known kind ({', '.join(SUFFIXES)}).")
+    else:
+        inputs = {_stem(path): path}
+    if not inputs:
+        raise UserError(f"{path} holds no image: expected files ending in {', '.join(SUFFIXES)}.")
+    items: list[Item] = []
+    for name, file in sorted(inputs.items()):
+        of_image = facts.images.get(name, ImageFacts())
+        items.append(
+            Item(
+                name=name,
+                input=file,
+                target=targets.get(name),
+                native=natives.get(name),
+                source=of_image.source or name,
+                split=of_image.split,
+                microscope=of_image.microscope,
+                pixel_size_um=facts.pixel_size_um,
+                repeat=repeats.get(name),
+                target_pixel_size_um=facts.target_pixel_size_um,
+                tolerance_um=facts.tolerance_um,
+            )
+        )
+    return Dataset(facts.name or _stem(path.resolve()), path, facts, tuple(items))
+
+
+@contextmanager
+def new_dataset(path: Path) -> Generator[Path]:
+    """Write a dataset, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        A folder that does not exist, or is empty.
+
+    Yields
+    ------
+    Path
+        A folder to write input/ and the others into; it becomes `path` when all went well.
+
+    Raises
+    ------
+    UserError
+        Something is there.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UserError(f"{path} is not empty: choose another folder for the dataset.")
+    with replacing(path) as temporary:
+        temporary.mkdir()
+        yield temporary
+
+
+def write_facts(path: Path, facts: Facts) -> None:
+    """Write the dataset.toml of a dataset.
+
+    Parameters
+    ----------
+    path
+        The dataset's folder.
+    facts
+        Entries of None are left out.
+    """
+    write_toml(path / "dataset.toml", asdict(facts, dict_factory=_without_none))
+
+
+def _without_none(entries: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {entry: value for entry, value in entries if value is not None}
+
+
+def _with_pixel_size(image: xr.DataArray, pixel_size_um: float | None) -> xr.DataArray:
+    """Return an image with a pixel size where it says none itself."""
+    if pixel_size_um is None:
+        return image
+    stated = dict.fromkeys("yx", pixel_size_um)
+    return image.assign_attrs(pixel_size_um=stated | image.attrs["pixel_size_um"])
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(suffix_of(path) or "")
+
+
+def _images_in(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for file in sorted(folder.iterdir()):
+        if file.name.startswith(".") or suffix_of(file) is None:
+            continue
+        if _stem(file) in found:
+            raise UserError(
+                f"{folder} holds {found[_stem(file)].name} and {file.name}: "
+                "two images of one name cannot be told apart, rename one."
+            )
+        found[_stem(file)] = file
+    return found
+
+
+def _refuse_unpaired(path: Path, inputs: Iterable[str], targets: Iterable[str]) -> None:
+    alone = sorted(set(inputs) ^ set(targets))
+    if alone:
+        side = "target" if alone[0] in set(inputs) else "input"
+        raise UserError(
+            f"{path}: '{alone[0]}' has no partner in {side}/ ({len(alone)} without partner): "
+            "input/ and target/ must hold the same file names."
+        )
+
+
+def _refuse_unknown(path: Path, does: str, named: Iterable[str], inputs: Iterable[str]) -> None:
+    unknown = sorted(set(named) - set(inputs))
+    if unknown:
+        raise UserError(
+            f"{path} {does} '{unknown[0]}', which is not in input/: "
+            "restore the image or remove what belongs to it."
+        )

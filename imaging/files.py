@@ -1,0 +1,182 @@
+"""Files that are whole or absent, hashes, JSON, and TOML that is checked when read."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tomllib
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+import tomli_w
+from pydantic import TypeAdapter, ValidationError
+
+from imaging.cli import UserError
+
+T = TypeVar("T")
+
+
+@contextmanager
+def replacing(path: Path) -> Generator[Path]:
+    """Write a file or folder under a temporary name; rename it when all went well.
+
+    Parameters
+    ----------
+    path
+        Where the result is to appear. Its parent folder is made. What was there is replaced.
+
+    Yields
+    ------
+    Path
+        A name beside `path`, with the same suffixes, to write to. It is removed when the block
+        raises, interrupts included; what a killed process left of the same result goes, too.
+
+    Raises
+    ------
+    UserError
+        A file would replace a folder.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield temporary
+        if path.is_dir() and not path.is_symlink():
+            if not temporary.is_dir():
+                raise UserError(f"{path} is a folder, not a file to replace: choose another name.")
+            shutil.rmtree(path)
+        temporary.replace(path)
+    except OSError as error:
+        # The user knows the file by its final name.
+        if error.filename is None or str(error.filename).startswith(str(temporary)):
+            error.filename = os.fspath(path)
+        raise
+    finally:
+        _remove(temporary)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove the temporary versions of a result whose writers live no more."""
+    for file in path.parent.iterdir():
+        owner = re.fullmatch(rf"\.(\d+)\.{re.escape(path.name)}", file.name)
+        if owner and not psutil.pid_exists(int(owner[1])):
+            _remove(file)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """Hash a file, or a folder's files with their names.
+
+    Parameters
+    ----------
+    path
+        A file or a folder.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    if path.is_file():
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256_of_all(sorted(p for p in path.rglob("*") if p.is_file()), path)
+
+
+def sha256_of_all(files: Iterable[Path], root: Path) -> str:
+    """Hash files with their names.
+
+    Parameters
+    ----------
+    files
+        In the order in which they enter.
+    root
+        A folder above all of them; names are relative to it.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(root).as_posix()}\0{sha256(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def read_toml(path: Path, schema: type[T]) -> T:
+    """Read a TOML file into a dataclass, refusing what the dataclass does not name.
+
+    Parameters
+    ----------
+    path
+        The file.
+    schema
+        A (pydantic) dataclass whose configuration forbids extra entries.
+
+    Returns
+    -------
+    T
+        The validated content.
+
+    Raises
+    ------
+    UserError
+        The file is missing, is not TOML, or holds an unknown or impossible entry.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return TypeAdapter(schema).validate_python(content)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist: check the path.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a TOML file: {error}; correct it.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        entry = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "unexpected_keyword_argument":
+            raise UserError(
+                f"{path}: there is no entry '{entry}': remove it or correct its name."
+            ) from error
+        where = f"entry '{entry}': " if entry else ""
+        what = first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{path}: {where}{what}; correct it.") from error
+
+
+def write_toml(path: Path, content: dict[str, Any]) -> None:
+    """Write a dictionary as TOML, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    content
+        Tables, lists, strings, numbers and booleans; no None.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(tomli_w.dumps(content).encode())
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a dictionary as JSON, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    content
+        What JSON can hold.
+    """
+    with replacing(path) as temporary:
+        text = json.dumps(content, indent=2, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")

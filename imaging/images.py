@@ -1,0 +1,286 @@
+"""Images of any of the formats below as xarray, with named axes and pixel sizes in micrometres.
+
+======================  ==========================================================================
+.tif .tiff              plain, ImageJ hyperstack and OME-TIFF are read; ImageJ is written, or
+                        OME-TIFF where ImageJ lacks the pixel type
+.ome.tif .ome.tiff      OME-TIFF
+.png                    one greyscale plane of 8 or 16 bits
+.mrc .dv                MRC2014 is read and written; Priism and DeltaVision are read
+.zarr .ome.zarr         OME-Zarr 0.4 and 0.5 are read, 0.5 is written
+======================  ==========================================================================
+
+Axes are b (time points, positions: whatever is processed one by one), c, z, y and x, in this order.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import DTypeLike
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from imaging.cli import UserError
+from imaging.files import replacing
+from imaging.formats import mrc, ome_zarr, png, tiff
+from imaging.formats.header import DIMS, Format, Header, Readable, Writable
+
+_LARGEST = float(np.finfo(np.float32).max)  # models compute in float32
+_FORMATS: dict[str, Format] = {
+    ".ome.tiff": tiff,
+    ".ome.zarr": ome_zarr,
+    ".ome.tif": tiff,
+    ".tiff": tiff,
+    ".zarr": ome_zarr,
+    ".tif": tiff,
+    ".png": png,
+    ".mrc": mrc,
+    ".dv": mrc,
+}
+SUFFIXES: tuple[str, ...] = tuple(_FORMATS)
+
+
+def suffix_of(path: Path) -> str | None:
+    """Find the ending that names an image's format.
+
+    Parameters
+    ----------
+    path
+        Any path; nothing is read.
+
+    Returns
+    -------
+    str or None
+        The longest of `SUFFIXES` the name ends with, as spelled in the name; None if there is none.
+
+    Examples
+    --------
+    >>> suffix_of(Path("cell.OME.tif")), suffix_of(Path("notes.txt"))
+    ('.OME.tif', None)
+    """
+    for suffix in SUFFIXES:  # the longer ones stand first
+        if path.name.lower().endswith(suffix):
+            return path.name[-len(suffix) :]
+    return None
+
+
+def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
+    """Read an image.
+
+    Parameters
+    ----------
+    path
+        A file (or folder, for OME-Zarr) with one of `SUFFIXES`.
+    lazy
+        Leave the pixels in the file: indexing the result with ``isel`` and then ``.values`` reads
+        that region only. PNG is decoded as a whole all the same.
+
+    Returns
+    -------
+    xr.DataArray
+        Axes out of b, c, z, y, x, in this order; y and x always, the others where longer than 1.
+        The pixel type is the file's. ``attrs["pixel_size_um"]`` maps those of z, y and x whose
+        pixel size is known to micrometres. The coordinate c holds the channels' names, if known.
+
+    Raises
+    ------
+    UserError
+        The file is missing, damaged, cut off, in colour, empty, of unknown axes, of complex or
+        yes/no pixels, or (not if `lazy`) holds NaN or infinity.
+    """
+    format = _format_of(path)
+    if not path.exists():
+        raise UserError(f"{path} does not exist: check the path.")
+    if path.is_dir() != (format is ome_zarr):
+        kind = "a folder" if path.is_dir() else "a file"
+        raise UserError(f"{path} is {kind}, which {path.suffix} images are not: check the path.")
+    if path.is_file() and path.stat().st_size == 0:
+        raise UserError(f"{path} is empty: copy or export it again.")
+    with _explained(path):
+        header, pixels = format.read(path)
+    _refuse_dtype_and_shape(path, header.dtype, header.shape)
+
+    array = _Pixels(path, header, pixels)
+    variable = xr.Variable(array.dims, indexing.LazilyIndexedArray(array))
+    sizes = {dim: header.pixel_size_um[dim] for dim in array.dims if dim in header.pixel_size_um}
+    image = xr.DataArray(variable, attrs={"pixel_size_um": sizes})
+    names = header.channels or []
+    if len(names) == header.size("c"):
+        image = image.assign_coords(c=("c", names) if "c" in image.dims else names[0])
+    if not lazy:
+        image = image.load()
+        _refuse_nan(path, image.values)
+    return image
+
+
+def write(path: Path, image: xr.DataArray) -> None:
+    """Write an image, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        Its suffix chooses the format; what was there is replaced.
+    image
+        Axes out of b, c, z, y, x, with attributes and coordinates as `read` returns them.
+
+    Raises
+    ------
+    UserError
+        The format cannot hold the pixel type or the axes, or there is nothing to write,
+        or it holds NaN or infinity.
+    """
+    dims = tuple(str(dim) for dim in image.dims)
+    if unknown := [dim for dim in dims if dim not in DIMS]:
+        raise UserError(f"{path}: the axis '{unknown[0]}' cannot be written; use b, c, z, y and x.")
+    ordered = image.transpose(*(dim for dim in DIMS if dim in dims))
+    channels = [str(name) for name in np.atleast_1d(image["c"])] if "c" in image.coords else None
+    with create(
+        path,
+        dims=tuple(str(dim) for dim in ordered.dims),
+        shape=ordered.shape,
+        dtype=ordered.dtype,
+        pixel_size_um=image.attrs.get("pixel_size_um", {}),
+        channels=channels,
+    ) as out:
+        _refuse_nan(path, ordered.values)
+        out[...] = ordered.values
+
+
+@contextmanager
+def create(
+    path: Path,
+    *,
+    dims: Sequence[str],
+    shape: Sequence[int],
+    dtype: DTypeLike,
+    pixel_size_um: Mapping[str, float],
+    channels: Sequence[str] | None = None,
+) -> Generator[Writable]:
+    """Write an image region by region.
+
+    TIFF and OME-Zarr go to the disk as they are written, so they may be larger than memory; PNG
+    and MRC are collected in memory.
+
+    Parameters
+    ----------
+    path
+        Its suffix chooses the format. It appears when the context ends without an exception.
+    dims
+        Out of b, c, z, y, x, in this order.
+    shape, dtype
+        Of the whole.
+    pixel_size_um
+        Micrometres per pixel along those of z, y, x where it is known.
+    channels
+        Their names.
+
+    Yields
+    ------
+    Writable
+        Takes ``out[index] = array``. What is never written is 0.
+
+    Raises
+    ------
+    UserError
+        The format cannot hold such an image.
+    """
+    format = _format_of(path)
+    header = Header(
+        tuple(dims),
+        tuple(shape),
+        np.dtype(dtype).newbyteorder("="),
+        {dim: float(size) for dim, size in pixel_size_um.items() if dim in dims},
+        None if channels is None else list(channels),
+    )
+    if header.dims != tuple(dim for dim in DIMS if dim in dims) or not {"y", "x"} <= set(dims):
+        raise UserError(
+            f"{path}: axes {', '.join(dims)} cannot be written; use y and x, and before them "
+            "b, c and z in this order."
+        )
+    if channels is not None and len(channels) != header.size("c"):
+        raise UserError(
+            f"{path}: {len(channels)} names do not fit {header.size('c')} channels; name each one."
+        )
+    _refuse_dtype_and_shape(path, header.dtype, header.shape)
+    if reason := format.refusal(path, header):
+        raise UserError(f"{path}: {reason}.")
+    with replacing(path) as temporary, format.create(temporary, header) as out:
+        yield out
+
+
+class _Pixels(BackendArray):
+    """A file's pixels for xarray: axes in our order, spare axes dropped, read where indexed."""
+
+    def __init__(self, path: Path, header: Header, pixels: Readable) -> None:
+        self._path = path
+        self._pixels = pixels
+        self._file_ndim = len(header.shape)
+        self._axes = [
+            axis
+            for dim in DIMS
+            for axis, name in enumerate(header.dims)
+            if name == dim and (dim in "yx" or header.shape[axis] > 1)
+        ]
+        self.dims = tuple(header.dims[axis] for axis in self._axes)
+        self.shape = tuple(header.shape[axis] for axis in self._axes)
+        self.dtype = header.dtype.newbyteorder("=")
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.BASIC, self._region
+        )
+
+    def _region(self, key: tuple[int | slice, ...]) -> np.ndarray:
+        places: list[int | slice] = [0] * self._file_ndim
+        for axis, place in zip(self._axes, key, strict=True):
+            places[axis] = place if isinstance(place, slice) else slice(place, place + 1)
+        with _explained(self._path):
+            region = np.array(self._pixels[tuple(places)], self.dtype)
+        kept = sorted(self._axes)
+        region = region.transpose([kept.index(axis) for axis in self._axes])
+        return region[tuple(slice(None) if isinstance(place, slice) else 0 for place in key)]
+
+
+def _format_of(path: Path) -> Format:
+    suffix = suffix_of(path)
+    if suffix is None:
+        raise UserError(f"{path} has no known ending: images end in {', '.join(sorted(SUFFIXES))}.")
+    return _FORMATS[suffix.lower()]
+
+
+def _refuse_dtype_and_shape(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    if dtype.kind == "c":
+        raise UserError(f"{path}: complex pixels cannot be handled; save their magnitude instead.")
+    if dtype.kind not in "iuf":
+        raise UserError(f"{path}: pixels of type {dtype} cannot be handled; save them as uint8.")
+    if 0 in shape:
+        raise UserError(f"{path}: there are no pixels (shape {shape}); choose another image.")
+
+
+def _refuse_nan(path: Path, pixels: np.ndarray) -> None:
+    if pixels.dtype.kind != "f":
+        return
+    if not np.isfinite(pixels).all():
+        raise UserError(f"{path}: NaN or infinite values cannot be handled; replace them first.")
+    if pixels.itemsize > 4 and (largest := float(np.abs(pixels).max())) > _LARGEST:
+        raise UserError(f"{path}: values as large as {largest:.2g} cannot be handled; rescale it.")
+
+
+@contextmanager
+def _explained(path: Path) -> Generator[None]:
+    """Turn what a library raises over a damaged file into a sentence."""
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        # With a number it is the operating system's refusal, which names its own reason.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(
+            f"{path} is damaged, cut off or not of this format ({reason}): copy or export it again."
+        ) from error

@@ -1,0 +1,87 @@
+"""A folder with an rdf.yaml is a room: one model, its description and its reference weights."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.table import Table
+
+from imaging.cli import UserError, console
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Room:
+    """One model of this repository.
+
+    Attributes
+    ----------
+    name
+        Of the folder and of the recipe.
+    folder
+        Holds rdf.yaml, model.py, documentation.md and perhaps weights.pt.
+    """
+
+    name: str
+    folder: Path
+
+    @property
+    def model_file(self) -> Path:
+        """The only definition of the network."""
+        return self.folder / "model.py"
+
+    @property
+    def weights_file(self) -> Path:
+        """The reference checkpoint, made by training."""
+        return self.folder / "weights.pt"
+
+    def description(self) -> dict[str, Any]:
+        """Read rdf.yaml."""
+        return yaml.safe_load((self.folder / "rdf.yaml").read_text(encoding="utf-8"))
+
+    def channels(self) -> list[str]:
+        """Return what the channels of the output are, the restored image first."""
+        axes = self.description()["outputs"][0]["axes"]
+        return next(axis["channel_names"] for axis in axes if axis["type"] == "channel")
+
+
+def rooms() -> list[Room]:
+    """Return all rooms, by name."""
+    return [Room(file.parent.name, file.parent) for file in sorted(_HERE.glob("*/rdf.yaml"))]
+
+
+def room(name: str) -> Room:
+    """Return one room.
+
+    Parameters
+    ----------
+    name
+        Of its folder.
+
+    Returns
+    -------
+    Room
+        That room.
+
+    Raises
+    ------
+    UserError
+        There is none of this name.
+    """
+    for candidate in rooms():
+        if candidate.name == name:
+            return candidate
+    names = ", ".join(r.name for r in rooms())
+    raise UserError(f"There is no model '{name}': choose one of {names}.")
+
+
+def show() -> None:
+    """Show the models that can be built."""
+    table = Table("model", "what it is", "reference weights", box=None)
+    for each in rooms():
+        weights = each.weights_file
+        size = f"{weights.stat().st_size / 2**20:.1f} MiB" if weights.exists() else "none yet"
+        table.add_row(each.name, each.description()["name"], size)
+    console.print(table)

@@ -1,0 +1,305 @@
+"""Targets from the user's expanded images, cut in squares."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from imaging import images, resample
+from imaging.cli import UserError, console
+from imaging.datasets import open_dataset
+from simulation.targets import (
+    BACKGROUND_PERCENTILE,
+    BRIGHT_PERCENTILE,
+    DEFAULT_PIXEL_SIZE_UM,
+    Array,
+    Target,
+    random_generator,
+    relative_brightness,
+)
+
+_HOT = 1e6
+"""Relative brightness that no specimen has, but defective pixels and damaged files."""
+_NOT_IN_TIFF = ("float16", "int64", "uint64")
+EMPTY_BELOW = 0.2
+"""A square is nearly empty when fewer than `EMPTY_FRACTION` of its pixels are brighter."""
+EMPTY_FRACTION = 0.01
+
+
+@dataclass(frozen=True)
+class _Source:
+    """An image file: its brightness scale and the corners (plane, y, x) of its squares."""
+
+    path: Path
+    name: str
+    background: float
+    bright: float
+    height: int
+    width: int
+    corners: list[tuple[int, int, int]]
+    empty: int
+
+
+class Expanded:
+    """Squares of the user's images.
+
+    Parameters
+    ----------
+    files
+        Images by name.
+    count
+        How many squares to take, evenly over the files; all when omitted.
+    size_px
+        Side of a square; 0 takes whole images, cropped to a multiple of `multiple`.
+    multiple
+        What the sides must be divisible by.
+    pixel_size_um
+        Side of a pixel of the squares, µm before expansion.
+    enlargement
+        Pixels of a square per pixel of a file: another number than 1 resamples the images.
+    seed
+        Of the order of files and squares.
+
+    Raises
+    ------
+    UserError
+        A file is no image of one channel, too small, or constant.
+    """
+
+    def __init__(
+        self,
+        files: dict[str, Path],
+        count: int | None,
+        size_px: int,
+        multiple: int,
+        pixel_size_um: float,
+        enlargement: float,
+        seed: int,
+    ) -> None:
+        scanned = [
+            _scan(name, path, size_px, multiple, enlargement)
+            for name, path in sorted(files.items())
+        ]
+        self.pixel_size_um = pixel_size_um
+        self._enlargement = enlargement
+        _report_empty(scanned)
+        filled = [source for source in scanned if source.corners]
+        order = random_generator(seed, _ORDER_OF_FILES).permutation(len(filled))
+        self._sources = [filled[index] for index in order]
+        shuffled: list[list[tuple[int, int, int]]] = []
+        for rank, source in enumerate(self._sources):
+            rng = random_generator(seed, _ORDER_OF_SQUARES, rank)
+            shuffled.append([source.corners[i] for i in rng.permutation(len(source.corners))])
+        # One square of every file in turn: a limit is even, and a higher one only adds.
+        turns = range(max((len(corners) for corners in shuffled), default=0))
+        self._squares = [
+            (source, corners[turn])
+            for turn in turns
+            for source, corners in zip(self._sources, shuffled, strict=True)
+            if turn < len(corners)
+        ][:count]
+        self.sources = [source.name for source, _ in self._squares]
+        self.origins = [f"plane {plane}, y {y}, x {x}" for _, (plane, y, x) in self._squares]
+
+    def make(self, wanted: Collection[int], margin_px: int) -> Iterator[tuple[int, Target]]:
+        """Yield the wanted targets with their index, file by file: each is read once."""
+        for source in self._sources:
+            ours = [index for index in sorted(wanted) if self._squares[index][0] is source]
+            if not ours:
+                continue
+            planes = read_planes(source.path, self._enlargement)
+            for index in ours:
+                plane, top, left = self._squares[index][1]
+                rows = slice(top, top + source.height)
+                columns = slice(left, left + source.width)
+                around = _with_margin(planes[plane], rows, columns, margin_px)
+                brightness = relative_brightness(around, source.background, source.bright)
+                yield index, Target(planes[plane, rows, columns], brightness)
+
+
+# Far beyond any index of an image, so that no stream is used twice.
+_ORDER_OF_FILES = 2**32 - 1
+_ORDER_OF_SQUARES = 2**32 - 2
+
+
+def find_files(expanded: Path) -> dict[str, Path]:
+    """Find the images to cut squares from.
+
+    Parameters
+    ----------
+    expanded
+        An image, a folder of images, or a dataset, whose targets are taken.
+
+    Returns
+    -------
+    dict
+        Path of each image by its name without suffix.
+    """
+    return {item.name: item.target or item.input for item in open_dataset(expanded).items}
+
+
+def find_pixel_size_um(files: dict[str, Path], expansion: float) -> float:
+    """Return the one pixel size of all files, before expansion.
+
+    Parameters
+    ----------
+    files
+        Images by name.
+    expansion
+        Factor by which the sizes that the files state are larger than before expansion.
+
+    Returns
+    -------
+    float
+        Side of a pixel, µm; 0.08 is assumed, and said, where no file states one.
+
+    Raises
+    ------
+    UserError
+        The files disagree, or a pixel is not square.
+    """
+    stated = {path: _square_pixel_um(path) for path in files.values()}
+    known = [(path, size_um) for path, size_um in stated.items() if size_um]
+    unknown = [path.name for path, size_um in stated.items() if not size_um]
+    if not known:
+        console.print(
+            f"No file states its pixel size: {DEFAULT_PIXEL_SIZE_UM} µm before expansion is "
+            "assumed; give --pixel-size if this is wrong."
+        )
+        return DEFAULT_PIXEL_SIZE_UM
+    (first, first_um), *others = known
+    for path, other_um in others:
+        if not agree(first_um, other_um):
+            raise UserError(
+                f"{first} has pixels of {first_um:g} µm, but {path} of {other_um:g} µm: "
+                "simulate them one by one, or give --pixel-size if the files are wrong."
+            )
+    pixel_size_um = first_um / expansion
+    if unknown:
+        console.print(
+            f"{', '.join(unknown)}: no pixel size stated, the {pixel_size_um:.4g} µm of the "
+            "others is assumed."
+        )
+    return pixel_size_um
+
+
+def agree(one_um: float, other_um: float) -> bool:
+    """Tell whether two pixel sizes are the same within 1 %."""
+    return abs(one_um - other_um) <= 0.01 * one_um
+
+
+def _square_pixel_um(path: Path) -> float | None:
+    """Return the side of a pixel as the file states it, if it does."""
+    stated_um = images.read(path, lazy=True).attrs["pixel_size_um"]
+    if "y" not in stated_um or "x" not in stated_um:
+        return None
+    if not agree(stated_um["y"], stated_um["x"]):
+        raise UserError(
+            f"{path} has pixels of {stated_um['x']:g} x {stated_um['y']:g} µm: "
+            "resample it to square pixels, or give --pixel-size if this is wrong."
+        )
+    return stated_um["x"]
+
+
+def read_planes(path: Path, enlargement: float = 1.0) -> Array:
+    """Read an image of one channel, resampled where asked for.
+
+    Parameters
+    ----------
+    path
+        The file.
+    enlargement
+        New pixels per pixel of the file.
+
+    Returns
+    -------
+    ndarray
+        (plane, y, x).
+
+    Raises
+    ------
+    UserError
+        It has several channels, or pixels of a type that cannot be written again.
+    """
+    image = images.read(path)
+    if "c" in image.dims:
+        raise UserError(
+            f"{path} has {image.sizes['c']} channels: "
+            "a target has one, save the channel you need as a file of its own."
+        )
+    if image.dtype.name in _NOT_IN_TIFF:
+        raise UserError(f"{path} holds {image.dtype} pixels: save it as float32 or uint16.")
+    planes = image.values.reshape(-1, *image.shape[-2:])
+    if enlargement == 1:
+        return planes
+    rows, columns = (max(round(side * enlargement), 1) for side in planes.shape[1:])
+    return resample.linear(planes, (rows, columns))
+
+
+def _scan(name: str, path: Path, size_px: int, multiple: int, enlargement: float) -> _Source:
+    """Measure the brightness of an image and find its squares."""
+    planes = read_planes(path, enlargement)
+    rows, columns = planes.shape[1:]
+    height = size_px or rows // multiple * multiple
+    width = size_px or columns // multiple * multiple
+    smallest = max(size_px, 4 * multiple)
+    if min(rows, columns) < smallest:
+        raise UserError(
+            f"{path} is {columns} x {rows} pixels, too small for squares of {smallest}: "
+            "give a smaller --size or leave the file out."
+        )
+    background, bright = (
+        float(value) for value in np.percentile(planes, [BACKGROUND_PERCENTILE, BRIGHT_PERCENTILE])
+    )
+    if bright <= background:
+        raise UserError(
+            f"{path} is constant or nearly so (its percentiles {BACKGROUND_PERCENTILE:g} and "
+            f"{BRIGHT_PERCENTILE:g} are both {bright:g}): leave the file out."
+        )
+    if planes.max() > background + _HOT * (bright - background):
+        raise UserError(
+            f"{path} has pixels of {planes.max():g}, far beyond its bright structure of "
+            f"{bright:g}: clip them or leave the file out."
+        )
+    corners: list[tuple[int, int, int]] = []
+    empty = 0
+    for plane, image in enumerate(planes):
+        for top in range(rows % height // 2, rows - height + 1, height):
+            for left in range(columns % width // 2, columns - width + 1, width):
+                square = image[top : top + height, left : left + width]
+                filled = relative_brightness(square, background, bright) > EMPTY_BELOW
+                if filled.mean() < EMPTY_FRACTION:
+                    empty += 1
+                else:
+                    corners.append((plane, top, left))
+    return _Source(
+        path=path,
+        name=name,
+        background=background,
+        bright=bright,
+        height=height,
+        width=width,
+        corners=corners,
+        empty=empty,
+    )
+
+
+def _with_margin(image: Array, rows: slice, columns: slice, margin_px: int) -> Array:
+    """Cut a square with its surroundings, reflected only where the image ends."""
+    spans = [(rows.start, rows.stop, image.shape[0]), (columns.start, columns.stop, image.shape[1])]
+    around = tuple(
+        slice(max(start - margin_px, 0), min(stop + margin_px, size)) for start, stop, size in spans
+    )
+    missing = [
+        (max(margin_px - start, 0), max(stop + margin_px - size, 0)) for start, stop, size in spans
+    ]
+    return np.pad(image[around], missing, mode="symmetric")
+
+
+def _report_empty(sources: list[_Source]) -> None:
+    """Say how many squares were dropped for showing next to nothing."""
+    empty = sum(source.empty for source in sources)
+    if empty:
+        total = empty + sum(len(source.corners) for source in sources)
+        console.print(f"{empty} of {total} squares are nearly empty and left out.")

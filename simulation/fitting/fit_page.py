@@ -1,0 +1,165 @@
+"""One self-contained page that shows what a fit found."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import uniform_filter
+
+from imaging.page import write_page
+from imaging.pictures import draw_grey, round_length
+from simulation.fitting import fit_figures
+from simulation.fitting.classifier import ScoredPatch, Separability
+from simulation.fitting.fit_report import Estimate, Findings
+from simulation.fitting.noise_correlation import Floats, Images
+
+_EXAMPLES = 3  # images of each kind
+_CROP_PX = 192
+_EASIEST = 8
+_SHOWN_PERCENTILES = (0.5, 99.8)  # of the real images
+_TEMPLATE = Path(__file__).parent / "templates" / "page.html.j2"
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A picture with its caption: a PNG as data URI."""
+
+    source: str
+    side_px: int
+    caption: str
+
+
+def write_fit(path: Path, findings: Findings) -> Path:
+    """Write what a fit found as one HTML file that needs nothing else.
+
+    Parameters
+    ----------
+    path
+        The file to write; replaced when it is there.
+    findings
+        What to show.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    kinds = {"real": findings.real, "fitted": findings.fitted, "default": findings.default}
+    grey = _grey_range(findings.real)
+    sides = (s for images in kinds.values() for image in images for s in image.shape[-2:])
+    side_px = min(_CROP_PX, *sides)
+    bar_um = round_length(0.3 * side_px * findings.pixel_size_um)
+    return write_page(
+        path,
+        _TEMPLATE,
+        title=findings.title,
+        lead=_lead(findings.before, findings.after),
+        warning=_warning(findings.after),
+        examples={kind: _examples(images, side_px, grey) for kind, images in kinds.items()},
+        bar_um=bar_um,
+        bar_percent=100 * bar_um / (side_px * findings.pixel_size_um),
+        grey=grey,
+        estimates=[_row(estimate) for estimate in findings.estimates],
+        figures={
+            "photon_transfer": fit_figures.photon_transfer(findings.photon_transfer),
+            "spectra": fit_figures.spectra(kinds, findings.pixel_size_um),
+            "histograms": fit_figures.histograms(kinds),
+            "autocorrelation": fit_figures.noise_autocorrelation(kinds),
+            "separabilities": fit_figures.separabilities(findings.before, findings.after),
+        },
+        easiest={
+            "real": _thumbnails(findings.real, findings.after.real, findings.after, grey),
+            "simulated": _thumbnails(
+                findings.fitted, findings.after.simulated, findings.after, grey
+            ),
+        },
+        patch_px=findings.after.patch_px,
+        files=findings.files,
+        provenance=findings.provenance,
+    )
+
+
+def _lead(before: Separability, after: Separability) -> str:
+    text = (
+        "A small classifier tells real patches from simulated ones with an AUC of "
+        f"{_with_interval(before)} for the default microscope and {_with_interval(after)} for the "
+        "fitted one; 0.5 is chance."
+    )
+    distance, left = (abs(found.auc - 0.5) for found in (before, after))
+    if left < distance:
+        return f"{text} The fit closes {1 - left / distance:.0%} of the distance."
+    return f"{text} The fit does not bring the simulation closer."
+
+
+def _warning(after: Separability) -> str:
+    if after.auc <= fit_figures.WARN_AUC:
+        return ""
+    return (
+        f"Images of the fitted microscope are still told from real ones: AUC {after.auc:.2f}, "
+        f"above {fit_figures.WARN_AUC:g}. What a network learns from them may not hold for real "
+        "images. The easiest patches below show what gives them away."
+    )
+
+
+def _with_interval(found: Separability) -> str:
+    return f"{found.auc:.2f} ({found.interval[0]:.2f} to {found.interval[1]:.2f})"
+
+
+def _row(estimate: Estimate) -> tuple[str, ...]:
+    return (
+        estimate.name,
+        _number(estimate.value),
+        f"{_number(estimate.low)} to {_number(estimate.high)}",
+        estimate.unit,
+        estimate.method,
+        estimate.remark,
+    )
+
+
+def _number(value: float) -> str:
+    """Write three digits, and all those before the point."""
+    if not math.isfinite(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return text.replace("-", "−")
+
+
+def _grey_range(images: Images) -> tuple[float, float]:
+    values = np.concatenate([image.ravel() for image in images])
+    low, high = np.percentile(values, _SHOWN_PERCENTILES)
+    return float(low), float(max(high, low + 1))
+
+
+def _examples(images: Images, side_px: int, grey: tuple[float, float]) -> list[_Picture]:
+    """Crop images, taken evenly from all, where they are brightest."""
+    chosen = np.unique(np.linspace(0, len(images) - 1, _EXAMPLES).round().astype(int))
+    pictures: list[_Picture] = []
+    for index in map(int, chosen):
+        stack = images[index].reshape(-1, *images[index].shape[-2:])
+        plane = stack[len(stack) // 2].astype(np.float64)
+        pictures.append(
+            _Picture(draw_grey(_brightest(plane, side_px), *grey), side_px, str(index + 1))
+        )
+    return pictures
+
+
+def _brightest(plane: Floats, side_px: int) -> Floats:
+    means = uniform_filter(plane, side_px, mode="constant")
+    before, after = side_px // 2, (side_px - 1) // 2
+    inside = means[before : plane.shape[0] - after, before : plane.shape[1] - after]
+    y, x = np.unravel_index(int(inside.argmax()), inside.shape)
+    return plane[y : y + side_px, x : x + side_px]
+
+
+def _thumbnails(
+    images: Images, patches: Sequence[ScoredPatch], found: Separability, grey: tuple[float, float]
+) -> list[_Picture]:
+    pictures: list[_Picture] = []
+    for patch in patches[:_EASIEST]:
+        stack = images[patch.image].reshape(-1, *images[patch.image].shape[-2:])
+        rows, columns = (slice(begin, begin + found.patch_px) for begin in (patch.y, patch.x))
+        pixels = stack[patch.plane, rows, columns].astype(np.float64)
+        pictures.append(_Picture(draw_grey(pixels, *grey), found.patch_px, f"{patch.score:.2f}"))
+    return pictures

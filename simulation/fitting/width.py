@@ -1,0 +1,208 @@
+"""The structure most like the real one, and the width of the PSF with which it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.interpolate import CubicSpline
+
+from simulation import psf
+from simulation.fitting import brightness, power_spectrum
+from simulation.fitting.brightness import Light
+from simulation.fitting.classifier import describe
+from simulation.fitting.noise import Detector
+from simulation.fitting.noise_free import Structure, generate, with_width
+from simulation.fitting.power_spectrum import Spectrum
+from simulation.fitting.stacks import cut
+from simulation.microscope import Acquisition
+from simulation.structures import Structure as Draw
+
+Floats = NDArray[np.float64]
+
+_STEPS, _FINE_STEPS = 12, 60
+_BANDS_ALIKE = 3.0  # structure makes neighbouring bands of a spectrum deviate together
+# In practice a PSF is one to two times as wide as the optics allow: a weak prior.
+_PRIOR_RATIO, _PRIOR_LOG_SD = 1.4, 0.25
+_WIDEST = 5.0  # times the narrowest PSF that the optics can have
+_WIDEST_PX = 10.0
+_MAGNIFICATIONS = (0.4, 1.0, 2.5)
+_LAYERS = (1, 3)  # what lies above and below is seen, too
+_PATCH_PX = 32
+_SIMULATED = 24  # images to compare with
+_NEAR = 1.25  # times the least distance: structures that explain the images about as well
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """How well one kind of structure explains real images.
+
+    Attributes
+    ----------
+    structure
+        Generated fields.
+    width_um, log_sd
+        Most likely lateral FWHM of the PSF, and the standard deviation of its logarithm.
+    light
+        Of each real square.
+    distance
+        Between the descriptions of real and simulated patches: Wasserstein distance over the
+        standard deviation of the real ones, mean over all that `classifier.describe` tells.
+    """
+
+    structure: Structure
+    width_um: float
+    log_sd: float
+    light: Light
+    distance: float
+
+
+def candidates(
+    squares: Floats,
+    fields: int,
+    detector: Detector,
+    acquisition: Acquisition,
+    pixel_size_um: float,
+    kinds: Sequence[str],
+    known_width_um: float | None,
+    saturation_counts: float,
+    seed: int,
+    expanded: Draw | None = None,
+) -> list[Candidate]:
+    """Compare real images with those of every kind of structure through PSFs of many widths.
+
+    Parameters
+    ----------
+    squares
+        (squares, y, x) counts.
+    fields
+        How many of them show different structure.
+    detector
+        Fitted to them.
+    acquisition
+        Its optics, but for the numerical aperture.
+    pixel_size_um
+        Side of a real pixel.
+    kinds
+        Names in `STRUCTURES`; a single one is taken as it is, of several other sizes and
+        densities are tried.
+    known_width_um
+        Of the PSF, where beads tell it.
+    saturation_counts
+        Where the converter clips.
+    seed
+        Of structures and noise.
+    expanded
+        What draws fields of the user's expanded images, which then are the only structure.
+
+    Returns
+    -------
+    list of Candidate
+        The nearest first.
+    """
+    widths = _widths(acquisition, pixel_size_um) if known_width_um is None else [known_width_um]
+    real = power_spectrum.radial_power(squares)
+    white = float(np.mean([detector.variance(float(square.mean())) for square in squares]))
+    described = describe(_patches(squares))
+    found: list[Candidate] = []
+    if expanded is not None:
+        kinds = ["expanded images"]
+    variants = len(kinds) > 1
+    for kind, magnification in product(kinds, _MAGNIFICATIONS if variants else (1.0,)):
+        structure = generate(
+            kind,
+            pixel_size_um,
+            max(widths),
+            seed,
+            magnification=magnification,
+            draw=expanded,
+        )
+        width, log_sd = _most_likely_width(real, structure, acquisition, widths, white, fields)
+        for layers in _LAYERS if variants or expanded else (1,):
+            denser = structure.layered(layers)
+            sharp = denser.images(with_width(acquisition, width))
+            lit = brightness.measure_light(list(squares), sharp, detector, saturation_counts, seed)
+            drawn = np.random.default_rng(seed).choice(len(squares), _SIMULATED)
+            photons, background = (part[drawn, None, None] for part in (lit.bright, lit.background))
+            shown = sharp[np.arange(_SIMULATED) % len(sharp)]
+            simulated = brightness.expose(
+                shown, photons, background, detector, saturation_counts, (seed, 0)
+            )
+            distance = _distance(described, describe(_patches(simulated)))
+            found.append(Candidate(denser, width, log_sd, lit, distance))
+    return sorted(found, key=lambda candidate: candidate.distance)
+
+
+def width_over(found: Sequence[Candidate]) -> tuple[float, float]:
+    """Return the width of the PSF over all structures that explain the images about as well.
+
+    Parameters
+    ----------
+    found
+        As `candidates` returns them.
+
+    Returns
+    -------
+    tuple of float
+        Lateral FWHM, µm, and the standard deviation of its logarithm.
+    """
+    near = [one for one in found if one.distance <= _NEAR * found[0].distance]
+    logarithms = np.log([one.width_um for one in near])
+    variance = float(np.mean([one.log_sd**2 for one in near]) + logarithms.var())
+    return float(np.exp(logarithms.mean())), float(np.sqrt(variance))
+
+
+def _most_likely_width(
+    real: Spectrum,
+    structure: Structure,
+    acquisition: Acquisition,
+    widths: Sequence[float],
+    white: float,
+    fields: int,
+) -> tuple[float, float]:
+    """Return the width with which a structure has the real spectrum, and its logarithm's error."""
+    if len(widths) == 1:
+        return widths[0], 0.0
+    spectra = [
+        power_spectrum.radial_power(structure.images(with_width(acquisition, width)))
+        for width in widths
+    ]
+    logarithms = np.log(widths)
+    between = CubicSpline(logarithms, np.log(np.stack([one.power for one in spectra])))
+    fine = np.linspace(logarithms[0], logarithms[-1], _FINE_STEPS)
+    costs = np.array(
+        [
+            power_spectrum.match(
+                real, replace(spectra[0], power=np.exp(between(x))), white, fields
+            ).cost
+            for x in fine
+        ]
+    )
+    usual = np.log(_PRIOR_RATIO * psf.reachable_fwhm_um(acquisition.optics)[0])
+    surprise = costs / _BANDS_ALIKE + ((fine - usual) / _PRIOR_LOG_SD) ** 2
+    likelihood = np.exp(-(surprise - surprise.min()) / 2)
+    likelihood /= likelihood.sum()
+    mean = float(likelihood @ fine)
+    return float(np.exp(mean)), float(np.sqrt(likelihood @ (fine - mean) ** 2))
+
+
+def _widths(acquisition: Acquisition, pixel_size_um: float) -> list[float]:
+    """Widths from the narrowest that the optics allow, which must be wider than the target's."""
+    narrowest, widest = psf.reachable_fwhm_um(acquisition.optics)
+    low = max(narrowest, 1.2 * acquisition.target_fwhm_um) * 1.001
+    high = min(widest, max(_WIDEST * narrowest, 2 * pixel_size_um), _WIDEST_PX * pixel_size_um)
+    return np.geomspace(low, max(high, 1.5 * low), _STEPS).tolist()
+
+
+def _patches(images: Floats) -> Floats:
+    """Cut images in patches side by side, (patches, y, x)."""
+    return cut(list(images), _PATCH_PX)
+
+
+def _distance(real: Floats, simulated: Floats) -> float:
+    """Compare descriptions, (patches, features) each."""
+    spread = real.std(0) + 1e-9 * (1 + np.abs(real).mean(0))
+    pairs = zip((real / spread).T, (simulated / spread).T, strict=True)
+    return float(np.mean([stats.wasserstein_distance(one, other) for one, other in pairs]))

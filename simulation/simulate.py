@@ -1,0 +1,323 @@
+"""The verb that simulates pairs: what is asked for, and which targets and pixels follow from it."""
+
+import math
+from pathlib import Path
+
+from imaging.cli import UserError, console, progress
+from imaging.datasets import open_dataset
+from imaging.files import sha256
+from simulation import psf
+from simulation.expanded import Expanded, agree, find_files, find_pixel_size_um
+from simulation.microscope import Microscope, read_microscope
+from simulation.structures import PHANTOMS, STRUCTURES
+from simulation.targets import DEFAULT_PIXEL_SIZE_UM, Generated, Targets
+from simulation.writing import SPLITS, Plan, make, split_of
+
+DEFAULT_IMAGES = 60
+DEFAULT_SIZE_PX = 256
+SMALLEST_SIZE_PX = 32
+DEFAULT_STRUCTURE = "cells"
+THICKEST_UM = 50.0
+
+
+def simulate(
+    out: Path,
+    *,
+    expanded: Path | None = None,
+    images: int | None = None,
+    size: int | None = None,
+    seed: int = 0,
+    pixel_size: float | None = None,
+    expansion: float = 1.0,
+    microscope: Path | None = None,
+    structure: str = DEFAULT_STRUCTURE,
+    thickness: float = 0.0,
+) -> Path:
+    """Make a dataset of inputs as a microscope records them, with their truth.
+
+    Without --expanded the truth is generated: membrane-labelled tumour cells and microtubes, or
+    what --structure says. The dataset is split by source image into train, calibration and
+    validation, about 70, 10 and 20 %. The same arguments give the same bytes; an interrupted run
+    goes on where it stopped.
+
+    Parameters
+    ----------
+    out
+        Folder to make: input/, target/, native/ (the microscope's own, coarser pixels), geometry/
+        of generated structures, and dataset.toml, which records every value drawn.
+    expanded
+        Folder of at least three images of expanded specimens, to be used as truth. Each is cut in
+        squares; planes of a stack are images of one source.
+    images
+        How many images to make; default 60 generated, or all squares of the expanded images that
+        are not nearly empty. A limit takes evenly from all files.
+    size
+        Side of an image in pixels, a whole number of the microscope's pixels; default about 256;
+        0 takes expanded images whole.
+    seed
+        Number from which all randomness follows.
+    pixel_size
+        Side of a pixel of the truth in micrometres before expansion; default what the files state,
+        or 0.08.
+    expansion
+        Factor to divide the pixel sizes stated in the files by; 1 if they are stated as before
+        expansion.
+    microscope
+        File of a microscope, as `training fit` writes it; default a two-photon microscope in vivo.
+        Where it tells its pixel size, pixels of the truth are a whole fraction of it.
+    structure
+        What is generated: cells, microtubes, tubes, granules, sheets, nets, points, or a phantom
+        (point-pairs, tube-pairs, gaps, crossings, empty).
+    thickness
+        Micrometres of generated structure around the plane in focus, whose light is recorded too;
+        0 generates the plane alone.
+
+    Returns
+    -------
+    Path
+        The dataset.
+
+    Raises
+    ------
+    UserError
+        The arguments or a file cannot be used, or `out` holds something else.
+    """
+    plan = plan_dataset(
+        out,
+        expanded=expanded,
+        images=images,
+        size=size,
+        seed=seed,
+        pixel_size=pixel_size,
+        expansion=expansion,
+        microscope_file=microscope,
+        structure=structure,
+        thickness=thickness,
+    )
+    if plan is None:
+        console.print(f"{out} is already there, made by the same arguments.")
+        return out
+    with progress() as bars:
+        bar = bars.add_task("Simulating", total=len(plan.targets.sources))
+        make(out, plan, lambda: bars.advance(bar))
+    console.print(f"{_summary(plan.targets)} in {out}", soft_wrap=True)
+    return out
+
+
+def plan_dataset(
+    out: Path,
+    *,
+    expanded: Path | None = None,
+    images: int | None = None,
+    size: int | None = None,
+    seed: int = 0,
+    pixel_size: float | None = None,
+    expansion: float = 1.0,
+    microscope_file: Path | None = None,
+    structure: str = DEFAULT_STRUCTURE,
+    thickness: float = 0.0,
+) -> Plan | None:
+    """Plan the dataset that `simulate` makes of the same arguments.
+
+    Returns
+    -------
+    Plan or None
+        For `simulation.writing.make`; None where `out` is that dataset already.
+
+    Raises
+    ------
+    UserError
+        As of `simulate`.
+    """
+    _refuse_arguments(expanded, images, size, seed, pixel_size, expansion)
+    _refuse_structure(expanded, structure, thickness)
+    microscope = read_microscope(microscope_file) if microscope_file else Microscope()
+    files = find_files(expanded) if expanded else {}
+    if expanded and len(files) < 3:
+        raise UserError(
+            f"{expanded} holds {len(files)} image(s), but train, calibration and validation need "
+            "one each: give at least 3, for instance by cutting a large image into files."
+        )
+    drawn_um = pixel_size
+    if expanded and not pixel_size:
+        drawn_um = find_pixel_size_um(files, expansion)
+    pixel_size_um, sampling = _pixels(microscope, drawn_um)
+    size = _whole_size(size, sampling)
+    _refuse_pixels(microscope, pixel_size_um)
+
+    flags = {
+        "expanded": expanded.resolve().name if expanded else None,
+        "images": DEFAULT_IMAGES if images is None and expanded is None else images,
+        "size": size,
+        "seed": seed,
+        "pixel-size": pixel_size,
+        "expansion": expansion if expansion != 1 else None,
+        "microscope": microscope_file.name if microscope_file else None,
+        "structure": structure if structure != DEFAULT_STRUCTURE else None,
+        "thickness": thickness or None,
+    }
+    arguments: dict[str, str | int | float] = {
+        "command": _command(flags),
+        "seed": seed,
+        "microscope": sha256(microscope_file) if microscope_file else "default",
+        **{f"sha256 of {path.name}": sha256(path) for path in files.values()},
+    }
+    if expanded and drawn_um and pixel_size_um != drawn_um:
+        arguments["resampled"] = f"from {drawn_um:.6g} to {pixel_size_um:.6g} µm"
+    if _is_there(out, arguments):
+        return None
+
+    targets: Targets
+    if expanded:
+        enlargement = (drawn_um or pixel_size_um) / pixel_size_um
+        targets = Expanded(files, images, size, sampling, pixel_size_um, enlargement, seed)
+        _refuse_too_few(targets, images, expanded)
+    else:
+        targets = Generated(
+            images or DEFAULT_IMAGES,
+            size,
+            pixel_size_um,
+            seed,
+            structure=structure,
+            thickness_um=thickness,
+        )
+    return Plan(targets, microscope, sampling, thickness, seed, arguments)
+
+
+def _refuse_arguments(
+    expanded: Path | None,
+    count: int | None,
+    size: int | None,
+    seed: int,
+    pixel_size: float | None,
+    expansion: float,
+) -> None:
+    if size == 0 and expanded is None:
+        raise UserError("--size 0 means whole images, which needs --expanded: give a size.")
+    if count is not None and count < 3:
+        raise UserError(
+            f"--images {count} is too few: train, calibration and validation need one each, "
+            "give at least 3."
+        )
+    if seed < 0:
+        raise UserError(f"--seed {seed} is negative: give a whole number from 0.")
+    if pixel_size is not None and not 0 < pixel_size < math.inf:
+        raise UserError(f"--pixel-size {pixel_size} is no length: give micrometres above 0.")
+    if not 0 < expansion < math.inf:
+        raise UserError(f"--expansion {expansion} is no factor: give a number above 0.")
+    if expansion != 1 and (expanded is None or pixel_size is not None):
+        raise UserError(
+            "--expansion divides the pixel sizes stated in expanded files: give it with "
+            "--expanded and without --pixel-size, which is the size before expansion."
+        )
+
+
+def _refuse_structure(expanded: Path | None, structure: str, thickness: float) -> None:
+    known = [*STRUCTURES, *PHANTOMS]
+    if structure not in known:
+        raise UserError(f"There is no structure '{structure}': choose one of {', '.join(known)}.")
+    if expanded and structure != DEFAULT_STRUCTURE:
+        raise UserError(
+            "--structure says what is generated, but --expanded gives images: leave one out."
+        )
+    if expanded and thickness:
+        raise UserError(
+            "--thickness needs generated structures, for nothing is known of what lay above and "
+            "below an image: leave it or --expanded out."
+        )
+    if not 0 <= thickness <= THICKEST_UM:
+        raise UserError(
+            f"--thickness {thickness:g} cannot be used: give 0 to {THICKEST_UM:g} micrometres."
+        )
+
+
+def _pixels(microscope: Microscope, drawn_um: float | None) -> tuple[float, int]:
+    """Choose the targets' pixel size, and how many of them lie along a native pixel.
+
+    Parameters
+    ----------
+    microscope
+        Whose pixels may be of a known size.
+    drawn_um
+        Pixel size that the truth has or is to have, if there is one.
+    """
+    native_um = microscope.pixel_size_um
+    if native_um is None:
+        return drawn_um or DEFAULT_PIXEL_SIZE_UM, microscope.sampling
+    if drawn_um is None:
+        return native_um / microscope.sampling, microscope.sampling
+    sampling = max(1, round(native_um / drawn_um))
+    whole_um = native_um / sampling
+    if agree(whole_um, drawn_um):
+        return drawn_um, sampling
+    console.print(
+        f"Pixels of the truth are {whole_um:.4g} instead of {drawn_um:.4g} µm, so that a whole "
+        f"number of them, {sampling}, lies along the microscope's of {native_um:g} µm.",
+        soft_wrap=True,
+    )
+    return whole_um, sampling
+
+
+def _whole_size(size: int | None, sampling: int) -> int:
+    """Return the side of an image in whole native pixels."""
+    nearest = max(round((size or DEFAULT_SIZE_PX) / sampling), 1) * sampling
+    while nearest < SMALLEST_SIZE_PX:
+        nearest += sampling
+    if size is None:
+        return nearest
+    if size % sampling or 0 < size < SMALLEST_SIZE_PX or size < 0:
+        raise UserError(
+            f"--size {size} cannot be used: give a multiple of {sampling} such as {nearest}, at "
+            f"least {SMALLEST_SIZE_PX}, or 0 for whole expanded images."
+        )
+    return size
+
+
+def _refuse_pixels(microscope: Microscope, pixel_size_um: float) -> None:
+    narrowest_um = float(psf.fwhm_um(microscope.sharpest().optics)[0])
+    if pixel_size_um > narrowest_um / 2:
+        raise UserError(
+            f"Pixels of {pixel_size_um:.4g} µm are too coarse for a PSF of {narrowest_um:.3g} µm "
+            f"(at most {narrowest_um / 2:.3g} µm): if the files state sizes after expansion give "
+            "--expansion 4, if they state wrong ones --pixel-size."
+        )
+
+
+def _refuse_too_few(targets: Expanded, count: int | None, expanded: Path) -> None:
+    if len(set(targets.sources)) < 3:
+        raise UserError(
+            f"Only {len(set(targets.sources))} image(s) of {expanded} show enough structure, but "
+            "train, calibration and validation need one each: give more images or a larger --size."
+        )
+    if count is not None and len(targets.sources) < count:
+        console.print(
+            f"There are {len(targets.sources)} squares only, fewer than --images {count}."
+        )
+
+
+def _command(flags: dict[str, str | int | float | None]) -> str:
+    """Return the command without the place of its files: what is said where they lie is theirs."""
+    given = [f"--{name} {value}" for name, value in flags.items() if value is not None]
+    return " ".join(["python -m training simulate", *given])
+
+
+def _is_there(out: Path, arguments: dict[str, str | int | float]) -> bool:
+    """Tell whether the dataset is made already; refuse a place taken by anything else."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return False
+    if not (out / "dataset.toml").exists():
+        raise UserError(f"{out} exists and is no dataset: give another folder.")
+    provenance = open_dataset(out).facts.provenance
+    if arguments.items() <= provenance.items():
+        return True
+    raise UserError(
+        f"{out} holds a dataset of other arguments or files "
+        f"({provenance.get('command', 'unknown')}): remove it or give another folder."
+    )
+
+
+def _summary(targets: Targets) -> str:
+    splits = split_of(targets.sources)
+    parts = [splits[source] for source in targets.sources]
+    counts = ", ".join(f"{parts.count(part)} {part}" for part in dict.fromkeys(SPLITS))
+    return f"{len(parts)} pairs of {targets.pixel_size_um:.4g} µm pixels ({counts}) are"

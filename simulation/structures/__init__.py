@@ -1,0 +1,48 @@
+"""Structures to train on and phantoms to test with: seeded, in images and volumes."""
+
+from simulation.structures.cells import cells, microtubes
+from simulation.structures.filaments import nets, tubes
+from simulation.structures.granules import granules, points
+from simulation.structures.grid import (
+    PLANE_DISTANCE_UM,
+    TARGET_FWHM_UM,
+    Geometry,
+    Grid,
+    Specimen,
+    Structure,
+    seen_from,
+)
+from simulation.structures.phantoms import crossings, empty, gaps, point_pairs, tube_pairs
+from simulation.structures.sheets import sheets
+
+__all__ = [
+    "PHANTOMS",
+    "PLANE_DISTANCE_UM",
+    "STRUCTURES",
+    "TARGET_FWHM_UM",
+    "Geometry",
+    "Grid",
+    "Specimen",
+    "Structure",
+    "seen_from",
+]
+
+STRUCTURES: dict[str, Structure] = {
+    "cells": cells,
+    "microtubes": microtubes,
+    "tubes": tubes,
+    "granules": granules,
+    "sheets": sheets,
+    "nets": nets,
+    "points": points,
+}
+"""What to train on; 1 is about the brightness of a bright structure."""
+
+PHANTOMS: dict[str, Structure] = {
+    "point-pairs": point_pairs,
+    "tube-pairs": tube_pairs,
+    "gaps": gaps,
+    "crossings": crossings,
+    "empty": empty,
+}
+"""What to test with; 1 is exactly the peak of an object alone."""

@@ -1,0 +1,254 @@
+"""A dataset of simulated pairs, written image by image from a plan; resumable."""
+
+import math
+import shutil
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from imaging import __version__, resample
+from imaging.cli import UserError, console
+from imaging.datasets import Facts, ImageFacts, Split, write_facts
+from imaging.files import read_toml, write_json, write_toml
+from imaging.images import write
+from simulation import formation
+from simulation.microscope import Acquisition, Microscope
+from simulation.structures import PLANE_DISTANCE_UM
+from simulation.targets import Array, Target, Targets, random_generator
+
+# The split of each ten sources in turn: 7, 1 and 2, and all three parts from three sources on.
+SPLITS: tuple[Split, ...] = (
+    "train", "validation", "calibration", "train", "train",
+    "train", "validation", "train", "train", "train",
+)  # fmt: skip
+_FOLDERS = ("target", "native", "input")
+_BEGUN = "begun"
+"""Folder, as long as images are missing, of the arguments and of each image's facts."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that the bytes of a dataset follow from, but for the versions of libraries.
+
+    Attributes
+    ----------
+    targets
+        What is recorded.
+    microscope
+        What records.
+    sampling
+        Pixels of a target along a native pixel.
+    thickness_um
+        Of the targets; 0 for planes.
+    seed
+        Of the acquisitions and their noise; image i depends on it and on i alone.
+    arguments
+        What was asked for, for the record.
+    """
+
+    targets: Targets
+    microscope: Microscope
+    sampling: int
+    thickness_um: float
+    seed: int
+    arguments: dict[str, str | int | float]
+
+    @property
+    def margin_px(self) -> int:
+        """Surroundings that a target needs on each side, in whole native pixels."""
+        least = formation.margin_px(self.microscope, self.targets.pixel_size_um, self.thickness_um)
+        return math.ceil(least / self.sampling) * self.sampling
+
+    def acquisition(self, index: int) -> Acquisition:
+        """Draw what happens in one image."""
+        return self.microscope.draw(random_generator(self.seed, index, 1))
+
+
+def split_of(sources: list[str]) -> dict[str, Split]:
+    """Assign sources to parts, so that later sources do not move earlier ones.
+
+    Parameters
+    ----------
+    sources
+        Names, in the order in which they first appear; repeats are ignored.
+
+    Returns
+    -------
+    dict
+        The part of each source: 70 % train, 10 % calibration, 20 % validation of every ten.
+    """
+    return {name: SPLITS[i % len(SPLITS)] for i, name in enumerate(dict.fromkeys(sources))}
+
+
+def make(out: Path, plan: Plan, done: Callable[[], object] = lambda: None) -> None:
+    """Write the images into a folder beside, then their facts, then give it its name.
+
+    Until then nothing can be taken for a dataset.
+
+    Parameters
+    ----------
+    out
+        The dataset: not there, or an empty folder.
+    plan
+        What to write. What an interrupted run of the same plan has written is kept.
+    done
+        Called for every image that is there.
+
+    Raises
+    ------
+    UserError
+        The folder beside holds what another plan began.
+    """
+    partial = out.resolve().with_name(f"{out.name}.partial")
+    provenance = {**plan.arguments, **_versions()}
+    _begin(partial, provenance)
+    targets = plan.targets
+    names = [f"{index:04d}" for index in range(len(targets.sources))]
+    missing = {i for i, name in enumerate(names) if not _is_written(partial, name)}
+    if 0 < len(missing) < len(names):
+        console.print(f"Going on: {len(names) - len(missing)} of {len(names)} images are made.")
+    for _ in range(len(names) - len(missing)):
+        done()
+    try:
+        _write_images(partial, plan, names, missing, done)
+    except Exception:  # an interrupt can be gone on from, an error leaves nothing
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+    splits = split_of(targets.sources)
+    facts = Facts(
+        pixel_size_um=targets.pixel_size_um,
+        native_pixel_size_um=targets.pixel_size_um * plan.sampling,
+        interpolation="linear",
+        registration="exact",
+        provenance={
+            **provenance,
+            **{f"origin of {n}": o for n, o in zip(names, targets.origins, strict=True) if o},
+        },
+        images={
+            name: ImageFacts(source, splits[source], _read_facts(partial, name))
+            for name, source in zip(names, targets.sources, strict=True)
+        },
+    )
+    write_facts(partial, facts)
+    shutil.rmtree(partial / _BEGUN)
+    if out.exists():
+        out.rmdir()  # empty, or it would have been refused
+    partial.rename(out)
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions that may change a bit of the result."""
+    libraries = {name: version(name) for name in ("numpy", "scipy", "torch")}
+    return {"project": __version__, **libraries}
+
+
+def _begin(partial: Path, provenance: dict[str, str | int | float]) -> None:
+    """Note what is being made, or check that it is what was begun."""
+    begun = partial / _BEGUN / "arguments.toml"
+    if not begun.exists():
+        if partial.exists() and any(partial.iterdir()):
+            raise UserError(f"{partial} is in the way: remove it.")
+        write_toml(begun, dict(provenance))
+    elif read_toml(begun, dict[str, str | int | float]) != provenance:
+        raise UserError(
+            f"{partial} was begun with other arguments, files or versions: remove it, or go on "
+            "with those."
+        )
+
+
+def _is_written(folder: Path, name: str) -> bool:
+    return all((folder / part / f"{name}.tif").exists() for part in _FOLDERS)
+
+
+def _read_facts(folder: Path, name: str) -> dict[str, float | int | str]:
+    return read_toml(folder / _BEGUN / f"{name}.toml", dict[str, float | int | str])
+
+
+def _write_images(
+    folder: Path,
+    plan: Plan,
+    names: list[str],
+    wanted: Collection[int],
+    done: Callable[[], object],
+) -> None:
+    margin_px = plan.margin_px
+    pixel_size_um = plan.targets.pixel_size_um
+    for index, target in plan.targets.make(wanted, margin_px):
+        name = names[index]
+        native, facts = _record(target, index, plan, margin_px)
+        rows, columns = target.image.shape
+        input = resample.linear(native, (rows, columns))
+        write_toml(folder / _BEGUN / f"{name}.toml", dict(facts))
+        if target.geometry is not None:
+            write_json(folder / "geometry" / f"{name}.json", target.geometry)
+        _write(folder / "target" / f"{name}.tif", target.image, pixel_size_um)
+        _write(folder / "native" / f"{name}.tif", native, pixel_size_um * plan.sampling)
+        _write(folder / "input" / f"{name}.tif", input, pixel_size_um)
+        done()
+
+
+def _record(
+    target: Target, index: int, plan: Plan, margin_px: int
+) -> tuple[Array, dict[str, float | int | str]]:
+    """Record a target with its surroundings and cut these off.
+
+    Parameters
+    ----------
+    target, index, plan
+        What to record, and how.
+    margin_px
+        `Plan.margin_px`.
+
+    Returns
+    -------
+    ndarray
+        (y, x) / sampling, whole counts.
+    dict
+        What happened in the image.
+    """
+    acquisition = plan.acquisition(index)
+    # torch has a generator of its own: its seed comes from the image's stream
+    torch_seed = int(random_generator(plan.seed, index, 2).integers(2**63))
+    # float64, so that the order in which a processor adds up cannot tip a Poisson draw
+    brightness = torch.from_numpy(target.brightness.astype(np.float64, copy=False))
+    pixel_size_um = plan.targets.pixel_size_um
+    z_step_um = PLANE_DISTANCE_UM if brightness.ndim == 3 else 0.0
+    bright_level = formation.measure_bright_level(
+        brightness,
+        pixel_size_um,
+        plan.microscope,
+        sampling=plan.sampling,
+        reach_px=margin_px,
+        z_step_um=z_step_um,
+    )
+    counts: Tensor = formation.record(
+        brightness[None],
+        pixel_size_um,
+        acquisition,
+        torch.Generator().manual_seed(torch_seed),
+        sampling=plan.sampling,
+        reach_px=margin_px,
+        z_step_um=z_step_um,
+        bright_level=bright_level,
+    )[0]
+    cut = margin_px // plan.sampling
+    inner = counts[cut : counts.shape[0] - cut, cut : counts.shape[1] - cut].numpy()
+    counted = np.uint16 if acquisition.saturation_counts <= np.iinfo(np.uint16).max else np.uint32
+    facts = {
+        **formation.describe(acquisition),
+        "sampling": plan.sampling,
+        "bright_level": bright_level,
+    }
+    return inner.astype(counted), facts
+
+
+def _write(path: Path, pixels: Array, pixel_size_um: float) -> None:
+    attributes = {"pixel_size_um": {"y": pixel_size_um, "x": pixel_size_um}}
+    write(path, xr.DataArray(pixels, dims=("y", "x"), attrs=attributes))

@@ -1,0 +1,175 @@
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from benchmark.metrics import METRICS, Known, NotApplicable, normalise
+from benchmark.running.delivery import Delivery
+from benchmark.running.planes import alike, interval_factors, known_planes, of_sample
+from benchmark.running.restore import RestorationError
+from imaging import images
+from imaging.datasets import open_dataset
+from packages.package import Package
+from tests.benchmark import stand_ins
+
+
+def known(tmp_path: Path, channels: list[str], *, truth: bool = True, side: int = 64) -> Known:
+    """What is known of channels that are filled with 0, 1, 2 …"""
+    data = open_dataset(stand_ins.dataset(tmp_path / "data", 1, truth=truth))
+    values = np.arange(len(channels), dtype=np.float32)[:, None, None] + np.zeros((side, side))
+    pixel_um = stand_ins.PIXEL_UM * stand_ins.SIDE / side
+    restored = xr.DataArray(
+        values,
+        dims=("c", "y", "x"),
+        coords={"c": channels},
+        attrs={"pixel_size_um": {"y": pixel_um, "x": pixel_um}},
+    )
+    (plane,) = known_planes(restored, data.items[0], {"0.9": 1.5})
+    return plane
+
+
+def test_channels_are_known_by_their_names(tmp_path: Path) -> None:
+    plane = known(tmp_path, ["std", "mean", "sample"])
+    found = {name: float(np.mean(plane[name])) for name in ("std", "mean", "sample", "prediction")}
+    assert found == {"std": 0, "mean": 1, "sample": 2, "prediction": 1}
+
+
+def test_the_truth_is_on_the_scale_of_packages(tmp_path: Path) -> None:
+    plane = known(tmp_path, ["mean"])
+    truth = images.read(tmp_path / "data/target/0000.tif").values
+    np.testing.assert_array_equal(plane["truth"], normalise(truth))
+
+
+def test_without_truth_input_and_restoration_are_known(tmp_path: Path) -> None:
+    plane = known(tmp_path, ["mean"], truth=False)
+    assert "truth" not in plane
+    assert plane["pixel_um"] == stand_ins.PIXEL_UM
+    assert np.shape(plane["input"]) == (64, 64)
+
+
+def test_an_uncertainty_on_another_grid_is_not_interpolated(tmp_path: Path) -> None:
+    plane = known(tmp_path, ["mean", "std", "sample"], side=128)
+    assert np.shape(plane["prediction"]) == np.shape(plane["sample"]) == (64, 64)
+    assert isinstance(plane["std"], NotApplicable)
+
+
+def test_a_sample_is_judged_without_the_uncertainty_of_its_package(tmp_path: Path) -> None:
+    sample = of_sample(known(tmp_path, ["mean", "std", "sample"]))
+    assert sample is not None
+    assert float(np.mean(sample["prediction"])) == 2
+    assert isinstance(sample["std"], NotApplicable)
+
+
+def test_without_a_channel_sample_there_is_none(tmp_path: Path) -> None:
+    assert of_sample(known(tmp_path, ["mean", "std"])) is None
+
+
+def test_of_several_channels_the_mean_is_scored() -> None:
+    truth = xr.DataArray(np.zeros((4, 4)), dims=("y", "x"))
+    both = xr.DataArray(
+        np.stack([np.ones((4, 4)), np.full((4, 4), 2.0)]),
+        dims=("c", "y", "x"),
+        coords={"c": ["std", "mean"]},
+    )
+    restored, _ = alike(both, truth)
+    assert restored.tolist() == np.full((1, 4, 4), 2.0).tolist()
+
+
+def test_a_restoration_on_its_own_grid_is_brought_to_the_truth_s() -> None:
+    truth = xr.DataArray(
+        np.zeros((20, 30)), dims=("y", "x"), attrs={"pixel_size_um": {"y": 0.2, "x": 0.2}}
+    )
+    finer = xr.DataArray(
+        np.full((40, 60), 7.0), dims=("y", "x"), attrs={"pixel_size_um": {"y": 0.1, "x": 0.1}}
+    )
+    restored, _ = alike(finer, truth)
+    np.testing.assert_allclose(restored, np.full((1, 20, 30), 7.0))
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_a_package_that_repeats_pixels_gains_nothing_by_its_finer_grid(factor: int) -> None:
+    image = np.random.default_rng(0).normal(size=(24, 36))
+    truth = xr.DataArray(
+        np.zeros((24, 36)), dims=("y", "x"), attrs={"pixel_size_um": {"y": 0.2, "x": 0.2}}
+    )
+    pixel_um = 0.2 / factor
+    finer = xr.DataArray(
+        np.kron(image, np.ones((factor, factor))),
+        dims=("y", "x"),
+        attrs={"pixel_size_um": {"y": pixel_um, "x": pixel_um}},
+    )
+    restored, _ = alike(finer, truth)
+    np.testing.assert_allclose(restored[0], image, atol=1e-12)
+
+
+def of_stack(tmp_path: Path, delivery: Delivery, *, volumes: int = 1) -> list[Known]:
+    """What is known of stacks that get darker with depth, which a package leaves as they are."""
+    rng = np.random.default_rng(0)
+    levels = np.outer(10.0 ** np.arange(volumes), [1.0, 0.5, 0.0])[..., None, None]
+    stack = xr.DataArray(5 + levels * rng.random((volumes, 3, 32, 32)), dims=("b", "z", "y", "x"))
+    for kind in ("input", "target"):
+        images.write(tmp_path / f"data/{kind}/a.ome.tif", stack)
+    (item,) = open_dataset(tmp_path / "data").items
+    over = ("z", "y", "x") if delivery == "volumes" else ("y", "x")
+    low, high = (stack.quantile(q / 100, over) for q in (2, 99.8))
+    with np.errstate(invalid="ignore"):
+        restored = ((stack - low) / (high - low)).fillna(0).transpose("b", "z", "y", "x")
+    channels = xr.concat([restored, restored * 0 + 0.1], "c").assign_coords(c=["mean", "std"])
+    if volumes == 1:
+        channels = channels.isel(b=0)  # as files hold it
+    return known_planes(channels, item, {}, delivery=delivery)
+
+
+@pytest.mark.parametrize("volumes", [1, 2])
+@pytest.mark.parametrize("delivery", ["planes", "volumes"])
+def test_a_package_that_does_nothing_is_perfect_on_its_own_input(
+    tmp_path: Path, delivery: Delivery, volumes: int
+) -> None:
+    planes = of_stack(tmp_path, delivery, volumes=volumes)
+    assert len(planes) == 2 * volumes  # those without structure are left out
+    for plane in planes:
+        np.testing.assert_allclose(plane["delivered"], plane["truth"], atol=1e-6)
+        assert np.percentile(plane["truth"], [2, 99.8]) == pytest.approx([0, 1])
+
+
+def test_a_deviation_comes_to_the_scale_of_planes_too(tmp_path: Path) -> None:
+    bright, dim = (float(np.mean(plane["std"])) for plane in of_stack(tmp_path, "volumes"))
+    assert dim == pytest.approx(2 * bright, rel=0.05)  # half the light, twice the share
+
+
+def test_what_has_a_scale_of_its_own_is_not_compared_without_a_fit(tmp_path: Path) -> None:
+    plane = of_stack(tmp_path, "own")[0]
+    for name in ("psnr", "mae", "ssim", "crps"):
+        with pytest.raises(NotApplicable, match="scale of its own"):
+            METRICS[name].of(plane)
+    assert METRICS["si_psnr_a"].of(plane) > 60
+
+
+def test_a_sample_on_a_scale_of_its_own_is_not_compared_without_a_fit(tmp_path: Path) -> None:
+    data = open_dataset(stand_ins.dataset(tmp_path / "data", 1))
+    values = np.random.default_rng(0).random((2, stand_ins.SIDE, stand_ins.SIDE))
+    restored = xr.DataArray(values, dims=("c", "y", "x"), coords={"c": ["mean", "sample"]})
+    (plane,) = known_planes(restored, data.items[0], {}, delivery="own")
+    sample = of_sample(plane)
+    assert sample is not None
+    with pytest.raises(NotApplicable, match="scale of its own"):
+        METRICS["psnr"].of(sample)
+
+
+@pytest.mark.parametrize(
+    "factors", [{"90 %": 1.5}, {"1.5": 1.0}, {"0.9": -1.0}, {"0.9": float("nan")}, {"0.9": None}]
+)
+def test_intervals_that_cannot_be_are_none(factors: dict[str, float]) -> None:
+    package = SimpleNamespace(own_entries={"calibration": {"interval_factors": factors}})
+    assert interval_factors(cast(Package, package)) == {}
+
+
+def test_another_field_of_view_cannot_be_compared() -> None:
+    size = {"pixel_size_um": {"y": 0.2, "x": 0.2}}
+    truth = xr.DataArray(np.zeros((20, 30)), dims=("y", "x"), attrs=size)
+    larger = xr.DataArray(np.zeros((40, 60)), dims=("y", "x"), attrs=size)
+    with pytest.raises(RestorationError, match="do not say that both show the same field"):
+        alike(larger, truth)

@@ -1,0 +1,85 @@
+import errno
+import io
+
+import pytest
+from cyclopts import App
+from rich.console import Console
+
+from imaging import cli
+from imaging.cli import UserError, run
+
+
+def status_of(error: BaseException | None, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    app = App(result_action="return_value")
+
+    @app.default
+    def verb() -> None:
+        if error:
+            raise error
+
+    with pytest.raises(SystemExit) as exit_:
+        run(app, [])
+    return int(exit_.value.code or 0), capsys.readouterr().err
+
+
+def test_success_is_zero(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(None, capsys) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (UserError("a.tif is empty: give another."), 2, "a.tif is empty"),
+        (KeyboardInterrupt(), 130, "Interrupted"),
+        (OSError(errno.ENOSPC, "No space", "a.tif"), 2, "No space left while writing a.tif"),
+        (PermissionError(errno.EACCES, "denied", "a.tif"), 2, "Not allowed"),
+        (FileNotFoundError(errno.ENOENT, "none", "a.tif"), 2, "a.tif does not exist"),
+        (FileExistsError(errno.EEXIST, "exists", "a.tif"), 2, "a.tif: a file is where a folder"),
+        (MemoryError(), 2, "not enough memory"),
+        (ZeroDivisionError("x"), 2, "fault of the program"),
+    ],
+)
+def test_errors_are_sentences(
+    error: BaseException, status: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, text = status_of(error, capsys)
+    assert code == status
+    assert words in text
+    assert "Traceback" not in text
+
+
+def given(*words: str) -> tuple[int, int | None, float] | None:
+    """Run a verb and return what it was given, or None when it was not run."""
+    app = App()
+    received: list[tuple[int, int | None, float]] = []
+
+    @app.command
+    def verb(*, count: int = 0, limit: int | None = None, length: float = 0) -> None:
+        received.append((count, limit, length))
+
+    with pytest.raises(SystemExit):
+        run(app, ["verb", *words])
+    return received[0] if received else None
+
+
+@pytest.mark.parametrize("flag", ["--count", "--limit"])
+def test_a_fraction_is_no_whole_number(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert given(flag, "1.5") is None
+    assert f"{flag} 1.5 is not a whole number" in capsys.readouterr().err
+
+
+def test_whole_numbers_and_lengths_are_taken() -> None:
+    assert given("--count", "3.0", "--limit", "4", "--length", "1.5") == (3, 4, 1.5)
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_bars_are_shown_on_a_terminal_only(
+    is_terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(cli, "console", Console(file=screen, force_terminal=is_terminal))
+    with cli.progress() as bars:
+        bars.update(bars.add_task("Working", total=2), completed=1)
+        bars.refresh()
+    assert ("Working" in screen.getvalue()) is is_terminal
+    assert bool(screen.getvalue()) is is_terminal

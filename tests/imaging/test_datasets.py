@@ -1,0 +1,147 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from imaging import images
+from imaging.cli import UserError
+from imaging.datasets import open_dataset
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def test_pairs_by_name_whatever_the_format(tmp_path: Path) -> None:
+    touch(tmp_path, "input/a.ome.tif", "input/b.tif", "target/a.mrc", "target/b.png")
+    items = open_dataset(tmp_path).items
+    assert [(i.name, i.target and i.target.name) for i in items] == [("a", "a.mrc"), ("b", "b.png")]
+
+
+def test_some_images_may_have_a_repeat(tmp_path: Path) -> None:
+    touch(tmp_path, "input/a.tif", "input/b.tif", "target/a.tif", "target/b.tif", "repeat/b.mrc")
+    first, second = open_dataset(tmp_path).items
+    assert first.repeat is first.of_repeat is None
+    assert second.of_repeat is not None
+    assert second.of_repeat.input == second.repeat == tmp_path / "repeat" / "b.mrc"
+
+
+def test_a_repeat_as_an_image_has_no_truth(tmp_path: Path) -> None:
+    touch(tmp_path, "input/a.tif", "target/a.tif", "native/a.tif", "repeat/a.tif")
+    again = open_dataset(tmp_path).items[0].of_repeat
+    assert again is not None
+    assert again.target is again.native is again.repeat is None
+
+
+def test_a_folder_of_images_has_no_truth(tmp_path: Path) -> None:
+    touch(tmp_path, "a.tif", "b.tif", "notes.txt", ".hidden.tif")
+    assert [(i.name, i.target) for i in open_dataset(tmp_path).items] == [("a", None), ("b", None)]
+
+
+def test_one_image_is_a_dataset(tmp_path: Path) -> None:
+    touch(tmp_path, "stack.ome.tif")
+    dataset = open_dataset(tmp_path / "stack.ome.tif")
+    assert (dataset.name, dataset.items[0].name) == ("stack", "stack")
+
+
+def test_validation_is_what_a_benchmark_may_see(tmp_path: Path) -> None:
+    touch(tmp_path, "input/a.tif", "input/b.tif", "target/a.tif", "target/b.tif")
+    (tmp_path / "dataset.toml").write_text(
+        '[images.a]\nsplit = "train"\n[images.b]\nsplit = "validation"\nsource = "mouse 2"\n'
+    )
+    items = open_dataset(tmp_path).evaluation_items
+    assert [(i.name, i.source) for i in items] == [("b", "mouse 2")]
+
+
+def test_an_undivided_dataset_is_evaluated_whole(tmp_path: Path) -> None:
+    touch(tmp_path, "input/a.tif", "input/b.tif")
+    assert len(open_dataset(tmp_path).evaluation_items) == 2
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (("input/a.tif", "input/b.tif", "target/a.tif"), "'b' has no partner in target/"),
+        (("input/a.tif", "target/a.tif", "target/b.tif"), "'b' has no partner in input/"),
+        (("input/a.tif", "repeat/a.tif", "repeat/b.tif"), "'b', which is not in input/"),
+        (("input/a.tif", "input/a.png"), "two images of one name"),
+        (("input/notes.txt",), "holds no image"),
+        (("readme.md",), "holds no image"),
+    ],
+)
+def test_what_cannot_be_paired_is_named(
+    tmp_path: Path, files: tuple[str, ...], message: str
+) -> None:
+    touch(tmp_path, *files)
+    with pytest.raises(UserError, match=message):
+        open_dataset(tmp_path)
+
+
+def test_an_entry_without_its_image_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "input/a.tif")
+    (tmp_path / "dataset.toml").write_text('[images.z]\nsource = "x"\n')
+    with pytest.raises(UserError, match="describes 'z'"):
+        open_dataset(tmp_path)
+
+
+def test_an_empty_target_folder_does_not_pair(tmp_path: Path) -> None:
+    touch(tmp_path, "input/a.tif")
+    (tmp_path / "target").mkdir()
+    with pytest.raises(UserError, match="'a' has no partner in target/"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("size", ["-0.08", "0.0", "nan"])
+def test_an_impossible_pixel_size_is_refused(tmp_path: Path, size: str) -> None:
+    touch(tmp_path, "input/a.tif")
+    (tmp_path / "dataset.toml").write_text(f"pixel_size_um = {size}\n")
+    with pytest.raises(UserError, match="entry 'pixel_size_um'"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(("of_file", "read"), [({}, 0.05), ({"y": 0.04, "x": 0.04}, 0.04)])
+def test_the_dataset_says_the_pixel_size_of_a_finer_target(
+    tmp_path: Path, of_file: dict[str, float], read: float
+) -> None:
+    image = xr.DataArray(np.eye(8, dtype=np.uint8), dims=("y", "x"))
+    images.write(tmp_path / "input/a.tif", image)
+    images.write(tmp_path / "target/a.ome.tif", image.assign_attrs(pixel_size_um=of_file))
+    (tmp_path / "dataset.toml").write_text("pixel_size_um = 0.1\ntarget_pixel_size_um = 0.05\n")
+    item = open_dataset(tmp_path).items[0]
+    target = item.read_target()
+    assert target is not None
+    assert item.read_input().attrs["pixel_size_um"] == pytest.approx({"y": 0.1, "x": 0.1})
+    assert target.attrs["pixel_size_um"] == pytest.approx({"y": read, "x": read})
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        open_dataset(tmp_path / "nowhere")
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpeg")
+    with pytest.raises(UserError, match="not an image of a known kind"):
+        open_dataset(tmp_path / "a.jpeg")
+
+
+@pytest.mark.parametrize(
+    ("of_file", "read"),
+    [({}, {"y": 0.1, "x": 0.1}), ({"x": 0.2}, {"y": 0.1, "x": 0.2})],
+)
+def test_the_dataset_says_the_pixel_size_where_the_file_does_not(
+    tmp_path: Path, of_file: dict[str, float], read: dict[str, float]
+) -> None:
+    image = xr.DataArray(np.eye(8, dtype=np.uint8), dims=("y", "x"))
+    for folder in ("input", "target"):
+        file = tmp_path / folder / "a.ome.tif"
+        images.write(file, image.assign_attrs(pixel_size_um=of_file))
+    (tmp_path / "dataset.toml").write_text("pixel_size_um = 0.1")
+    item = open_dataset(tmp_path).items[0]
+    target = item.read_target()
+    assert target is not None
+    assert item.read_input().attrs["pixel_size_um"] == pytest.approx(read)
+    assert target.attrs["pixel_size_um"] == pytest.approx(read)

@@ -1,0 +1,455 @@
+import errno
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from PIL import Image
+
+from imaging import resample
+from imaging.cli import UserError
+from imaging.datasets import Split, open_dataset
+from imaging.files import sha256, write_toml
+from imaging.images import read, write
+from simulation import writing
+from simulation.microscope import Microscope, to_toml
+from simulation.simulate import simulate
+from simulation.writing import split_of
+
+SHARED = Path(__file__).resolve().parents[3] / ".." / "shared"
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {
+        file.relative_to(folder).as_posix(): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return simulate(tmp_path_factory.mktemp("made") / "data", images=4, size=64, seed=7)
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    folder = tmp_path / "sources"
+    for index in range(3):
+        pixels = np.random.default_rng(index).integers(0, 255, (40, 70)).astype(np.uint8)
+        attributes = {"pixel_size_um": {"y": 0.06, "x": 0.06}}
+        image = xr.DataArray(pixels, dims=("y", "x"), attrs=attributes)
+        write(folder / f"cell{index}.tif", image)
+    return folder
+
+
+def _interrupt_after(monkeypatch: pytest.MonkeyPatch, files: int) -> None:
+    """Raise KeyboardInterrupt when one file more than this is to be written."""
+    written = 0
+
+    def write_or_stop(path: Path, image: xr.DataArray) -> None:
+        nonlocal written
+        if written == files:
+            raise KeyboardInterrupt
+        written += 1
+        write(path, image)
+
+    monkeypatch.setattr(writing, "write", write_or_stop)
+
+
+def test_dataset_opens_and_every_image_is_described(generated: Path) -> None:
+    opened = open_dataset(generated)
+    assert [item.name for item in opened.items] == ["0000", "0001", "0002", "0003"]
+    assert opened.facts.pixel_size_um == 0.08
+    assert opened.facts.native_pixel_size_um == 0.32
+    for item in opened.items:
+        assert item.target is not None
+        assert item.native is not None
+        assert {"psf_fwhm_um", "blur_fwhm_um", "photons", "sampling"} <= item.microscope.keys()
+    assert opened.facts.provenance["command"] == (
+        "python -m training simulate --images 4 --size 64 --seed 7"
+    )
+
+
+def test_pixel_sizes_are_in_every_file(generated: Path) -> None:
+    for part, expected in (("input", 0.08), ("target", 0.08), ("native", 0.32)):
+        stated = read(generated / part / "0000.tif").attrs["pixel_size_um"]
+        assert stated == pytest.approx({"y": expected, "x": expected}, rel=1e-4)
+
+
+def test_input_is_native_interpolated(generated: Path) -> None:
+    for item in open_dataset(generated).items:
+        assert item.native is not None
+        native = read(item.native).values
+        assert native.dtype == np.uint16
+        assert native.shape == (16, 16)
+        made = read(item.input).values
+        assert made.dtype == np.float32
+        np.testing.assert_array_equal(made, resample.linear(native, (64, 64)))
+
+
+def test_input_shows_its_target_in_place(generated: Path) -> None:
+    # The sampled, blurred truth explains the counts better than its shift by one native pixel.
+    for item in open_dataset(generated).items:
+        assert item.native is not None
+        assert item.target is not None
+        native = read(item.native).values.astype(float)
+        truth = read(item.target).values.reshape(16, 4, 16, 4).mean((1, 3))
+        in_place = np.corrcoef(native.ravel(), truth.ravel())[0, 1]
+        for shift, axis in ((1, 0), (-1, 0), (1, 1), (-1, 1)):
+            moved = np.roll(truth, shift, axis)
+            assert in_place > np.corrcoef(native.ravel(), moved.ravel())[0, 1]
+
+
+def test_same_arguments_give_the_same_bytes(generated: Path, tmp_path: Path) -> None:
+    again = simulate(tmp_path / "again", images=4, size=64, seed=7)
+    assert _bytes(again) == _bytes(generated)
+
+
+def test_more_images_do_not_change_the_earlier_ones(generated: Path, tmp_path: Path) -> None:
+    more = simulate(tmp_path / "more", images=6, size=64, seed=7)
+    few, many = _bytes(generated), _bytes(more)
+    del few["dataset.toml"]
+    assert {name: many[name] for name in few} == few
+    earlier = open_dataset(generated).facts.images
+    later = open_dataset(more).facts.images
+    assert {name: later[name] for name in earlier} == earlier
+
+
+def test_another_seed_gives_other_images(generated: Path, tmp_path: Path) -> None:
+    other = simulate(tmp_path / "other", images=4, size=64, seed=8)
+    assert (other / "target/0000.tif").read_bytes() != (generated / "target/0000.tif").read_bytes()
+
+
+@pytest.mark.parametrize("files", [0, 1, 5, 11])
+def test_interrupted_and_resumed_gives_the_same_bytes(
+    files: int, generated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "data"
+    with monkeypatch.context() as patch:
+        _interrupt_after(patch, files)
+        with pytest.raises(KeyboardInterrupt):
+            simulate(out, images=4, size=64, seed=7)
+    assert not out.exists()
+    simulate(out, images=4, size=64, seed=7)
+    assert _bytes(out) == _bytes(generated)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_an_error_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, image: xr.DataArray) -> None:
+        raise OSError(errno.ENOSPC, "No space left", str(path))
+
+    monkeypatch.setattr(writing, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        simulate(tmp_path / "data", images=4, size=64)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_rest_of_other_arguments_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        _interrupt_after(patch, 4)
+        with pytest.raises(KeyboardInterrupt):
+            simulate(tmp_path / "data", images=4, size=64, seed=7)
+    with pytest.raises(UserError, match="begun with other arguments"):
+        simulate(tmp_path / "data", images=4, size=64, seed=8)
+
+
+def test_complete_dataset_is_recognised_and_left(
+    generated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (generated / "dataset.toml").stat().st_mtime_ns
+    simulate(generated, images=4, size=64, seed=7)
+    assert "already there" in capsys.readouterr().out
+    assert (generated / "dataset.toml").stat().st_mtime_ns == before
+
+
+def test_dataset_of_other_arguments_is_refused(generated: Path) -> None:
+    with pytest.raises(UserError, match="other arguments"):
+        simulate(generated, images=5, size=64, seed=7)
+
+
+def test_folder_of_other_things_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match="is no dataset"):
+        simulate(tmp_path, images=4, size=64)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_empty_folder_is_taken(tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    out.mkdir()
+    simulate(out, images=3, size=32)
+    assert len(open_dataset(out).items) == 3
+
+
+def test_last_line_says_what_was_made_and_where(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = simulate(tmp_path / "data", images=3, size=32)
+    last = capsys.readouterr().out.rstrip().splitlines()[-1]
+    assert last.startswith("3 pairs")
+    assert last.endswith(str(out))
+
+
+@pytest.mark.parametrize("count", [3, 4, 10, 37, 60])
+def test_splits_have_their_shares_and_are_never_empty(count: int) -> None:
+    parts = list(split_of([str(index) for index in range(count)]).values())
+    shares: dict[Split, float] = {"train": 0.7, "calibration": 0.1, "validation": 0.2}
+    for part, share in shares.items():
+        assert parts.count(part) >= 1
+        assert abs(parts.count(part) - share * count) <= 1.1
+
+
+def test_all_images_of_a_source_are_in_one_part(sources: Path, tmp_path: Path) -> None:
+    opened = open_dataset(simulate(tmp_path / "data", expanded=sources, size=32))
+    parts = {(item.source, item.split) for item in opened.items}
+    assert {source for source, _ in parts} == {"cell0", "cell1", "cell2"}
+    assert len(parts) == 3
+    assert {part for _, part in parts} == {"train", "calibration", "validation"}
+
+
+def test_targets_of_expanded_images_keep_type_values_and_pixel_size(
+    sources: Path, tmp_path: Path
+) -> None:
+    opened = open_dataset(simulate(tmp_path / "data", expanded=sources, size=32, expansion=2))
+    assert opened.facts.pixel_size_um == pytest.approx(0.03)
+    for item in opened.items:
+        assert item.target is not None
+        target = read(item.target).values
+        origin = str(opened.facts.provenance[f"origin of {item.name}"])
+        y, x = (int(part.split()[1]) for part in origin.split(", ")[1:])
+        whole = read(sources / f"{item.source}.tif").values
+        assert target.dtype == np.uint8
+        np.testing.assert_array_equal(target, whole[y : y + 32, x : x + 32])
+
+
+def test_sources_are_recorded_by_hash(sources: Path, tmp_path: Path) -> None:
+    out = simulate(tmp_path / "data", expanded=sources, size=32)
+    provenance = open_dataset(out).facts.provenance
+    assert all(f"sha256 of cell{index}.tif" in provenance for index in range(3))
+
+
+def test_changed_source_is_not_taken_for_the_same(sources: Path, tmp_path: Path) -> None:
+    out = simulate(tmp_path / "data", expanded=sources, size=32)
+    image = read(sources / "cell0.tif")
+    image[0, 0] += 1
+    write(sources / "cell0.tif", image)
+    with pytest.raises(UserError, match="other arguments or files"):
+        simulate(out, expanded=sources, size=32)
+
+
+def test_interrupted_expanded_run_resumes_to_the_same_bytes(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = simulate(tmp_path / "whole", expanded=sources, size=32, images=5)
+    with monkeypatch.context() as patch:
+        _interrupt_after(patch, 7)
+        with pytest.raises(KeyboardInterrupt):
+            simulate(tmp_path / "parts", expanded=sources, size=32, images=5)
+    parts = simulate(tmp_path / "parts", expanded=sources, size=32, images=5)
+    assert _bytes(parts) == _bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"size": 30}, "--size 30"),
+        ({"size": 16}, "--size 16"),
+        ({"size": -4}, "--size -4"),
+        ({"size": 0}, "--size 0 means whole images"),
+        ({"images": 2}, "--images 2 is too few"),
+        ({"images": 0}, "--images 0 is too few"),
+        ({"seed": -1}, "--seed -1"),
+        ({"pixel_size": 0.0}, "--pixel-size 0"),
+        ({"pixel_size": float("nan")}, "--pixel-size nan"),
+        ({"pixel_size": 0.2}, "too coarse"),
+        ({"expansion": 0.0}, "--expansion 0"),
+        ({"expansion": 4.0}, "with --expanded"),
+        ({"structure": "spheres"}, "no structure 'spheres': choose one of cells"),
+        ({"thickness": -1.0}, "--thickness -1 cannot be used"),
+        ({"thickness": float("inf")}, "--thickness inf cannot be used"),
+        ({"microscope": Path("nowhere.toml")}, r"nowhere\.toml does not exist"),
+    ],
+)
+def test_impossible_arguments_are_refused(
+    arguments: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        simulate(tmp_path / "data", **arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def _remove(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+
+
+def _keep_two(folder: Path) -> None:
+    (folder / "cell2.tif").unlink()
+
+
+def _add_colour(folder: Path) -> None:
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(folder / "colour.png")
+
+
+def _truncate(folder: Path) -> None:
+    file = folder / "cell1.tif"
+    file.write_bytes(file.read_bytes()[:-2000])
+
+
+def _coarsen(folder: Path) -> None:
+    for file in folder.iterdir():
+        image = read(file)
+        image.attrs["pixel_size_um"] = {"y": 0.32, "x": 0.32}
+        write(file, image)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (_remove, "holds no image"),
+        (_keep_two, r"holds 2 image\(s\).* give at least 3"),
+        (_add_colour, r"colour\.png"),
+        (_truncate, r"cell1\.tif"),
+        (_coarsen, "too coarse.*--expansion 4"),
+    ],
+)
+def test_unusable_sources_are_refused_without_output(
+    spoil: Callable[[Path], None], sentence: str, sources: Path, tmp_path: Path
+) -> None:
+    spoil(sources)
+    with pytest.raises(UserError, match=sentence):
+        simulate(tmp_path / "data", expanded=sources, size=32)
+    assert [path.name for path in tmp_path.iterdir()] == ["sources"]
+
+
+def test_missing_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        simulate(tmp_path / "data", expanded=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"structure": "tubes"}, "--structure says what is generated"),
+        ({"thickness": 2.0}, "--thickness needs generated structures"),
+    ],
+)
+def test_expanded_images_are_not_generated(
+    arguments: dict[str, Any], sentence: str, sources: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        simulate(tmp_path / "data", expanded=sources, size=32, **arguments)
+
+
+@pytest.fixture
+def microscope(tmp_path: Path) -> Path:
+    """A microscope of pixels of 0.2 µm and known photons."""
+    path = tmp_path / "microscope.toml"
+    facts = Microscope(pixel_size_um=0.2, photons=(70.0, 70.0), saturation_counts=4095.0)
+    write_toml(path, to_toml(facts))
+    return path
+
+
+def test_a_microscope_records_with_its_values_and_pixels(microscope: Path, tmp_path: Path) -> None:
+    opened = open_dataset(simulate(tmp_path / "data", images=3, size=32, microscope=microscope))
+    assert opened.facts.native_pixel_size_um == pytest.approx(0.2)
+    assert opened.facts.pixel_size_um == pytest.approx(0.05)
+    assert opened.facts.provenance["microscope"] == sha256(microscope)
+    for item in opened.items:
+        assert item.microscope["photons"] == 70
+        assert item.native is not None
+        assert read(item.native).values.max() <= 4095
+
+
+def test_default_microscope_is_recorded(generated: Path) -> None:
+    assert open_dataset(generated).facts.provenance["microscope"] == "default"
+
+
+def test_another_microscope_is_another_dataset(
+    microscope: Path, generated: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="other arguments or files"):
+        simulate(generated, images=4, size=64, seed=7, microscope=microscope)
+
+
+def test_structure_gives_its_photons_where_it_is_bright(tmp_path: Path) -> None:
+    quiet = Microscope(
+        photons=(5000.0, 5000.0),
+        scattering_length_um=(math.inf, math.inf),
+        labels_per_um2=(1e6, 1e6),
+        bleaching=(0.0, 0.0),
+        vignetting=(0.0, 0.0),
+        gain_counts_per_photon=(2.0, 2.0),
+        offset_counts=(100.0, 100.0),
+    )
+    write_toml(tmp_path / "quiet.toml", to_toml(quiet))
+    made = simulate(tmp_path / "data", images=3, size=128, microscope=tmp_path / "quiet.toml")
+    for item in open_dataset(made).items:
+        assert item.native is not None
+        bright = np.percentile(read(item.native).values, 99.8)
+        assert bright == pytest.approx(100 + 2 * 5000, rel=0.2)  # NA and aberration vary
+
+
+def test_pixels_of_expanded_images_become_a_fraction_of_the_microscopes(
+    sources: Path, microscope: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # 0.06 µm: three pixels of 0.0667 µm lie along 0.2 µm
+    made = simulate(tmp_path / "data", expanded=sources, size=33, microscope=microscope)
+    opened = open_dataset(made)
+    assert "0.06667 instead of 0.06 µm" in " ".join(capsys.readouterr().out.split())
+    assert opened.facts.pixel_size_um == pytest.approx(0.2 / 3)
+    assert opened.facts.native_pixel_size_um == pytest.approx(0.2)
+    assert opened.facts.provenance["resampled"] == "from 0.06 to 0.0666667 µm"
+    for item in opened.items:
+        assert item.target is not None
+        assert item.native is not None
+        assert read(item.target).shape == (33, 33)
+        assert read(item.native).shape == (11, 11)
+
+
+def test_size_is_a_whole_number_of_native_pixels(
+    sources: Path, microscope: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="multiple of 3 such as 33"):
+        simulate(tmp_path / "data", expanded=sources, size=32, microscope=microscope)
+
+
+def test_a_volume_adds_light_from_out_of_focus(tmp_path: Path) -> None:
+    made = simulate(tmp_path / "data", images=3, size=32, structure="points", thickness=1.0)
+    opened = open_dataset(made)
+    assert opened.facts.provenance["command"] == (
+        "python -m training simulate --images 3 --size 32 --seed 0 --structure points "
+        "--thickness 1.0"
+    )
+    for item in opened.items:
+        assert item.target is not None
+        assert read(item.target).shape == (32, 32)
+
+
+def test_geometry_is_written_beside(tmp_path: Path) -> None:
+    made = simulate(tmp_path / "data", images=3, size=64, structure="tube-pairs")
+    for item in open_dataset(made).items:
+        geometry = json.loads((made / "geometry" / f"{item.name}.json").read_text())
+        assert geometry
+
+
+def test_an_empty_field_is_not_lit_up(tmp_path: Path) -> None:
+    made = simulate(tmp_path / "data", images=3, size=64, structure="empty")
+    assert {item.microscope["bright_level"] for item in open_dataset(made).items} == {1.0}
+
+
+def test_real_expanded_images(tmp_path: Path) -> None:
+    folder = SHARED / "data" / "expanded"
+    if not folder.exists():
+        pytest.skip("the shared data is not here")
+    opened = open_dataset(simulate(tmp_path / "data", expanded=folder, images=8, size=256))
+    assert opened.facts.pixel_size_um == pytest.approx(0.0313, rel=0.01)
+    assert len({item.source for item in opened.items}) == 8

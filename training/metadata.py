@@ -1,0 +1,174 @@
+"""What a run tells of itself: how its weights were made, what they reach, what they cost."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import version
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from imaging import __version__, images
+from imaging.datasets import Dataset
+from imaging.measure import Measure
+from imaging.training_metadata import InferenceCost, Metadata, Reached, Request, TrainingData
+from training.data import Batch, Pair
+from training.loop import State
+from training.recipe import N, Recipe
+
+_EXAMPLE_PX = 256
+_COST_PX = 256
+_LIBRARIES = ("torch", "numpy", "lightning-fabric")
+
+
+def collect_metadata(
+    recipe: Recipe[N],
+    request: Request,
+    dataset: Dataset,
+    state: State[N],
+    device: torch.device,
+    *,
+    training_images: int,
+    calibration_images: int,
+) -> Metadata:
+    """Collect how weights are made, for the model card of their package.
+
+    Parameters
+    ----------
+    recipe
+        Which model.
+    request
+        What was asked for.
+    dataset
+        What it is trained on.
+    state
+        The network, whose speed is measured, and what it has reached.
+    device
+        Where it is trained.
+    training_images, calibration_images
+        How many images each part gives.
+
+    Returns
+    -------
+    Metadata
+        Of weights that are not calibrated.
+    """
+    return Metadata(
+        model=recipe.room,
+        request=request,
+        loss=recipe.loss_name,
+        data=TrainingData(
+            name=dataset.name,
+            description=dataset.facts.description or "",
+            pixel_size_um=find_pixel_size_um(dataset),
+            provenance=dataset.facts.provenance,
+            training_images=training_images,
+            calibration_images=calibration_images,
+        ),
+        versions=versions(),
+        device=_device_name(device),
+        inference=_inference_cost(state.average, device),
+        reached=reached_by(state),
+    )
+
+
+def reached_by(state: State[N]) -> Reached:
+    """Return what a training has come to, without errors."""
+    return Reached(state.step, round(state.seconds, 1), state.best_loss)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of this project and of the libraries that numbers depend on."""
+    return {name: version(name) for name in _LIBRARIES} | {"restoration-zoo": __version__}
+
+
+@torch.no_grad()
+def mean_absolute_errors(network: nn.Module, fixed: Batch) -> dict[str, float]:
+    """Compare the mean absolute error of restored and of unrestored crops.
+
+    Parameters
+    ----------
+    network
+        Restores; its first channel is compared.
+    fixed
+        Crops with their truth.
+
+    Returns
+    -------
+    dict
+        ``error_restored`` and ``error_input``, in normalised intensity.
+    """
+    device = next(network.parameters()).device
+    target = fixed.target.to(device)
+    restored = network(fixed.input.to(device))[:, :1]
+    return {
+        "error_restored": float(F.l1_loss(restored, target)),
+        "error_input": float(F.l1_loss(fixed.input.to(device), target)),
+    }
+
+
+def cut_example(pairs: Sequence[Pair]) -> Pair:
+    """Cut the window with most structure: it becomes the package's test image and cover.
+
+    Parameters
+    ----------
+    pairs
+        Of any size.
+
+    Returns
+    -------
+    Pair
+        At most 256 pixels a side; the mean of the normalised truth, held between 0 and 1, is
+        largest in it.
+    """
+    windows = [(pair, window) for pair in pairs for window in _windows(pair.target.shape)]
+
+    def structure(candidate: tuple[Pair, tuple[slice, slice]]) -> float:
+        pair, window = candidate
+        return float(pair.target[window].clip(0, 1).mean())
+
+    pair, window = max(windows, key=structure)
+    return replace(pair, input=pair.input[window].copy(), target=pair.target[window].copy())
+
+
+def _windows(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
+    height, width = shape
+    rows, columns = min(height, _EXAMPLE_PX), min(width, _EXAMPLE_PX)
+    return [
+        (slice(i, i + rows), slice(j, j + columns))
+        for i in range(0, height - rows + 1, _EXAMPLE_PX // 4)
+        for j in range(0, width - columns + 1, _EXAMPLE_PX // 4)
+    ]
+
+
+def find_pixel_size_um(dataset: Dataset) -> float | None:
+    """Return the side of a pixel that a dataset states, or else its first image."""
+    if dataset.facts.pixel_size_um is not None:
+        return dataset.facts.pixel_size_um
+    stated: dict[str, float] = images.read(dataset.items[0].input, lazy=True).attrs["pixel_size_um"]
+    return stated.get("x")
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} {device.type.upper()}, {torch.get_num_threads()} threads"
+
+
+@torch.no_grad()
+def _inference_cost(network: nn.Module, device: torch.device) -> InferenceCost:
+    """Measure a window of the size that images are usually restored in, after one to warm up.
+
+    Attention over a whole megapixel would fit into no memory.
+    """
+    image = torch.zeros(1, 1, _COST_PX, _COST_PX, device=device)
+    windows = 2**20 / _COST_PX**2
+    network(image)
+    with Measure(device) as cost:
+        network(image)
+    return InferenceCost(
+        seconds_per_megapixel=round(windows * cost.seconds, 4),
+        peak_mib_per_megapixel=round(windows * cost.peak_mib, 1),
+        device=_device_name(device),
+    )
