@@ -25,7 +25,7 @@ _FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
 
 
 @dataclass(frozen=True)
-class Detector:
+class NoiseModel:
     """What stands between photons and data, in photons per native pixel.
 
     Attributes
@@ -75,7 +75,7 @@ def deconvolve(
     photons: Floats,
     rows: sparse.csr_array,
     columns: sparse.csr_array,
-    detector: Detector,
+    detector: NoiseModel,
     maximum_iterations: int = MAXIMUM_ITERATIONS,
 ) -> Floats:
     """Estimate the object by Richardson-Lucy, stopped by the discrepancy principle.

@@ -1,4 +1,4 @@
-"""A room and a checkpoint become one zip that the zoo, Fiji and ilastik can load."""
+"""A model and a checkpoint become one zip that the zoo, Fiji and ilastik can load."""
 
 import io
 import math
@@ -38,7 +38,7 @@ from packages.export import (
     save_state_dict,
     save_torchscript,
 )
-from packages.models import Room, room
+from packages.models import Model, model_named
 from packages.network_contract import DrawsSamples, RestorationNetwork, states_std
 from packages.options import with_options
 from packages.package import open_package
@@ -79,7 +79,7 @@ def build(
         In how many steps each sample is made, where the model makes it in steps.
     title
         Name of the package in the zoo, for a checkpoint of your own: the description and tags then
-        no longer tell of the reference data, the room's limitations stay. The model's own name
+        no longer tell of the reference data, the model's limitations stay. The model's own name
         without it.
     results
         Folder of a finished `python -m benchmark run` of this package, built without it: its
@@ -99,7 +99,7 @@ def build(
         another model, a number of samples or steps that the model cannot do, or results of another
         package.
     """
-    chosen = room(name)
+    chosen = model_named(name)
     out = out or Path("dist") / f"{name}.zip"
     if out.suffix != ".zip":
         raise UserError(f"{out} does not end in .zip: a package is one zip file.")
@@ -153,7 +153,7 @@ def statable_halo(halo: int, pixel_size_um: float) -> int:
 
 
 def _furnish(
-    folder: Path, chosen: Room, trained: TrainedWeights, options: SamplingOptions
+    folder: Path, chosen: Model, trained: TrainedWeights, options: SamplingOptions
 ) -> dict[str, Any]:
     """Write every file of the package but rdf.yaml into a folder; return what that will say."""
     description = chosen.description()
@@ -232,7 +232,7 @@ def _furnish(
 def _load(
     model_file: Path,
     architecture: str,
-    chosen: Room,
+    chosen: Model,
     trained: TrainedWeights,
     options: SamplingOptions,
 ) -> tuple[nn.Module, Metadata]:
@@ -255,7 +255,7 @@ def _load(
     return network, metadata
 
 
-def _divisor(network: nn.Module, chosen: Room) -> int:
+def _divisor(network: nn.Module, chosen: Model) -> int:
     """Return of what the sides of images are multiples; refuse a network that lacks anything."""
     if not isinstance(network, RestorationNetwork):
         raise UserError(
@@ -291,7 +291,7 @@ def _complete(
     smallest: int,
     parameters: int,
 ) -> None:
-    """Add to the room's description what is measured or hashed."""
+    """Add to the model's description what is measured or hashed."""
     size_um = metadata.data.pixel_size_um
     physical = {"unit": "micrometer", "scale": size_um} if size_um else {}
     for tensor, side in (

@@ -1,6 +1,6 @@
 """Check packages: what `bioimageio test` looks at, and what it does not.
 
-A check is a function from a `Subject` to a `Result`; `SUITE` lists them all.
+A check is a function from a `Subject` to a `CheckResult`; `SUITE` lists them all.
 """
 
 import time
@@ -20,10 +20,10 @@ from rich.text import Text
 from imaging.cli import STATUS_FAILED_CHECK, UserError, console, progress
 from imaging.files import replacing
 from packages.checks import contents, numbers
-from packages.checks.subject import Result, Subject
+from packages.checks.subject import CheckResult, Subject
 from packages.package import open_package
 
-SUITE: dict[str, Callable[[Subject], Result]] = {
+SUITE: dict[str, Callable[[Subject], CheckResult]] = {
     "bioimageio test, each format": numbers.passes_the_zoos_test,
     "no NaN or Inf": numbers.has_no_nan,
     "formats agree": numbers.formats_agree,
@@ -46,11 +46,11 @@ REPORTED_VERSIONS = ("bioimageio.core", "bioimageio.spec", "torch", "onnx", "onn
 
 
 @dataclass(frozen=True)
-class Row:
+class CheckRow:
     """One line of the report: a check, its result, and how long it took."""
 
     check: str
-    result: Result
+    result: CheckResult
     seconds: float
 
 
@@ -62,7 +62,7 @@ class PackageReport:
     name: str | None
     sha256: str | None
     holds: bool
-    rows: list[Row]
+    rows: list[CheckRow]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def check(paths: list[Path], *, json: Path | None = None, trust: bool = False) -
     return 0 if holds else STATUS_FAILED_CHECK
 
 
-def apply(function: Callable[[Subject], Result], subject: Subject) -> Result:
+def apply(function: Callable[[Subject], CheckResult], subject: Subject) -> CheckResult:
     """Run one check; what it raises is its failure and stops no other check.
 
     Parameters
@@ -116,7 +116,7 @@ def apply(function: Callable[[Subject], Result], subject: Subject) -> Result:
 
     Returns
     -------
-    Result
+    CheckResult
         What it found.
     """
     try:
@@ -126,14 +126,14 @@ def apply(function: Callable[[Subject], Result], subject: Subject) -> Result:
             warnings.simplefilter("ignore")
             return function(subject)
     except UserError as error:
-        return Result("failed", str(error))
+        return CheckResult("failed", str(error))
     except Exception as error:
         lines = str(error).strip().splitlines() or ["no reason given"]
-        return Result("failed", f"{type(error).__name__}: {lines[0].rstrip('.')}.")
+        return CheckResult("failed", f"{type(error).__name__}: {lines[0].rstrip('.')}.")
 
 
 def _check_one(path: Path, trust: bool, bars: Progress) -> PackageReport:
-    rows: list[Row] = []
+    rows: list[CheckRow] = []
     task = bars.add_task(path.name, total=len(SUITE))
     try:
         with open_package(path, trust=trust) as package, closing(Subject(package)) as subject:
@@ -141,15 +141,15 @@ def _check_one(path: Path, trust: bool, bars: Progress) -> PackageReport:
                 bars.update(task, description=f"{path.name}: {name}")
                 start = time.perf_counter()
                 result = apply(function, subject)
-                rows.append(Row(name, result, round(time.perf_counter() - start, 2)))
+                rows.append(CheckRow(name, result, round(time.perf_counter() - start, 2)))
                 bars.advance(task)
             return PackageReport(str(path), package.name, package.sha256, _hold(rows), rows)
     except UserError as error:
-        rows.append(Row("opens", Result("failed", str(error)), 0.0))
+        rows.append(CheckRow("opens", CheckResult("failed", str(error)), 0.0))
         return PackageReport(str(path), None, None, False, rows)
 
 
-def _hold(rows: list[Row]) -> bool:
+def _hold(rows: list[CheckRow]) -> bool:
     return all(row.result.status != "failed" for row in rows)
 
 

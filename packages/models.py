@@ -1,4 +1,4 @@
-"""A folder with an rdf.yaml is a room: one model, its description and its reference weights."""
+"""A folder with an rdf.yaml is a model: one model, its description and its reference weights."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ _HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class Room:
+class Model:
     """One model of this repository.
 
     Attributes
@@ -47,13 +47,13 @@ class Room:
         return next(axis["channel_names"] for axis in axes if axis["type"] == "channel")
 
 
-def rooms() -> list[Room]:
-    """Return all rooms, by name."""
-    return [Room(file.parent.name, file.parent) for file in sorted(_HERE.glob("*/rdf.yaml"))]
+def models() -> list[Model]:
+    """Return all models, by name."""
+    return [Model(file.parent.name, file.parent) for file in sorted(_HERE.glob("*/rdf.yaml"))]
 
 
-def room(name: str) -> Room:
-    """Return one room.
+def model_named(name: str) -> Model:
+    """Return one model.
 
     Parameters
     ----------
@@ -62,25 +62,25 @@ def room(name: str) -> Room:
 
     Returns
     -------
-    Room
-        That room.
+    Model
+        That model.
 
     Raises
     ------
     UserError
         There is none of this name.
     """
-    for candidate in rooms():
+    for candidate in models():
         if candidate.name == name:
             return candidate
-    names = ", ".join(r.name for r in rooms())
+    names = ", ".join(r.name for r in models())
     raise UserError(f"There is no model '{name}': choose one of {names}.")
 
 
 def show() -> None:
     """Show the models that can be built."""
     table = Table("model", "what it is", "reference weights", box=None)
-    for each in rooms():
+    for each in models():
         weights = each.weights_file
         size = f"{weights.stat().st_size / 2**20:.1f} MiB" if weights.exists() else "none yet"
         table.add_row(each.name, each.description()["name"], size)

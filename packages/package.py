@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from imaging.cli import UserError
 from imaging.files import sha256
-from packages.models import rooms
+from packages.models import models
 from packages.source import self_contained
 
 Weights = Literal["pytorch_state_dict", "torchscript", "onnx"]
@@ -112,7 +112,7 @@ def open_package(path: Path, *, trust: bool = False) -> Generator[Package, None,
         A zip, or a folder with rdf.yaml.
     trust
         Whether Python code of the package may run. Without it TorchScript and ONNX run, and state
-        dicts whose architecture file is that of one of our rooms.
+        dicts whose architecture file is that of one of our models.
 
     Yields
     ------
@@ -340,4 +340,4 @@ def _is_ours(
     if not isinstance(source, RelativeFilePath):
         return False
     code = (folder / source.path).read_bytes()
-    return any(code == self_contained(each.model_file).encode() for each in rooms())
+    return any(code == self_contained(each.model_file).encode() for each in models())

@@ -25,7 +25,7 @@ RECORD = "predict.toml"
 
 
 @checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Record:
+class RestoredFiles:
     """What the results of a folder were made from: by file name, a hash of image and package."""
 
     made_from: dict[str, str] = field(default_factory=dict[str, str])
@@ -174,7 +174,7 @@ def _predict_folder(
 ) -> tuple[int, list[str]]:
     """Restore what is not there yet; return how many were, and why some could not be restored."""
     record_path = folder / RECORD
-    record = read_toml(record_path, Record) if record_path.exists() else Record()
+    record = read_toml(record_path, RestoredFiles) if record_path.exists() else RestoredFiles()
     skipped = 0
     failures: list[str] = []
     for item, target in pairs:

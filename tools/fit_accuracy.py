@@ -18,8 +18,8 @@ from imaging.cli import run as run_app
 from imaging.files import replacing
 from simulation import psf
 from simulation.fitting.beads import measure_beads, psf_widths_um
-from simulation.fitting.fit import Fit, Given, fit, in_effect
-from simulation.fitting.measurement import Value
+from simulation.fitting.fit import Given, MicroscopeFit, fit, in_effect
+from simulation.fitting.measurement import Measurement
 from simulation.fitting.noise_free import SAMPLING, Structure, generate
 from simulation.fitting.stacks import Stack
 from simulation.formation import margin_px, measure_bright_level, record, share_of_light
@@ -96,7 +96,7 @@ def measure(
 
 def _one(
     draw: int, images: int, kind: str, kinds: list[str], repeats: bool, beads: bool
-) -> tuple[dict[str, float], Fit]:
+) -> tuple[dict[str, float], MicroscopeFit]:
     rng = np.random.default_rng((draw, 7))
     # Real images show their own pixels: only targets have expanded.
     acquisition = replace(Microscope().draw(rng), expansion_error=0.0)
@@ -134,12 +134,12 @@ def _one(
     return truth, fit(given)
 
 
-def _measured(fitted: Fit) -> dict[str, Value]:
+def _measured(fitted: MicroscopeFit) -> dict[str, Measurement]:
     detector = fitted.detector
     excess = detector.excess_noise_factor
     return {
         "gain": fitted.gain,
-        "gain x excess": Value(
+        "gain x excess": Measurement(
             fitted.gain.best * excess, fitted.gain.low * excess, fitted.gain.high * excess
         ),
         "offset": fitted.offset,

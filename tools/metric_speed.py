@@ -38,7 +38,7 @@ _RUNS = 3
 
 
 @dataclass(frozen=True)
-class Contest:
+class PeerTiming:
     """One piece of work, here and elsewhere.
 
     Attributes
@@ -63,10 +63,10 @@ class Contest:
 
 
 @dataclass(frozen=True)
-class Result:
+class Timing:
     """Seconds of both; None where the other is not installed or there is none."""
 
-    contest: Contest
+    contest: PeerTiming
     ours_s: float
     theirs_s: float | None
 
@@ -77,7 +77,7 @@ class Result:
         return within and (self.theirs_s is None or self.ours_s < self.theirs_s)
 
 
-def contests(side: int = SIDE) -> list[Contest]:
+def contests(side: int = SIDE) -> list[PeerTiming]:
     """Prepare what is measured.
 
     Parameters
@@ -87,7 +87,7 @@ def contests(side: int = SIDE) -> list[Contest]:
 
     Returns
     -------
-    list of Contest
+    list of PeerTiming
         All on the same images: blurred noise, seen with noise.
     """
     rng = np.random.default_rng(0)
@@ -99,36 +99,36 @@ def contests(side: int = SIDE) -> list[Contest]:
     samples_last = np.ascontiguousarray(np.moveaxis(samples, 0, -1))  # as scoringrules likes them
     squirrel = "nanopyx.methods.squirrel"
     return [
-        Contest("fidelity and structure", lambda: _panel(truth, first), limit_s=1.5),
-        Contest(
+        PeerTiming("fidelity and structure", lambda: _panel(truth, first), limit_s=1.5),
+        PeerTiming(
             "FRC",
             lambda: frc(first, second, 1.0),
             squirrel,
             lambda m: m.calculate_frc(first, second),
         ),
-        Contest(
+        PeerTiming(
             "SQUIRREL",
             lambda: resolution_scaled_fit(blurred, first),
             squirrel,
             lambda m: m.calculate_error_map(blurred, first),
         ),
-        Contest(
+        PeerTiming(
             "decorrelation",
             lambda: cutoff_period_px(first),
             squirrel,
             lambda m: m.calculate_decorr_analysis(first),
         ),
-        Contest(
+        PeerTiming(
             f"CRPS of {SAMPLES} samples",
             lambda: crps_of_samples(truth, samples),
             "scoringrules",
             lambda m: m.crps_ensemble(truth, samples_last),
         ),
-        Contest("rolling FRC", lambda: rolling_correlation(first, second), limit_s=2.0),
+        PeerTiming("rolling FRC", lambda: rolling_correlation(first, second), limit_s=2.0),
     ]
 
 
-def measure(contest: Contest, runs: int = _RUNS) -> Result:
+def measure(contest: PeerTiming, runs: int = _RUNS) -> Timing:
     """Time one piece of work, here and where it is installed elsewhere.
 
     Parameters
@@ -140,7 +140,7 @@ def measure(contest: Contest, runs: int = _RUNS) -> Result:
 
     Returns
     -------
-    Result
+    Timing
         Seconds of processor time, on one thread.
     """
     with _quiet():
@@ -148,7 +148,7 @@ def measure(contest: Contest, runs: int = _RUNS) -> Result:
         torch.set_num_threads(1)
         with threadpool_limits(1):
             ours_s = _seconds(contest.ours, runs)
-            return Result(contest, ours_s, None if theirs is None else _seconds(theirs, runs))
+            return Timing(contest, ours_s, None if theirs is None else _seconds(theirs, runs))
 
 
 def main() -> int:
@@ -183,7 +183,7 @@ def _panel(truth: Plane, prediction: Plane) -> list[float]:
     ]
 
 
-def _their_work(contest: Contest) -> Work | None:
+def _their_work(contest: PeerTiming) -> Work | None:
     if contest.theirs is None:
         return None
     try:

@@ -55,7 +55,7 @@ def collect_metadata(
         Of weights that are not calibrated.
     """
     return Metadata(
-        model=recipe.room,
+        model=recipe.model,
         request=request,
         loss=recipe.loss_name,
         data=TrainingData(

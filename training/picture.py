@@ -88,7 +88,7 @@ def _losses(recipe: Recipe[Any], entries: Sequence[dict[str, float]], bottom: fl
     panel = drawing.Panel(
         drawing.linear_scale([e["step"] for e in entries], _LEFT, drawing.WIDTH - drawing.RIGHT), y
     )
-    title = f"{recipe.room}: best {min(e['calibration_loss'] for e in entries):.4f}"
+    title = f"{recipe.model}: best {min(e['calibration_loss'] for e in entries):.4f}"
     return [
         *panel.axes("step", f"{recipe.loss_name} (normalised intensity)", title),
         *(

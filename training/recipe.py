@@ -17,11 +17,11 @@ def _nothing(network: nn.Module, image: Tensor, target: Tensor) -> dict[str, flo
 
 @dataclass(frozen=True)
 class Recipe(Generic[N]):
-    """How one room's model is trained.
+    """How one model is trained.
 
     Attributes
     ----------
-    room
+    model
         Folder in packages/ that defines the network.
     architecture
         Builds the network, of type N, from `Settings.network`.
@@ -36,7 +36,7 @@ class Recipe(Generic[N]):
         ``measure(network, input, target)``: further numbers to log at each mark, by name.
     """
 
-    room: str
+    model: str
     architecture: Callable[..., N]
     loss: Callable[[N, Tensor, Tensor], Tensor]
     loss_name: str

@@ -31,7 +31,7 @@ from imaging.files import sha256
 from imaging.tensors import write_tensors
 from imaging.trained_weights import FILE_NAME, Example, TrainedWeights
 from imaging.training_metadata import Request, Settings
-from packages.models import room
+from packages.models import model_named
 from packages.network_contract import states_std
 from simulation.microscope import Microscope, read_microscope
 from simulation.simulate import simulate
@@ -124,7 +124,7 @@ def run(
             soft_wrap=True,
         )
     request = Request(
-        recipe=recipe.room,
+        recipe=recipe.model,
         preset=preset,
         settings=settings,
         seed=seed,
@@ -166,7 +166,7 @@ def run(
         calibration_images=len(calibration),
     )
     given = Example(torch.from_numpy(example.input), torch.from_numpy(example.target))
-    channels = room(recipe.room).channels()
+    channels = model_named(recipe.model).channels()
     drawn_at = time.monotonic()
 
     def save(state: State[N], is_best: bool) -> None:
@@ -227,7 +227,7 @@ def run(
             data_sha256=request.data_sha256,
         )
     console.print(
-        f"Trained {recipe.room} for {state.step} steps in {state.seconds / 60:.1f} min "
+        f"Trained {recipe.model} for {state.step} steps in {state.seconds / 60:.1f} min "
         f"({waiting:.1%} of it waiting for data). Mean absolute error on calibration crops "
         f"{reached.error_restored:.4f}, before restoration {reached.error_input:.4f}. "
         f"Made {out / FILE_NAME}",

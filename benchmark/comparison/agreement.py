@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from benchmark.metrics.fidelity import pearson
-from benchmark.running.cell_files import CellFiles, Place
+from benchmark.running.cell_files import CellFiles, CellKey
 from benchmark.running.channels import mean_channel
 from benchmark.running.grids import onto_grid
 from imaging import images
@@ -67,7 +67,7 @@ def measure_agreement(
     of_images: list[dict[tuple[str, str], float]] = []
     for image in dataset.images:
         files = {
-            name: results.prediction_file(Place(name, dataset.name, image.name)) for name in names
+            name: results.prediction_file(CellKey(name, dataset.name, image.name)) for name in names
         }
         of_images.append(_correlations({n: images.read(f) for n, f in files.items() if f.exists()}))
     names = [name for name in names if any((name, name) in of_image for of_image in of_images)]

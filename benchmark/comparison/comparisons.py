@@ -20,7 +20,7 @@ TRUTH = "truth"
 
 
 @dataclass(frozen=True)
-class Contest:
+class MetricComparison:
     """Who can be compared with each other in one metric.
 
     The truth does not take part, as it is perfect by definition, nor does the input where it would
@@ -65,7 +65,7 @@ class Contest:
 
         Returns
         -------
-        Contest or None
+        MetricComparison or None
             None where nobody has a score on every image.
         """
         losses = {
@@ -114,7 +114,7 @@ class Test:
     p: float
 
 
-def compare_leads(contests: Iterable[Contest]) -> tuple[Test, ...]:
+def compare_leads(contests: Iterable[MetricComparison]) -> tuple[Test, ...]:
     """Compare whose mean loss over all images is lowest with every other one, metric by metric.
 
     Parameters

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.comparison.declarations import calibration_of
-from benchmark.metrics import Known, NotApplicable
+from benchmark.metrics import MetricInputs, NotApplicable
 from benchmark.metrics.calibration import refuse_deviations
-from benchmark.running.cell_files import CellFiles, Place
-from benchmark.running.planes import known_planes
+from benchmark.running.cell_files import CellFiles, CellKey
+from benchmark.running.planes import metric_inputs
 from benchmark.running.restore import RestorationError
 from imaging import images
 from imaging.benchmark_run import DatasetEntry, ImageEntry, PackageEntry
@@ -121,7 +121,7 @@ def measure_reliability(
     by_source: dict[str, list[Plane]] = {}
     unusable = 0
     for image in dataset.images:
-        place = Place(package.name, dataset.name, image.name)
+        place = CellKey(package.name, dataset.name, image.name)
         file = results.prediction_file(place)
         item = item_of(image, dataset)
         if item.target is None or not (file.exists() and item.input.exists()):
@@ -129,7 +129,7 @@ def measure_reliability(
         if not item.target.exists():
             continue
         try:
-            found = known_planes(images.read(file), item, {}, delivery=package.delivery)
+            found = metric_inputs(images.read(file), item, {}, delivery=package.delivery)
         except (UserError, RestorationError):
             continue  # damaged or changed since the run
         planes = [drawn for plane in found if (drawn := _drawn(plane)) is not None]
@@ -192,7 +192,7 @@ def item_of(image: ImageEntry, dataset: DatasetEntry) -> Item:
     )
 
 
-def _drawn(plane: Known) -> Plane | None:
+def _drawn(plane: MetricInputs) -> Plane | None:
     """Return errors and std of pixels drawn at random, enough for a figure, if they are known.
 
     A regular choice would meet a regular grid, that of an image that was interpolated for instance.

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.comparison.reliability import item_of
-from benchmark.metrics import Known, NotApplicable
+from benchmark.metrics import MetricInputs, NotApplicable
 from benchmark.metrics.ring_correlation import first_crossing, ring_correlation
-from benchmark.running.cell_files import CellFiles, Place
-from benchmark.running.planes import known_planes
+from benchmark.running.cell_files import CellFiles, CellKey
+from benchmark.running.planes import metric_inputs
 from benchmark.running.restore import RestorationError
 from imaging import images
 from imaging.benchmark_run import DatasetEntry, ImageEntry, PackageEntry
@@ -69,7 +69,7 @@ def measure_ring_curve(
     frequency = np.linspace(0, 0.5, _POINTS)
     found: list[NDArray[np.float64]] = []
     for image in _spread(dataset.images):
-        place = Place(package.name, dataset.name, image.name)
+        place = CellKey(package.name, dataset.name, image.name)
         known = _known(place, item_of(image, dataset), results)
         one, other = known.get("prediction"), known.get(reference)
         if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
@@ -90,13 +90,13 @@ def _spread(of_dataset: Sequence[ImageEntry]) -> list[ImageEntry]:
     return [of_dataset[i] for i in places]
 
 
-def _known(place: Place, item: Item, results: CellFiles) -> Known:
+def _known(place: CellKey, item: Item, results: CellFiles) -> MetricInputs:
     """Return what is known of the middle plane; nothing where a file moved or was damaged."""
     repeat = results.repeat_file(place)
     try:
         restored = images.read(results.prediction_file(place))
         again = images.read(repeat) if repeat.exists() else None
-        planes = known_planes(restored, item, {}, again)
+        planes = metric_inputs(restored, item, {}, again)
     except (UserError, RestorationError):
         return {}
     return planes[len(planes) // 2]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.comparison.comparisons import Contest
+from benchmark.comparison.comparisons import MetricComparison
 from benchmark.comparison.declarations import training_of
 from benchmark.metrics.columns import Column
 from imaging.benchmark_run import PackageEntry
@@ -65,7 +65,7 @@ def find_seeds(packages: Sequence[PackageEntry]) -> list[tuple[str, ...]]:
 
 
 def measure_spread(
-    names: Sequence[str], contests: Mapping[str, Contest], table: pd.DataFrame
+    names: Sequence[str], contests: Mapping[str, MetricComparison], table: pd.DataFrame
 ) -> list[Spread]:
     """Summarise the scores of several seeds.
 

@@ -6,7 +6,13 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from benchmark.comparison.comparisons import TRUTH, Contest, Test, best_beyond_chance, compare_leads
+from benchmark.comparison.comparisons import (
+    TRUTH,
+    MetricComparison,
+    Test,
+    best_beyond_chance,
+    compare_leads,
+)
 from benchmark.metrics.columns import COSTS, QUALITY, Column
 from imaging.benchmark_run import PackageEntry
 from imaging.bootstrap import Estimate, estimate_mean
@@ -43,7 +49,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Row:
+class SummaryRow:
     """A package, its single sample, or a control; `reason` stands for all cells without any."""
 
     name: str
@@ -70,7 +76,7 @@ class Family:
     title: str
     about: str
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[SummaryRow, ...]
     absent: tuple[str, ...]
 
 
@@ -91,11 +97,11 @@ class Summary:
     """
 
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[SummaryRow, ...]
     footnotes: tuple[str, ...]
     estimates: dict[tuple[str, str], Estimate]
     measured: tuple[Column, ...]
-    contests: dict[str, Contest]
+    contests: dict[str, MetricComparison]
     best: dict[str, str]
     tests: tuple[Test, ...]
 
@@ -122,7 +128,7 @@ class Summary:
     def _family(self, kind: str, *, first: bool) -> Family:
         columns = enumerate(self.columns)
         kept = [i for i, column in columns if column.family == kind and self._is_measured(i)]
-        rows: list[Row] = []
+        rows: list[SummaryRow] = []
         absent: dict[str, list[str]] = {}
         for row in self.rows:
             cells = tuple(row.cells[i] for i in kept) if row.cells else ()
@@ -181,7 +187,7 @@ def summarise(
         column.metric: contest
         for column in columns
         if column not in COSTS and column.direction != "neither"
-        if (contest := Contest.of(column, scores, sources)) is not None
+        if (contest := MetricComparison.of(column, scores, sources)) is not None
     }
     tests = compare_leads(contests.values())
     best = best_beyond_chance(tests)
@@ -217,7 +223,7 @@ def summarise(
             measured=True,
         )
 
-    rows: list[Row] = []
+    rows: list[SummaryRow] = []
     for package in named:
         name = package.name
         kind = TRUTH if name == TRUTH else "control" if package.control else "package"
@@ -226,7 +232,7 @@ def summarise(
             of_all = [why for c in columns for why in reasons.get((name, c.metric), [])]
             reason = of_all[0] if of_all else "Every image failed; see Failures."
         cells = () if reason else tuple(entry(name, column) for column in columns)
-        rows.append(Row(name, package.title, kind, cells, reason))
+        rows.append(SummaryRow(name, package.title, kind, cells, reason))
     return Summary(
         columns, tuple(rows), tuple(footnotes), estimates, measured, contests, best, tests
     )

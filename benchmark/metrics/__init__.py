@@ -15,12 +15,19 @@ from benchmark.metrics import (
     uncertainty,
 )
 from benchmark.metrics.intensity import normalise
-from benchmark.metrics.metric import METRICS, Known, Metric, MissingFile, NotApplicable, metric
+from benchmark.metrics.metric import (
+    METRICS,
+    Metric,
+    MetricInputs,
+    MissingFile,
+    NotApplicable,
+    metric,
+)
 
 __all__ = [
     "METRICS",
-    "Known",
     "Metric",
+    "MetricInputs",
     "MissingFile",
     "NotApplicable",
     "calibration",

@@ -19,7 +19,7 @@ from benchmark.metrics.metric import Image, NotApplicable, metric
 from benchmark.metrics.spectrum import Microscope
 from benchmark.metrics.squirrel import resolution_scaled_fit
 from benchmark.metrics.structure import ssim
-from imaging.deconvolution import Detector, blur_and_sample
+from imaging.deconvolution import NoiseModel, blur_and_sample
 
 # Of the fit to the photons, relative: far below what any score shows.
 _TOLERANCE = 1e-6
@@ -138,7 +138,7 @@ def data_consistency(
     gain = _known(microscope, "gain_counts_per_photon")
     photons = (native - _known(microscope, "offset_counts")) / gain
     scans = float(microscope.get("averaged_lines", 1))
-    detector = Detector(
+    detector = NoiseModel(
         background_photons=0.0,  # fitted, as b
         excess_noise_factor=_known(microscope, "excess_noise_factor") / scans,
         # A detector that counts in whole numbers adds the variance of rounding, 1/12.
@@ -158,7 +158,7 @@ def data_consistency(
     return chi_square(photons, (columns @ (rows @ prediction).T).T, detector)
 
 
-def chi_square(photons: Image, view: Image, detector: Detector) -> float:
+def chi_square(photons: Image, view: Image, detector: NoiseModel) -> float:
     """Return ⟨(λ − photons)² / variance⟩ with λ = a·view + b ≥ 0 of the highest quasi-likelihood.
 
     a and b minimise ⟨v − (F·d + r) ln v⟩, v = F·λ + r, found by the method of Nelder and Mead from

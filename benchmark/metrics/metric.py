@@ -71,7 +71,7 @@ class MissingFile(NotApplicable):
     """A metric lacks a file that may be there another time, of weights for instance."""
 
 
-Known = Mapping[str, Any]
+MetricInputs = Mapping[str, Any]
 """What is known of one plane, by the names in `WHY_MISSING`; a `NotApplicable` says why not."""
 
 
@@ -120,7 +120,7 @@ class Metric:
         """Score what is given in the order of `needs`; see `of`."""
         return self.function(*given)
 
-    def of(self, known: Known) -> float:
+    def of(self, known: MetricInputs) -> float:
         """Score one plane.
 
         Parameters
@@ -186,7 +186,7 @@ def metric(
     return register
 
 
-def _given(name: str, known: Known) -> Any:
+def _given(name: str, known: MetricInputs) -> Any:
     value = known.get(name)
     if isinstance(value, NotApplicable):
         raise value

@@ -11,7 +11,7 @@ from benchmark.comparison.reliability import Reliability
 from benchmark.comparison.ring_curves import measure_ring_curve
 from benchmark.comparison.summary import Summary
 from benchmark.metrics.columns import CHOOSING, COSTS, PERCEPTION, Column
-from benchmark.page.plots import Curve, Row, curve_plot, strip_plot
+from benchmark.page.plots import Curve, StripRow, curve_plot, strip_plot
 from benchmark.page.reliability_figure import coverage_plot, error_plot
 from benchmark.page.scatter import Point, scatter_plot
 from benchmark.running.cell_files import CellFiles
@@ -49,14 +49,14 @@ def draw_strips(
     }
     figures: dict[str, str] = {}
     for column in summary.columns:
-        rows: list[Row] = []
+        rows: list[StripRow] = []
         for row in summary.rows:
             here = scores.get((row.name, column.metric), {})
             values = {image: value for image, value in here.items() if math.isfinite(value)}
             if row.kind != TRUTH and values:
                 of = [sources[image] for image in values]
                 estimate = estimate_mean(list(values.values()), of)
-                rows.append(Row(row.name, row.kind == "package", values, estimate))
+                rows.append(StripRow(row.name, row.kind == "package", values, estimate))
         if column not in COSTS and rows:
             figures[column.metric] = strip_plot(rows, column.axis)
     return figures

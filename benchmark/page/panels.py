@@ -43,7 +43,7 @@ class Restored:
 
 
 @dataclass(frozen=True)
-class Panel:
+class ViewPanel:
     """One image of a view.
 
     Attributes
@@ -95,7 +95,7 @@ class View:
 
     image: str
     why: str
-    panels: tuple[Panel, ...]
+    panels: tuple[ViewPanel, ...]
     width: int
     height: int
     bar_um: float
@@ -195,7 +195,7 @@ def make_view(
     }
     finest_frequency = max((float(of.max()) for of in resolved.values()), default=0.0)
 
-    panels: list[Panel] = []
+    panels: list[ViewPanel] = []
     full_colour = 0.0
     for name, is_package, image in everyone:
         picture = error = ""
@@ -212,9 +212,11 @@ def make_view(
         resolution = (
             draw_grey(resolved[name], 0, finest_frequency or 1.0) if name in resolved else ""
         )
-        panels.append(Panel(name, is_package, picture, error, notes.get(name, ""), std, resolution))
+        panels.append(
+            ViewPanel(name, is_package, picture, error, notes.get(name, ""), std, resolution)
+        )
     if truth is not None:
-        panels.append(Panel("truth", False, draw_grey(reference, low, high), "", ""))
+        panels.append(ViewPanel("truth", False, draw_grey(reference, low, high), "", ""))
     pixel_um = float(grid.attrs["pixel_size_um"].get("x") or pixel_size_um or 0)
     height, width = reference.shape
     bar_um = round_length(width * pixel_um / 4)

@@ -13,7 +13,7 @@ _SAME_IMAGE = drawing.Stroke(opacity=0.13)
 
 
 @dataclass(frozen=True)
-class Row:
+class StripRow:
     """What one package or control scored in one metric.
 
     Attributes
@@ -44,7 +44,7 @@ class Curve:
     falls_at: float
 
 
-def strip_plot(rows: Sequence[Row], axis: str) -> str:
+def strip_plot(rows: Sequence[StripRow], axis: str) -> str:
     """Draw the score of every image, one row per package, with means and intervals.
 
     Thin lines join the scores of one image, as packages are compared image by image.

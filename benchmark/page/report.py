@@ -33,7 +33,7 @@ from benchmark.page.sections import (
 from benchmark.page.tables import write_tables
 from benchmark.page.views import choose_images, make_views
 from benchmark.running.results_folder import Results
-from benchmark.trust.trust_report import Findings, read_findings
+from benchmark.trust.trust_report import TrustReport, read_findings
 from imaging.benchmark_run import DatasetEntry, PackageEntry
 from imaging.cli import UserError, progress
 from imaging.figure_files import write_figures
@@ -229,7 +229,7 @@ def _agreement(
         return None  # a restoration was damaged since the run
 
 
-def _trust_section(findings: Findings, packages: Sequence[PackageEntry]) -> dict[str, Any]:
+def _trust_section(findings: TrustReport, packages: Sequence[PackageEntry]) -> dict[str, Any]:
     figures = list(findings.figures.items())
     whole = findings.table[findings.table["at_um"].isna()]
     return {

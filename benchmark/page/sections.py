@@ -12,7 +12,7 @@ from benchmark.comparison.agreement import Agreement
 from benchmark.comparison.reliability import Reliability
 from benchmark.comparison.seeds import Spread
 from benchmark.page.text import enumerate_words
-from benchmark.trust.trust_report import Findings
+from benchmark.trust.trust_report import TrustReport
 from imaging.benchmark_run import DatasetEntry, PackageEntry
 
 
@@ -153,7 +153,7 @@ def tell_seeds(names: Sequence[str], spreads: Sequence[Spread]) -> dict[str, Any
     return {"text": text, "rows": rows}
 
 
-def tell_verdicts(findings: Findings, packages: Sequence[PackageEntry]) -> list[dict[str, Any]]:
+def tell_verdicts(findings: TrustReport, packages: Sequence[PackageEntry]) -> list[dict[str, Any]]:
     """Write what the trust tests say of each package, and whether it is the one of this page.
 
     Parameters

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.comparison.summary import Entry, Family, Row, Summary
+from benchmark.comparison.summary import Entry, Family, Summary, SummaryRow
 from benchmark.metrics.columns import Column
 from imaging.files import replacing
 
@@ -199,7 +199,7 @@ def _rows(family: Family) -> Iterator[str]:
         yield rf"{' & '.join([escape(row.name), *_cells(row, len(family.columns))])} \\"
 
 
-def _cells(row: Row, count: int) -> list[str]:
+def _cells(row: SummaryRow, count: int) -> list[str]:
     return [_cell(cell) for cell in row.cells] if row.cells else ["n/a"] * count
 
 

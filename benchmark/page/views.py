@@ -7,7 +7,7 @@ import pandas as pd
 from benchmark.comparison.comparisons import TRUTH
 from benchmark.metrics.columns import CHOOSING, Column, column_of
 from benchmark.page.panels import Restored, View, make_view
-from benchmark.running.cell_files import CellFiles, Place
+from benchmark.running.cell_files import CellFiles, CellKey
 from imaging.benchmark_run import DatasetEntry, PackageEntry
 from imaging.cli import UserError
 from imaging.results import Scores
@@ -79,7 +79,7 @@ def make_views(
         restored: list[Restored] = []
         notes: dict[str, str] = {}
         for package in packages:
-            place = Place(package.name, dataset.name, image.name)
+            place = CellKey(package.name, dataset.name, image.name)
             where = (place.package, place.dataset, place.image)
             file = results.prediction_file(place)
             # Every view begins with the input anyway.

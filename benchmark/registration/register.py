@@ -14,7 +14,7 @@ from rich.table import Table
 from benchmark.metrics.metric import NotApplicable
 from benchmark.registration.alignment import Field, warp
 from benchmark.registration.register_figure import draw_registration
-from benchmark.registration.registration import Fit, Registration, register_pair
+from benchmark.registration.registration import DisplacementFit, Registration, register_pair
 from imaging import images
 from imaging.cli import UserError, console, progress
 from imaging.datasets import Item, new_dataset, open_dataset, write_facts
@@ -175,7 +175,7 @@ def _entries(registration: Registration, pixel_um: float | None) -> Entries:
     unit, size = ("um", pixel_um) if pixel_um else ("px", 1.0)
     affine = registration.affine
 
-    def lengths(when: str, fit: Fit) -> Mapping[str, float]:
+    def lengths(when: str, fit: DisplacementFit) -> Mapping[str, float]:
         return {
             f"residual_{when}_median_{unit}": fit.residual.median_px * size,
             f"residual_{when}_95_{unit}": fit.residual.percentile_95_px * size,

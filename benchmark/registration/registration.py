@@ -51,7 +51,7 @@ _LARGEST_BEND = 4.0  # of what blocks are displaced by: beyond, it bends where n
 
 
 @dataclass(frozen=True)
-class Fit:
+class DisplacementFit:
     """How well a target fits its input under some map.
 
     Attributes
@@ -91,8 +91,8 @@ class Registration:
     why: str
     affine: Affine
     blur_sigma_px: float
-    before: Fit
-    after: Fit
+    before: DisplacementFit
+    after: DisplacementFit
 
 
 def register_pair(input: Image, target: Image, *, elastic: bool = True) -> Registration:
@@ -166,9 +166,9 @@ def _detail(image: Image, sigma_px: float) -> Image:
     return np.asarray(blurred - background)
 
 
-def _fit(fixed: Image, moving: Image, field: Field) -> Fit:
+def _fit(fixed: Image, moving: Image, field: Field) -> DisplacementFit:
     residual = measure_residual(fixed, warp(moving, field))
-    return Fit(field, correlation(fixed, moving, field), residual)
+    return DisplacementFit(field, correlation(fixed, moving, field), residual)
 
 
 def _implausible(affine: Affine) -> str:
@@ -203,7 +203,7 @@ def _as_good_as_chance(fixed: Image, moving: Image, affine: Affine) -> str:
     )
 
 
-def _no_better(new: Fit, old: Fit, least_gain_px: float) -> str:
+def _no_better(new: DisplacementFit, old: DisplacementFit, least_gain_px: float) -> str:
     """Say why a step is not worth keeping; nothing when it is."""
     if new.correlation <= old.correlation:
         return f"the correlation is {new.correlation:.3f} with it and {old.correlation:.3f} without"
@@ -216,7 +216,7 @@ def _no_better(new: Fit, old: Fit, least_gain_px: float) -> str:
     return ""
 
 
-def _excessive(bend: Field, old: Fit) -> str:
+def _excessive(bend: Field, old: DisplacementFit) -> str:
     """Say where a displacement does more than blocks ask for; nothing when it does not."""
     largest_px, asked_px = float(np.linalg.norm(bend, axis=0).max()), old.residual.median_px
     if largest_px > _LARGEST_BEND * asked_px:

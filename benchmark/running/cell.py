@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmark.metrics import METRICS, Known, Metric, MissingFile, NotApplicable
-from benchmark.running.cell_files import Cell, CellFiles, Place
-from benchmark.running.planes import known_planes, of_sample
+from benchmark.metrics import METRICS, Metric, MetricInputs, MissingFile, NotApplicable
+from benchmark.running.cell_files import Cell, CellFiles, CellKey
+from benchmark.running.planes import judging_sample, metric_inputs
 from benchmark.running.restore import (
     Cost,
     Job,
@@ -24,7 +24,7 @@ from imaging.scores import COSTS, MEMORY, SECONDS
 
 
 @dataclass(frozen=True)
-class Task:
+class CellTask:
     """A cell that a run asks for.
 
     Attributes
@@ -39,14 +39,14 @@ class Task:
         That restores.
     """
 
-    place: Place
+    place: CellKey
     job: Job
     repeat: Job | None
     computed_for: dict[str, str]
     method: Method
 
 
-def is_kept(task: Task, results: CellFiles, lacking: set[str]) -> bool:
+def is_kept(task: CellTask, results: CellFiles, lacking: set[str]) -> bool:
     """Tell whether a cell is up to date; ask anew the metrics that lacked a file.
 
     Parameters
@@ -73,10 +73,10 @@ def is_kept(task: Task, results: CellFiles, lacking: set[str]) -> bool:
         return False
     cells = {task.place: cell}
     if cell.has_sample:
-        of_sample = results.find(task.place.of_sample)
-        if of_sample is None or of_sample.computed_for != task.computed_for:
+        judging_sample = results.find(task.place.of_sample)
+        if judging_sample is None or judging_sample.computed_for != task.computed_for:
             return False
-        cells[task.place.of_sample] = of_sample
+        cells[task.place.of_sample] = judging_sample
     asked = {
         place: [name for name in c.lacking if name not in lacking] for place, c in cells.items()
     }
@@ -93,7 +93,7 @@ def is_kept(task: Task, results: CellFiles, lacking: set[str]) -> bool:
     return True
 
 
-def compute_cell(task: Task, restore: Restore, results: CellFiles) -> None:
+def compute_cell(task: CellTask, restore: Restore, results: CellFiles) -> None:
     """Restore, score and keep, or keep nothing.
 
     Raises
@@ -148,17 +148,19 @@ def _updated(cell: Cell, now: Cell, asked: Sequence[str]) -> Cell:
     )
 
 
-def _rows(task: Task, results: CellFiles) -> dict[Place, list[Known]]:
+def _rows(task: CellTask, results: CellFiles) -> dict[CellKey, list[MetricInputs]]:
     """Return what is known of the planes of a restoration, and again with its sample judged."""
     restored = images.read(results.prediction_file(task.place))
     repeat = images.read(task.repeat.output) if task.repeat else None
     method = task.method
-    planes = known_planes(restored, task.job.item, method.interval_factors, repeat, method.delivery)
-    samples = [sample for plane in planes if (sample := of_sample(plane)) is not None]
+    planes = metric_inputs(
+        restored, task.job.item, method.interval_factors, repeat, method.delivery
+    )
+    samples = [sample for plane in planes if (sample := judging_sample(plane)) is not None]
     return {task.place: planes} | ({task.place.of_sample: samples} if samples else {})
 
 
-def _score(planes: Sequence[Known], metrics: Iterable[Metric]) -> Cell:
+def _score(planes: Sequence[MetricInputs], metrics: Iterable[Metric]) -> Cell:
     """Return values by metric, means over planes, and reasons by metric without one."""
     values: dict[str, float] = {}
     not_applicable: dict[str, str] = {}

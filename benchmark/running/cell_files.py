@@ -23,7 +23,7 @@ from imaging.scores import SAMPLE_SUFFIX
 
 
 @dataclass(frozen=True, order=True)
-class Place:
+class CellKey:
     """Where a cell stands: one package (or control) on one image of one dataset."""
 
     package: str
@@ -31,7 +31,7 @@ class Place:
     image: str
 
     @property
-    def of_sample(self) -> "Place":
+    def of_sample(self) -> "CellKey":
         """Return where the scores of the package's single sample stand."""
         return replace(self, package=self.package + SAMPLE_SUFFIX)
 
@@ -76,22 +76,22 @@ class CellFiles:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def cell_file(self, place: Place) -> Path:
+    def cell_file(self, place: CellKey) -> Path:
         """Return where a cell is kept."""
         return self.path / "cells" / place.package / place.dataset / f"{place.image}.json"
 
-    def prediction_file(self, place: Place) -> Path:
+    def prediction_file(self, place: CellKey) -> Path:
         """Return where a restored image is kept."""
         return self._image_file("predictions", place)
 
-    def repeat_file(self, place: Place) -> Path:
+    def repeat_file(self, place: CellKey) -> Path:
         """Return where what was restored from the repeat of an image is kept."""
         return self._image_file("repeats", place)
 
-    def _image_file(self, kind: str, place: Place) -> Path:
+    def _image_file(self, kind: str, place: CellKey) -> Path:
         return self.path / kind / place.package / place.dataset / f"{place.image}.ome.tif"
 
-    def find(self, place: Place) -> Cell | None:
+    def find(self, place: CellKey) -> Cell | None:
         """Return the cell kept at a place, if there is one that can be read."""
         try:
             content = self.cell_file(place).read_bytes()
@@ -99,19 +99,19 @@ class CellFiles:
         except (FileNotFoundError, ValidationError):
             return None
 
-    def keep(self, place: Place, cell: Cell) -> None:
+    def keep(self, place: CellKey, cell: Cell) -> None:
         """Write a cell, whole or not at all; raise ValueError when a value is NaN."""
         if any(math.isnan(value) for value in cell.values.values()):
             raise ValueError(f"{place}: a value is NaN, which is neither a score nor a reason.")
         write_json(self.cell_file(place), asdict(cell))
 
-    def discard(self, place: Place) -> None:
+    def discard(self, place: CellKey) -> None:
         """Remove a cell, the first as it vouches for the rest, its sample's and its images."""
         self.cell_file(place).unlink(missing_ok=True)
         self.cell_file(place.of_sample).unlink(missing_ok=True)
         self.discard_images(place)
 
-    def discard_images(self, place: Place) -> None:
+    def discard_images(self, place: CellKey) -> None:
         """Remove what was restored at a place."""
         self.prediction_file(place).unlink(missing_ok=True)
         self.repeat_file(place).unlink(missing_ok=True)

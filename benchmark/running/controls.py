@@ -18,7 +18,7 @@ from scipy import sparse
 from benchmark.metrics.intensity import normalise
 from benchmark.metrics.metric import NotApplicable
 from imaging.datasets import Item
-from imaging.deconvolution import Detector, blur_and_sample, deconvolve
+from imaging.deconvolution import NoiseModel, blur_and_sample, deconvolve
 from imaging.images import read
 from imaging.scores import INPUT
 
@@ -113,7 +113,7 @@ def richardson_lucy(item: Item) -> xr.DataArray:
     gain = _known(item, "gain_counts_per_photon")
     offset = _known(item, "offset_counts")
     scans = float(item.microscope.get("averaged_lines", 1))
-    detector = Detector(
+    detector = NoiseModel(
         background_photons=_known(item, "background_photons"),
         excess_noise_factor=_known(item, "excess_noise_factor") / scans,
         # A detector that counts in whole numbers adds the variance of rounding, 1/12.

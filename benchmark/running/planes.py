@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from benchmark.metrics import Known, NotApplicable, normalise
+from benchmark.metrics import MetricInputs, NotApplicable, normalise
 from benchmark.running.channels import mean_channel, named_channel
 from benchmark.running.delivery import Delivery
 from benchmark.running.grids import onto_grid
@@ -54,13 +54,13 @@ def interval_factors(package: Package) -> dict[str, float]:
     return factors if all(usable) else {}
 
 
-def known_planes(
+def metric_inputs(
     restored: xr.DataArray,
     item: Item,
     interval_factors: Mapping[str, float],
     repeat: xr.DataArray | None = None,
     delivery: Delivery = "planes",
-) -> list[Known]:
+) -> list[MetricInputs]:
     """Collect what is known of each plane of a restored image.
 
     Each plane of the truth has its percentiles 2 and 99.8 at 0 and 1, and so has, or is meant to
@@ -84,7 +84,7 @@ def known_planes(
 
     Returns
     -------
-    list of Known
+    list of MetricInputs
         By the names in `benchmark.metrics.metric.WHY_MISSING`, on the grid of the truth, or without
         truth on that of the restoration.
 
@@ -94,7 +94,7 @@ def known_planes(
         Restoration and truth differ in size, and not only in their pixel sizes.
     """
     truth = item.read_target()
-    predictions, truths = alike(restored, truth)
+    predictions, truths = on_common_grid(restored, truth)
     on_grid = restored if truth is None else truth
     common: dict[str, object] = {
         "pixel_um": on_grid.attrs.get("pixel_size_um", {}).get("x") or item.pixel_size_um,
@@ -124,7 +124,7 @@ def known_planes(
             stack = stacks.get(name)
             if isinstance(stack, np.ndarray):
                 stacks[name] = gain * stack + (0 if name in _SPREADS else offset)
-    known: list[Known] = []
+    known: list[MetricInputs] = []
     for i in range(len(predictions)):
         plane = dict(common)
         for name, stack in stacks.items():
@@ -137,17 +137,17 @@ def known_planes(
     return with_structure or known
 
 
-def of_sample(known: Known) -> Known | None:
+def judging_sample(known: MetricInputs) -> MetricInputs | None:
     """Return what is known when the single sample is judged instead of the mean.
 
     Parameters
     ----------
     known
-        Of a plane, as `known_planes` gives it.
+        Of a plane, as `metric_inputs` gives it.
 
     Returns
     -------
-    Known or None
+    MetricInputs or None
         The sample as prediction, and nothing of the package's uncertainty or of a repeat, which is
         the mean's; None without sample.
     """
@@ -162,7 +162,9 @@ def of_sample(known: Known) -> Known | None:
     return known | dict.fromkeys(_OWN_CHANNELS, silent)
 
 
-def alike(restored: xr.DataArray, truth: xr.DataArray | None) -> tuple[Planes, Planes | None]:
+def on_common_grid(
+    restored: xr.DataArray, truth: xr.DataArray | None
+) -> tuple[Planes, Planes | None]:
     """Return the planes of both images that are to be compared, on the truth's grid.
 
     A package with a pixel size or a magnification of its own restores on its own grid: the same
@@ -224,7 +226,7 @@ def _planes_of_repeat(
     repeat: xr.DataArray, truth: xr.DataArray | None, shape: tuple[int, ...]
 ) -> Planes | NotApplicable:
     try:
-        planes, _ = alike(repeat, truth)
+        planes, _ = on_common_grid(repeat, truth)
     except RestorationError:
         planes = _planes(mean_channel(repeat))
     if planes.shape == shape:

@@ -133,7 +133,7 @@ def open_method(method: Method) -> AbstractContextManager[Restore]:
         `RestorationError` where it failed, and `NotApplicable` where a control has nothing to say.
         Entering raises `RestorationError` when the package cannot be loaded.
     """
-    return here(method) if method.path is None else apart(method)
+    return in_this_process(method) if method.path is None else in_own_process(method)
 
 
 def each(
@@ -177,7 +177,7 @@ def each(
 
 
 @contextmanager
-def here(method: Method) -> Generator[Restore]:
+def in_this_process(method: Method) -> Generator[Restore]:
     """Load a method in this process; see `open_method`.
 
     Memory is the largest resident size while an image is restored, minus the resident size after
@@ -214,7 +214,7 @@ def here(method: Method) -> Generator[Restore]:
 
 
 @contextmanager
-def apart(method: Method) -> Generator[Restore]:
+def in_own_process(method: Method) -> Generator[Restore]:
     """Load a method in a process of its own; see `open_method`."""
     context = multiprocessing.get_context("spawn")
     connection, theirs = context.Pipe()
@@ -256,7 +256,7 @@ def _serve(connection: Connection, method: Method, temporary: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # let go of what is half-written
     tempfile.tempdir = temporary
     try:
-        with here(method) as restore:
+        with in_this_process(method) as restore:
             connection.send(None)
             while True:
                 job: Job = connection.recv()

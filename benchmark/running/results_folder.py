@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from benchmark.running.cell_files import CellFiles, Place
+from benchmark.running.cell_files import CellFiles, CellKey
 from imaging.benchmark_run import BenchmarkRun, FailedCell
 from imaging.cli import UserError
 from imaging.files import replacing
@@ -72,7 +72,7 @@ class Results(CellFiles):
         run.write(self._record)
 
     def finish(
-        self, run: BenchmarkRun, places: Iterable[Place], failures: Iterable[FailedCell]
+        self, run: BenchmarkRun, places: Iterable[CellKey], failures: Iterable[FailedCell]
     ) -> Scores:
         """Merge the cells of a run into its table.
 

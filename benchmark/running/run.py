@@ -7,8 +7,8 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.running.cell import Task, compute_cell, is_kept
-from benchmark.running.cell_files import Place
+from benchmark.running.cell import CellTask, compute_cell, is_kept
+from benchmark.running.cell_files import CellKey
 from benchmark.running.controls import CONTROLS
 from benchmark.running.delivery import delivery_of
 from benchmark.running.planes import interval_factors
@@ -79,7 +79,7 @@ def run_benchmark(
         raise UserError("Nothing to run: give a package, or leave the controls in.")
     results.begin(run)
 
-    places: list[Place] = []
+    places: list[CellKey] = []
     failures: list[FailedCell] = []
     computed = 0
     lacking: set[str] = set()
@@ -196,12 +196,12 @@ def _tasks(
     hashes: dict[Path, str],
     run: BenchmarkRun,
     results: Results,
-) -> list[Task]:
+) -> list[CellTask]:
     """List the cells of a method, small images first so that peaks of memory do not shadow."""
-    tasks: list[Task] = []
+    tasks: list[CellTask] = []
     for dataset in datasets:
         for item in dataset.evaluation_items:
-            place = Place(method.name, dataset.name, item.name)
+            place = CellKey(method.name, dataset.name, item.name)
             sizes_um = [item.pixel_size_um, item.target_pixel_size_um, item.tolerance_um]
             known = [item.microscope, *sizes_um]
             computed_for = {
@@ -218,7 +218,7 @@ def _tasks(
             job = Job(item, results.prediction_file(place))
             again = item.of_repeat if method.restores_repeats else None
             repeat = Job(again, results.repeat_file(place)) if again else None
-            tasks.append(Task(place, job, repeat, computed_for, method))
+            tasks.append(CellTask(place, job, repeat, computed_for, method))
     return sorted(tasks, key=lambda task: _pixels(task.job.item.input))
 
 
@@ -229,7 +229,7 @@ def _pixels(path: Path) -> int:
         return 0  # it will fail where failures are kept
 
 
-def _say_what_changed(method: Method, due: Iterable[Task], results: Results) -> None:
+def _say_what_changed(method: Method, due: Iterable[CellTask], results: Results) -> None:
     changed: dict[tuple[str, ...], int] = {}
     for task in due:
         cell = results.find(task.place)
@@ -243,14 +243,14 @@ def _say_what_changed(method: Method, due: Iterable[Task], results: Results) -> 
 
 
 def _compute(
-    method: Method, tasks: Sequence[Task], results: Results
+    method: Method, tasks: Sequence[CellTask], results: Results
 ) -> Iterator[FailedCell | None]:
     """Compute cells one by one."""
     for task, error in each(method, tasks, lambda task, by: compute_cell(task, by, results)):
         yield _failed(task.place, error) if error else None
 
 
-def _failed(place: Place, error: Exception) -> FailedCell:
+def _failed(place: CellKey, error: Exception) -> FailedCell:
     return FailedCell(place.package, place.dataset, place.image, str(error))
 
 

@@ -22,12 +22,19 @@ from bioimageio.spec.model import v0_5
 from cyclopts import App, Parameter
 from torch import nn
 
-from benchmark.metrics import METRICS, Known, NotApplicable
+from benchmark.metrics import METRICS, MetricInputs, NotApplicable
 from benchmark.metrics.calibration import coverage_50, coverage_90, coverage_95
 from benchmark.metrics.uncertainty import crps
-from benchmark.running.planes import interval_factors, known_planes
+from benchmark.running.planes import interval_factors, metric_inputs
 from benchmark.running.provenance import describe_run
-from benchmark.running.restore import Job, Method, RestorationError, Restore, here, sentence_of
+from benchmark.running.restore import (
+    Job,
+    Method,
+    RestorationError,
+    Restore,
+    in_this_process,
+    sentence_of,
+)
 from benchmark.study.samples_figure import draw_study
 from imaging import images
 from imaging.benchmark_run import BenchmarkRun
@@ -256,7 +263,7 @@ def _compute(subject: _Subject, arguments: Arguments, done: Callable[[], object]
         )
         try:
             values: Values = {}
-            with here(method) as restore:
+            with in_this_process(method) as restore:
                 for item in subject.items:
                     values[item.name] = _score(subject, item, restore, Path(folder))
                     done()
@@ -269,7 +276,7 @@ def _compute(subject: _Subject, arguments: Arguments, done: Callable[[], object]
 def _score(subject: _Subject, item: Item, restore: Restore, folder: Path) -> dict[str, float]:
     file = folder / "restored.ome.tif"
     cost = restore(Job(item, file))
-    planes = known_planes(images.read(file), item, interval_factors(subject.package))
+    planes = metric_inputs(images.read(file), item, interval_factors(subject.package))
     values = {SECONDS: cost.seconds_per_megapixel}
     for metric in _METRICS:
         values[metric.name] = float(np.mean([metric.of(known) for known in planes]))
@@ -279,7 +286,7 @@ def _score(subject: _Subject, item: Item, restore: Restore, folder: Path) -> dic
     return values
 
 
-def _mse(known: Known, name: str) -> float:
+def _mse(known: MetricInputs, name: str) -> float:
     return float(np.mean((known["truth"].astype(np.float64) - known[name]) ** 2))
 
 

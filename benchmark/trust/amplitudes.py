@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.trust.plane import Floats, Geometry, Outcome, Plane
-from benchmark.trust.values import Value, bootstrapped, redrawn, share
+from benchmark.trust.values import TrustValue, bootstrapped, redrawn, share
 
 _RADIUS_UM = 0.3
 _LIMIT = 50.0
@@ -52,7 +52,7 @@ def compare(plane: Plane, geometry: Geometry, psf_fwhm_um: float) -> list[Outcom
     return outcomes
 
 
-def summarise(outcomes: pd.DataFrame) -> list[Value]:
+def summarise(outcomes: pd.DataFrame) -> list[TrustValue]:
     """Fit restored = ratio^γ.
 
     Parameters
@@ -62,12 +62,12 @@ def summarise(outcomes: pd.DataFrame) -> list[Value]:
 
     Returns
     -------
-    list of Value
+    list of TrustValue
         ``ratio_exponent``, γ by least squares of the logarithms: 1 keeps ratios, less evens them
         out, more dims the dim; and ``dim_lost``, the share of dim points that are next to gone.
     """
     if outcomes.empty:
-        return [Value("ratio_exponent", None, 0), Value("dim_lost", None, 0)]
+        return [TrustValue("ratio_exponent", None, 0), TrustValue("dim_lost", None, 0)]
     true, restored = np.log(outcomes.ratio.to_numpy()), np.log(outcomes.restored.to_numpy())
     entering = redrawn(outcomes.image)
     exponents = entering @ (true * restored) / (entering @ true**2)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from benchmark.trust import amplitudes, crossings, empty, gaps, separation
 from benchmark.trust.plane import Geometry, Outcome, Plane
-from benchmark.trust.values import Value
+from benchmark.trust.values import TrustValue
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class TrustTest:
     name: str
     structure: str
     look: Callable[[Plane, Geometry, float], list[Outcome]]
-    summarise: Callable[[pd.DataFrame, float], list[Value]]
+    summarise: Callable[[pd.DataFrame, float], list[TrustValue]]
 
 
 TESTS = (

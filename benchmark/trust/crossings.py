@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.trust.plane import Geometry, Outcome, Plane, line, peaks, unit
-from benchmark.trust.values import Value, mean
+from benchmark.trust.values import TrustValue, mean
 
 _SECTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Where along the tubes they are cut, from end to end."""
@@ -58,7 +58,7 @@ def count(plane: Plane, geometry: Geometry, psf_fwhm_um: float) -> list[Outcome]
     return outcomes
 
 
-def summarise(outcomes: pd.DataFrame) -> list[Value]:
+def summarise(outcomes: pd.DataFrame) -> list[TrustValue]:
     """Average over crossings.
 
     Parameters
@@ -68,7 +68,7 @@ def summarise(outcomes: pd.DataFrame) -> list[Value]:
 
     Returns
     -------
-    list of Value
+    list of TrustValue
         ``count_accuracy``, the mean share of sections with the right number of tubes, and the same
         of tubes that cross and of tubes that pass.
     """
@@ -78,6 +78,6 @@ def summarise(outcomes: pd.DataFrame) -> list[Value]:
         "count_accuracy_passing": outcomes[outcomes.crosses == 0],
     }
     return [
-        mean(name, o.right, o.image) if len(o) else Value(name, None, 0)
+        mean(name, o.right, o.image) if len(o) else TrustValue(name, None, 0)
         for name, o in kinds.items()
     ]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.trust.values import Value, bootstrapped, redrawn
+from benchmark.trust.values import TrustValue, bootstrapped, redrawn
 
 _HALVES_UM = np.arange(0.05, 1.2001, 0.005)
 _WIDTHS_UM = np.geomspace(0.005, 0.3, 12)
@@ -15,7 +15,7 @@ _WIDTHS_UM = np.geomspace(0.005, 0.3, 12)
 
 def fit_half(
     metric: str, distance_um: pd.Series, seen: pd.Series, images: pd.Series, longest_um: float = 0.8
-) -> Value:
+) -> TrustValue:
     """Fit P(seen) = 1 / (1 + exp(−(d − d₅₀)/w)) by maximum likelihood.
 
     The likelihood is evaluated on a grid, d₅₀ in steps of 0.005 µm and w from 0.005 to 0.3 µm, so
@@ -32,7 +32,7 @@ def fit_half(
 
     Returns
     -------
-    Value
+    TrustValue
         d₅₀, µm; infinite where it lies beyond `longest_um`, for then it was not seen.
 
     Examples
@@ -42,7 +42,7 @@ def fit_half(
     0.305
     """
     if len(distance_um) == 0:
-        return Value(metric, None, 0)
+        return TrustValue(metric, None, 0)
     d = distance_um.to_numpy(np.float64)
     yes = seen.to_numpy(np.float64)[:, None]
     halves_um, widths_um = _grid()

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from benchmark.trust.gaps import ridge
 from benchmark.trust.plane import Floats, Geometry, Outcome, Plane
-from benchmark.trust.values import Value, mean, rate
+from benchmark.trust.values import TrustValue, mean, rate
 
 _BRIGHT = 0.5
 """Objects are at least so bright, in tubes."""
@@ -73,7 +73,7 @@ def look(plane: Plane, geometry: Geometry, psf_fwhm_um: float) -> list[Outcome]:
     return [outcome]
 
 
-def summarise(outcomes: pd.DataFrame) -> list[Value]:
+def summarise(outcomes: pd.DataFrame) -> list[TrustValue]:
     """Add up the objects of all fields, and average their light.
 
     Parameters
@@ -83,7 +83,7 @@ def summarise(outcomes: pd.DataFrame) -> list[Value]:
 
     Returns
     -------
-    list of Value
+    list of TrustValue
         ``invented_per_1000_um2``, and ``invented_light``, a share of the tubes' brightness.
     """
     extent = float(outcomes.area_um2.sum()) / _PER_UM2

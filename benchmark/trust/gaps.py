@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmark.trust.curve import fit_half
 from benchmark.trust.plane import Floats, Geometry, Outcome, Plane, line, unit
-from benchmark.trust.values import Value, by_distance, share
+from benchmark.trust.values import TrustValue, by_distance, share
 
 _OPEN = 0.5
 _END_UM = 0.25
@@ -57,7 +57,7 @@ def ridge(plane: Plane, start_um: Floats, end_um: Floats) -> Floats:
     return plane.at([places - aside, places, places + aside]).max(axis=0)
 
 
-def summarise(outcomes: pd.DataFrame, psf_fwhm_um: float) -> list[Value]:
+def summarise(outcomes: pd.DataFrame, psf_fwhm_um: float) -> list[TrustValue]:
     """Count bridges and breaks.
 
     Parameters
@@ -69,7 +69,7 @@ def summarise(outcomes: pd.DataFrame, psf_fwhm_um: float) -> list[Value]:
 
     Returns
     -------
-    list of Value
+    list of TrustValue
         ``false_bridges`` and ``false_breaks``, shares; ``balanced_accuracy``, one less the mean of
         both; ``gap50_um``, the length from which on more than half of the gaps are shown; and
         ``shown_open`` by length.
@@ -83,7 +83,7 @@ def summarise(outcomes: pd.DataFrame, psf_fwhm_um: float) -> list[Value]:
     return [
         bridges,
         breaks,
-        Value("balanced_accuracy", accuracy, bridges.n + breaks.n),
+        TrustValue("balanced_accuracy", accuracy, bridges.n + breaks.n),
         fit_half("gap50_um", gaps.length_um, gaps.open, gaps.image, longest_um=1.0),
         *by_distance("shown_open", gaps.length_um, gaps.open),
     ]

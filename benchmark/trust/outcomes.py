@@ -13,7 +13,7 @@ import xarray as xr
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from benchmark.metrics import NotApplicable
-from benchmark.running.planes import alike
+from benchmark.running.planes import on_common_grid
 from benchmark.running.restore import Job, Method, RestorationError, Restore, sentence_of
 from benchmark.trust import shifts
 from benchmark.trust.battery import TESTS
@@ -56,7 +56,7 @@ class Outcomes(Record):
 
 
 @dataclass(frozen=True)
-class Task:
+class PhantomTask:
     """A package and a dataset.
 
     Attributes
@@ -88,7 +88,7 @@ class Task:
         return outcomes if outcomes.computed_for == self.computed_for else None
 
 
-def measure(task: Task, restore: Restore, done: Callable[[], None]) -> None:
+def measure(task: PhantomTask, restore: Restore, done: Callable[[], None]) -> None:
     """Restore the images of a dataset, measure the outcomes, and keep them.
 
     Parameters
@@ -121,7 +121,7 @@ def measure(task: Task, restore: Restore, done: Callable[[], None]) -> None:
     Outcomes(task.computed_for, outcomes).write(task.file)
 
 
-def _outcomes(task: Task, item: Item, restored: xr.DataArray) -> dict[str, list[Outcome]]:
+def _outcomes(task: PhantomTask, item: Item, restored: xr.DataArray) -> dict[str, list[Outcome]]:
     try:
         if task.is_shift:
             return {SHIFTS: [shifts.score(restored, item, task.method)]}
@@ -144,7 +144,7 @@ def _plane(restored: xr.DataArray, item: Item) -> Plane:
     if item.target is None:
         raise UserError(f"{item.input} has no target: remove its dataset, to have it made again.")
     truth = images.read(item.target)
-    planes, _ = alike(restored, truth)
+    planes, _ = on_common_grid(restored, truth)
     return Plane(planes[0].astype(np.float64), float(truth.attrs["pixel_size_um"]["y"]))
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from benchmark.trust.curve import fit_half
 from benchmark.trust.plane import Floats, Geometry, Outcome, Plane, line, peaks, unit
-from benchmark.trust.values import Value, by_distance, share
+from benchmark.trust.values import TrustValue, by_distance, share
 
 _REACH_UM = 0.7
 """Half-length of a profile: beyond the peaks of the widest pair."""
@@ -87,7 +87,7 @@ def see_tubes(plane: Plane, geometry: Geometry) -> list[Outcome]:
     return outcomes
 
 
-def summarise(outcomes: pd.DataFrame) -> list[Value]:
+def summarise(outcomes: pd.DataFrame) -> list[TrustValue]:
     """Fit the curve of what is resolved, and count what is split.
 
     Parameters
@@ -97,7 +97,7 @@ def summarise(outcomes: pd.DataFrame) -> list[Value]:
 
     Returns
     -------
-    list of Value
+    list of TrustValue
         ``d50_um``, the distance from which on more than half are resolved; ``false_splits``, the
         share of singles; ``resolved_at_...``, the share of pairs by distance.
     """

@@ -12,11 +12,11 @@ import pandas as pd
 import xarray as xr
 
 from benchmark.metrics import METRICS, NotApplicable
-from benchmark.running.planes import known_planes
+from benchmark.running.planes import metric_inputs
 from benchmark.running.restore import Method
 from benchmark.trust.phantom_datasets import REFERENCE
 from benchmark.trust.plane import Outcome
-from benchmark.trust.values import Value, mean
+from benchmark.trust.values import TrustValue, mean
 from imaging.datasets import Item
 
 GAINS = ("si_psnr_a", "ssim")
@@ -29,7 +29,7 @@ def score(restored: xr.DataArray, item: Item, method: Method) -> Outcome:
     Parameters
     ----------
     restored, item
-        As for `benchmark.running.planes.known_planes`; the item has a target.
+        As for `benchmark.running.planes.metric_inputs`; the item has a target.
     method
         That restored it.
 
@@ -38,7 +38,7 @@ def score(restored: xr.DataArray, item: Item, method: Method) -> Outcome:
     dict
         By metric; without coverage where the package states no standard deviation.
     """
-    (known,) = known_planes(restored, item, method.interval_factors, delivery=method.delivery)
+    (known,) = metric_inputs(restored, item, method.interval_factors, delivery=method.delivery)
     outcome: Outcome = {}
     for name in (name for name in _MEASURED if name in METRICS):
         with suppress(NotApplicable):
@@ -48,7 +48,7 @@ def score(restored: xr.DataArray, item: Item, method: Method) -> Outcome:
 
 def summarise(
     outcomes: Mapping[str, pd.DataFrame], of_input: Mapping[str, pd.DataFrame]
-) -> dict[str, list[Value]]:
+) -> dict[str, list[TrustValue]]:
     """Average over images and compare with the usual ones.
 
     Parameters
@@ -63,7 +63,7 @@ def summarise(
     dict
         By condition: each metric, its ``..._gain`` over the input, and its ``..._loss``.
     """
-    found: dict[str, list[Value]] = {}
+    found: dict[str, list[TrustValue]] = {}
     usual: dict[str, float] = {}
     for condition in sorted(outcomes, key=lambda name: name != REFERENCE):
         scores = outcomes[condition].set_index("image")
@@ -75,6 +75,6 @@ def summarise(
             if condition == REFERENCE and gain.value is not None:
                 usual[name] = gain.value
             elif name in usual and gain.value is not None:
-                values.append(Value(f"{name}_loss", usual[name] - gain.value, gain.n))
+                values.append(TrustValue(f"{name}_loss", usual[name] - gain.value, gain.n))
         found[condition] = values
     return found

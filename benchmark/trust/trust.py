@@ -24,7 +24,7 @@ from benchmark.running.restore import Method, NotLoadedError, each
 from benchmark.running.run import method_of, refuse_shared_names
 from benchmark.trust import outcomes
 from benchmark.trust.exposure import middle_of
-from benchmark.trust.outcomes import Task, measure
+from benchmark.trust.outcomes import PhantomTask, measure
 from benchmark.trust.phantom_datasets import (
     PhantomDataset,
     PhantomPlan,
@@ -45,7 +45,7 @@ from imaging.trust_run import FailedTests, TrustRun
 DEFAULT_PHOTONS = (10.0, 30.0, 100.0)
 DEFAULT_DRAWS = 50
 _CONTROLS = (INPUT, "richardson_lucy", "truth")
-_Failure = tuple[Task, Exception]
+_Failure = tuple[PhantomTask, Exception]
 
 
 def trust_packages(
@@ -140,7 +140,7 @@ def find_out(
     made = _make([*planned, *shifts], out / "phantoms")
     trust_sha256 = source_sha256(outcomes.__name__)
     tasks = [
-        Task(
+        PhantomTask(
             method,
             phantoms,
             phantoms.plan in shifts,
@@ -194,13 +194,13 @@ def _make(planned: Sequence[PhantomPlan], folder: Path) -> list[PhantomDataset]:
     ]
 
 
-def _measure_all(methods: Sequence[Method], tasks: Sequence[Task]) -> list[_Failure]:
+def _measure_all(methods: Sequence[Method], tasks: Sequence[PhantomTask]) -> list[_Failure]:
     failures: list[_Failure] = []
     with progress() as bars:
         bar = bars.add_task("", total=sum(len(task.phantoms.dataset.items) for task in tasks))
         for method in methods:
             bars.update(bar, description=method.name)
-            due: list[Task] = []
+            due: list[PhantomTask] = []
             for task in (task for task in tasks if task.method == method):
                 if task.kept() is None:
                     due.append(task)
@@ -210,20 +210,22 @@ def _measure_all(methods: Sequence[Method], tasks: Sequence[Task]) -> list[_Fail
     return failures
 
 
-def _measure(method: Method, tasks: Sequence[Task], done: Callable[[], None]) -> Iterator[_Failure]:
+def _measure(
+    method: Method, tasks: Sequence[PhantomTask], done: Callable[[], None]
+) -> Iterator[_Failure]:
     """Measure datasets one by one."""
     for task, error in each(method, tasks, lambda task, restore: measure(task, restore, done)):
         if error is not None:
             yield task, error
 
 
-def _sentence(task: Task, error: Exception) -> str:
+def _sentence(task: PhantomTask, error: Exception) -> str:
     if isinstance(error, NotLoadedError):
         return f"{task.method.name} cannot be run: {error}"
     return f"{task.method.name} failed on {task.phantoms.plan.name}: {error}"
 
 
-def _add_up(failures: Sequence[_Failure], tasks: Sequence[Task]) -> dict[str, FailedTests]:
+def _add_up(failures: Sequence[_Failure], tasks: Sequence[PhantomTask]) -> dict[str, FailedTests]:
     """Count by package what failed; the reason is that of the first failure."""
     failed: dict[str, FailedTests] = {}
     for name in dict.fromkeys(task.method.name for task, _ in failures):

@@ -10,8 +10,8 @@ import pandas as pd
 from benchmark.running.controls import INPUT
 from benchmark.trust import shifts
 from benchmark.trust.battery import TESTS
-from benchmark.trust.outcomes import SHIFTS, Outcomes, Task
-from benchmark.trust.values import Value
+from benchmark.trust.outcomes import SHIFTS, Outcomes, PhantomTask
+from benchmark.trust.values import TrustValue
 from imaging.cli import UserError
 from imaging.trust_run import TrustRun, Verdict
 
@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class Findings:
+class TrustReport:
     """What the trust tests found, for a page.
 
     Attributes
@@ -43,7 +43,7 @@ class Findings:
         return self.run.verdicts
 
 
-def read_findings(out: Path) -> Findings:
+def read_findings(out: Path) -> TrustReport:
     """Read what finished trust tests found.
 
     Parameters
@@ -53,7 +53,7 @@ def read_findings(out: Path) -> Findings:
 
     Returns
     -------
-    Findings
+    TrustReport
         Table, verdicts and figures.
 
     Raises
@@ -67,10 +67,10 @@ def read_findings(out: Path) -> Findings:
     figures = {
         title: _read(out / "figures" / f"{name}.svg", _text) for name, title in run.figures.items()
     }
-    return Findings(_read(out / "trust.csv", _table), figures, run)
+    return TrustReport(_read(out / "trust.csv", _table), figures, run)
 
 
-def summarise(tasks: Sequence[Task]) -> pd.DataFrame:
+def summarise(tasks: Sequence[PhantomTask]) -> pd.DataFrame:
     """Make the table of what was measured.
 
     Parameters
@@ -85,7 +85,7 @@ def summarise(tasks: Sequence[Task]) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
 
-    def add(package: str, test: str, condition: str, values: Sequence[Value]) -> None:
+    def add(package: str, test: str, condition: str, values: Sequence[TrustValue]) -> None:
         where = {"package": package, "test": test, "condition": condition}
         rows.extend({**where, **asdict(value)} for value in values)
 
@@ -121,7 +121,9 @@ def _table(file: Path) -> pd.DataFrame:
     return pd.read_csv(file, dtype=kinds, usecols=list(COLUMNS))
 
 
-def _shifts_of(package: str, measured: Sequence[tuple[Task, Outcomes]]) -> dict[str, pd.DataFrame]:
+def _shifts_of(
+    package: str, measured: Sequence[tuple[PhantomTask, Outcomes]]
+) -> dict[str, pd.DataFrame]:
     return {
         task.phantoms.plan.title: outcomes
         for task, kept in measured

@@ -19,7 +19,7 @@ _Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
 
 
 @dataclass(frozen=True)
-class Value:
+class TrustValue:
     """A number that a trust test finds.
 
     Attributes
@@ -44,7 +44,7 @@ class Value:
     at_um: float | None = None
 
 
-def share(metric: str, seen: ArrayLike, at_um: float | None = None) -> Value:
+def share(metric: str, seen: ArrayLike, at_um: float | None = None) -> TrustValue:
     """Estimate a share of objects.
 
     The interval is Wilson's (1927), objects taken as independent.
@@ -52,13 +52,13 @@ def share(metric: str, seen: ArrayLike, at_um: float | None = None) -> Value:
     Parameters
     ----------
     metric, at_um
-        See `Value`.
+        See `TrustValue`.
     seen
         (objects,), from 0 to 1 each.
 
     Returns
     -------
-    Value
+    TrustValue
         The mean.
 
     Examples
@@ -70,15 +70,15 @@ def share(metric: str, seen: ArrayLike, at_um: float | None = None) -> Value:
     numbers = np.asarray(seen, np.float64)
     n = len(numbers)
     if n == 0:
-        return Value(metric, None, 0, at_um=at_um)
+        return TrustValue(metric, None, 0, at_um=at_um)
     p = float(numbers.mean())
     centre = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z / (1 + _Z**2 / n) * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
     low, high = (0.0 if p == 0 else centre - half), (1.0 if p == 1 else centre + half)
-    return Value(metric, p, n, low, high, at_um)
+    return TrustValue(metric, p, n, low, high, at_um)
 
 
-def by_distance(metric: str, distance_um: pd.Series, seen: pd.Series) -> list[Value]:
+def by_distance(metric: str, distance_um: pd.Series, seen: pd.Series) -> list[TrustValue]:
     """Estimate a share in bins of 0.1 µm; each value stands at the middle of its bin."""
     bins = np.floor(distance_um / BIN_UM + 1e-9)
     return [
@@ -87,13 +87,13 @@ def by_distance(metric: str, distance_um: pd.Series, seen: pd.Series) -> list[Va
     ]
 
 
-def rate(metric: str, events: int, extent: float, n: int) -> Value:
+def rate(metric: str, events: int, extent: float, n: int) -> TrustValue:
     """Estimate a number per extent, with the exact interval of a Poisson count (Garwood 1936).
 
     Parameters
     ----------
     metric, n
-        See `Value`.
+        See `TrustValue`.
     events
         How many were counted.
     extent
@@ -108,13 +108,13 @@ def rate(metric: str, events: int, extent: float, n: int) -> Value:
     tail = (1 - CONFIDENCE) / 2
     low = float(stats.chi2.ppf(tail, 2 * events)) / 2 if events else 0.0
     high = float(stats.chi2.ppf(1 - tail, 2 * events + 2)) / 2
-    return Value(metric, events / extent, n, low / extent, high / extent)
+    return TrustValue(metric, events / extent, n, low / extent, high / extent)
 
 
-def mean(metric: str, numbers: ArrayLike, images: ArrayLike) -> Value:
+def mean(metric: str, numbers: ArrayLike, images: ArrayLike) -> TrustValue:
     """Estimate a mean over images, with the interval of `imaging.bootstrap.estimate_mean`."""
     estimate = estimate_mean(numbers, images)
-    return Value(metric, estimate.mean, estimate.images, estimate.low, estimate.high)
+    return TrustValue(metric, estimate.mean, estimate.images, estimate.low, estimate.high)
 
 
 def redrawn(images: Iterable[object]) -> NDArray[np.float64]:
@@ -136,17 +136,17 @@ def redrawn(images: Iterable[object]) -> NDArray[np.float64]:
     return np.vstack([np.ones(count), drawn])[:, of_object].astype(np.float64)
 
 
-def bootstrapped(metric: str, estimates: NDArray[np.float64], n: int) -> Value:
+def bootstrapped(metric: str, estimates: NDArray[np.float64], n: int) -> TrustValue:
     """Make a value of an estimate and of its bootstrap draws.
 
     Parameters
     ----------
     metric, n
-        See `Value`.
+        See `TrustValue`.
     estimates
         (1 + draws,): of the rows of `redrawn`.
     """
     tail = (1 - CONFIDENCE) / 2
     # Order statistics, not interpolated: some estimates are infinite.
     low, high = np.quantile(estimates[1:], [tail, 1 - tail], method="nearest")
-    return Value(metric, float(estimates[0]), n, float(low), float(high))
+    return TrustValue(metric, float(estimates[0]), n, float(low), float(high))

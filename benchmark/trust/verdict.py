@@ -9,7 +9,7 @@ import pandas as pd
 from benchmark.running.controls import INPUT
 from benchmark.trust.outcomes import SHIFTS
 from benchmark.trust.phantom_datasets import REFERENCE, at_level
-from benchmark.trust.values import Value
+from benchmark.trust.values import TrustValue
 from imaging.trust_run import FailedTests, Verdict
 
 _GAIN = "si_psnr_a_gain"
@@ -20,7 +20,7 @@ _LEAST_DB = 0.05
 """A gain that is nearer to 0 is told as 0.0 dB, and no fault."""
 
 
-_Values = dict[tuple[str, str, str, str], Value]
+_Values = dict[tuple[str, str, str, str], TrustValue]
 """By package, test, condition and metric."""
 
 
@@ -117,7 +117,7 @@ def _by_place(table: pd.DataFrame) -> _Values:
     rows = table[table["at_um"].isna()].astype(object)
     rows = rows.where(rows.notna(), None)
     return {
-        (row["package"], row["test"], row["condition"], row["metric"]): Value(
+        (row["package"], row["test"], row["condition"], row["metric"]): TrustValue(
             row["metric"], row["value"], int(row["n"]), row["low"], row["high"]
         )
         for row in rows.to_dict("records")
@@ -134,7 +134,7 @@ def _resolves(um: float) -> str:
     return f"resolves tubes {um:.2f} µm apart"
 
 
-def _gains(values: _Values, package: str) -> dict[str, Value]:
+def _gains(values: _Values, package: str) -> dict[str, TrustValue]:
     """Return the gains over the input by condition."""
     return {
         condition: found

@@ -20,8 +20,8 @@ from bioimageio.spec.model.v0_5 import (
 from packaging.version import Version
 from PIL import Image
 
-from packages.checks.subject import Result, Subject, judge
-from packages.models import rooms
+from packages.checks.subject import CheckResult, Subject, judge
+from packages.models import models
 from packages.source import self_contained
 
 NEWEST_FORMAT = Version("0.5.9")
@@ -47,7 +47,7 @@ JDLL_ABSOLUTE, JDLL_RELATIVE = 1.5e-4, 1e-4
 """What deepImageJ's engine allows between an output and the test output, without exception."""
 
 
-def old_readers_can_open(subject: Subject) -> Result:
+def old_readers_can_open(subject: Subject) -> CheckResult:
     """Apply to the YAML what readers of older formats refuse (docs/decisions/0005).
 
     The rest of the schema did not change between bioimageio.core 0.10.4 and 0.11.0, and the
@@ -55,7 +55,9 @@ def old_readers_can_open(subject: Subject) -> Result:
     """
     content = subject.content
     if str(content["format_version"]).startswith("0.4"):
-        return Result("passed", f"Format {content['format_version']} is older than the readers.")
+        return CheckResult(
+            "passed", f"Format {content['format_version']} is older than the readers."
+        )
     problems: list[str] = []
     if Version(content["format_version"]) > NEWEST_FORMAT:
         problems.append(f"format_version {content['format_version']} is newer than {NEWEST_FORMAT}")
@@ -78,11 +80,11 @@ def old_readers_can_open(subject: Subject) -> Result:
     return judge(problems, f"Format {content['format_version']} with plain strings and axis ids.")
 
 
-def onnx_is_portable(subject: Subject) -> Result:
+def onnx_is_portable(subject: Subject) -> CheckResult:
     """Read opset, IR version and data location back from the ONNX file, and open it."""
     weights = subject.description.weights.onnx
     if weights is None:
-        return Result("n/a", "There are no ONNX weights.")
+        return CheckResult("n/a", "There are no ONNX weights.")
     content = subject.read(weights)
     model = onnx.load_from_string(content)
     opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
@@ -102,43 +104,43 @@ def onnx_is_portable(subject: Subject) -> Result:
     return judge(problems, detail, {"opset": opset, "ir": model.ir_version})
 
 
-def torchscript_loads(subject: Subject) -> Result:
+def torchscript_loads(subject: Subject) -> CheckResult:
     """Open the TorchScript file with torch alone."""
     weights = subject.description.weights.torchscript
     if weights is None:
-        return Result("n/a", "There are no TorchScript weights.")
+        return CheckResult("n/a", "There are no TorchScript weights.")
     network = torch.jit.load(io.BytesIO(subject.read(weights)), map_location="cpu")
     count = sum(parameter.numel() for parameter in network.parameters())
-    return Result("passed", f"{count} parameters.", {"parameters": count})
+    return CheckResult("passed", f"{count} parameters.", {"parameters": count})
 
 
-def architecture_is_self_contained(subject: Subject) -> Result:
+def architecture_is_self_contained(subject: Subject) -> CheckResult:
     """Look for imports other than torch and the standard library in the architecture file."""
     weights = subject.description.weights.pytorch_state_dict
     if weights is None:
-        return Result("n/a", "There is no state dict.")
+        return CheckResult("n/a", "There is no state dict.")
     architecture = weights.architecture
     if not isinstance(architecture, ArchitectureFromFileDescr):
-        return Result("failed", f"It comes from the library {architecture.import_from}.")
+        return CheckResult("failed", f"It comes from the library {architecture.import_from}.")
     foreign = _imported(subject.read(architecture)) - {"torch"} - sys.stdlib_module_names
     return judge([f"it imports {name}" for name in sorted(foreign)], "Torch and standard library.")
 
 
-def architecture_is_the_rooms(subject: Subject) -> Result:
-    """Compare the architecture file with the rooms of this house."""
+def architecture_is_the_rooms(subject: Subject) -> CheckResult:
+    """Compare the architecture file with the models of this house."""
     weights = subject.description.weights.pytorch_state_dict
     if weights is None or not isinstance(weights.architecture, ArchitectureFromFileDescr):
-        return Result("n/a", "There is no architecture file.")
+        return CheckResult("n/a", "There is no architecture file.")
     source = subject.read(weights.architecture)
-    for room in rooms():
+    for room in models():
         same = self_contained(room.model_file).encode() == source
         if same or room.description()["name"] == subject.package.name:
             where = f"packages/{room.name}/model.py"
             return judge([] if same else [f"it differs from {where}"], f"The bytes of {where}.")
-    return Result("n/a", "It is not one of our rooms.")
+    return CheckResult("n/a", "It is not one of our models.")
 
 
-def has_what_the_zoo_asks(subject: Subject) -> Result:
+def has_what_the_zoo_asks(subject: Subject) -> CheckResult:
     """Look for the fields and files whose absence the zoo's validation complains about."""
     problems = [f"no {key}" for key in REQUIRED if not subject.content.get(key)]
     problems += [f"no test tensor of '{t.id}'" for t in subject.tensors if t.test_tensor is None]
@@ -150,7 +152,7 @@ def has_what_the_zoo_asks(subject: Subject) -> Result:
     return judge(problems, f"{', '.join(REQUIRED)}, test tensors, a Validation heading.")
 
 
-def has_good_covers(subject: Subject) -> Result:
+def has_good_covers(subject: Subject) -> CheckResult:
     """Look at type, size and aspect of the covers."""
     wishes: list[str] = []
     if not subject.description.covers:
@@ -167,7 +169,7 @@ def has_good_covers(subject: Subject) -> Result:
     return wish(wishes, f"{len(subject.description.covers)} of the right size and aspect.")
 
 
-def has_physical_sizes(subject: Subject) -> Result:
+def has_physical_sizes(subject: Subject) -> CheckResult:
     """Look for a unit and a pixel size on each space axis, and for a halo."""
     wishes = [
         f"axis {axis.id} of '{tensor.id}' has no unit"
@@ -182,7 +184,7 @@ def has_physical_sizes(subject: Subject) -> Result:
     return wish(wishes, f"Units on every axis, halo {max(halos, default=0)} pixels.")
 
 
-def has_model_card(subject: Subject) -> Result:
+def has_model_card(subject: Subject) -> CheckResult:
     """Look for the model card, sample tensors and further wishes of the zoo."""
     card = subject.content.get("config", {}).get("bioimageio", {})
     wishes = [f"no {key}" for key in MODEL_CARD if not card.get(key)]
@@ -192,7 +194,7 @@ def has_model_card(subject: Subject) -> Result:
     return wish(wishes, f"{len(MODEL_CARD)} entries, and sample tensors.")
 
 
-def names_its_consumers(subject: Subject) -> Result:
+def names_its_consumers(subject: Subject) -> CheckResult:
     """Say which programs can take the package, and why others cannot."""
     description = subject.description
     steps = [step.id for tensor in description.inputs for step in tensor.preprocessing]
@@ -222,7 +224,7 @@ def names_its_consumers(subject: Subject) -> Result:
     return wish(refusals, f"bioimageio.core, {', '.join(reasons)}.")
 
 
-def wish(wishes: list[str], otherwise: str) -> Result:
+def wish(wishes: list[str], otherwise: str) -> CheckResult:
     """Note unmet wishes, or pass.
 
     Parameters
@@ -234,10 +236,14 @@ def wish(wishes: list[str], otherwise: str) -> Result:
 
     Returns
     -------
-    Result
+    CheckResult
         Missing or passed.
     """
-    return Result("missing", "; ".join(wishes) + ".") if wishes else Result("passed", otherwise)
+    return (
+        CheckResult("missing", "; ".join(wishes) + ".")
+        if wishes
+        else CheckResult("passed", otherwise)
+    )
 
 
 def _maps_instead_of_strings(content: dict[str, Any]) -> list[str]:

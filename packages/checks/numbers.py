@@ -20,7 +20,7 @@ from bioimageio.spec.utils import load_image
 from numpy.typing import NDArray
 
 from imaging.cli import UserError
-from packages.checks.subject import Result, Subject, judge
+from packages.checks.subject import CheckResult, Subject, judge
 from packages.export import TILES_TOLERANCE
 from packages.network import Network
 from packages.package import Weights
@@ -35,7 +35,7 @@ KEPT = 128
 """Pixels of a tile's side that are not halo."""
 
 
-def passes_the_zoos_test(subject: Subject) -> Result:
+def passes_the_zoos_test(subject: Subject) -> CheckResult:
     """Run `bioimageio test` for each format, each on a description that was never tested.
 
     A second test of the same description object hides the failures of the first, and the summary
@@ -64,7 +64,7 @@ def passes_the_zoos_test(subject: Subject) -> Result:
     return judge(problems, f"{took}.", seconds)
 
 
-def has_no_nan(subject: Subject) -> Result:
+def has_no_nan(subject: Subject) -> CheckResult:
     """Look for NaN and Inf in test tensors, sample tensors and the outputs of each format."""
     arrays: dict[str, NDArray[Any]] = {
         **{f"test tensor '{name}'": a for name, a in subject.test_input.items()},
@@ -85,10 +85,10 @@ def has_no_nan(subject: Subject) -> Result:
     return judge(problems, f"All of {len(arrays)} tensors are finite.")
 
 
-def formats_agree(subject: Subject) -> Result:
+def formats_agree(subject: Subject) -> CheckResult:
     """Compare the outputs of the formats with each other, pair by pair."""
     if len(subject.formats) < 2:
-        return Result("n/a", "There are not two weights formats to compare.")
+        return CheckResult("n/a", "There are not two weights formats to compare.")
     problems: list[str] = []
     values: dict[str, float] = {}
     for first, second in combinations(subject.formats, 2):
@@ -103,15 +103,15 @@ def formats_agree(subject: Subject) -> Result:
     return judge(problems, f"At most {values[largest]:.1e} of the range ({largest}).", values)
 
 
-def tiles_equal_whole(subject: Subject) -> Result:
+def tiles_equal_whole(subject: Subject) -> CheckResult:
     """Restore images of odd and small sizes in small tiles and in one piece."""
     image = _test_image(subject)
     if image is None:
-        return Result("n/a", "The input is not an image whose size may vary.")
+        return CheckResult("n/a", "The input is not an image whose size may vary.")
     try:
         restore = Runner(subject.package, device="cpu")
     except UserError as reason:  # its processing needs whole images
-        return Result("n/a", str(reason))
+        return CheckResult("n/a", str(reason))
     geometry = Network(subject.package, device="cpu").geometry
     tile = KEPT + 2 * max(axis.halo + axis.margin for axis in geometry.values())
     values: dict[str, float] = {}
@@ -135,12 +135,12 @@ def tiles_equal_whole(subject: Subject) -> Result:
     return judge(problems, detail, values)
 
 
-def batch_equals_singles(subject: Subject) -> Result:
+def batch_equals_singles(subject: Subject) -> CheckResult:
     """Restore two images of different brightness in one batch and one by one."""
     tensor = subject.package.input
     position, size = _batch_axis(tensor)
     if position is None or size == 1:
-        return Result("n/a", "The description allows one image per batch only.")
+        return CheckResult("n/a", "The description allows one image per batch only.")
     one = subject.test_input[tensor.id].take([0], position)
     # Another brightness shows statistics that are shared within a batch.
     other = (np.flip(one, -1) * 0.5).astype(one.dtype)
@@ -152,7 +152,7 @@ def batch_equals_singles(subject: Subject) -> Result:
         for output in subject.description.outputs:
             position_out, _ = _batch_axis(output)
             if position_out is None:
-                return Result("failed", f"Output '{output.id}' has no batch axis.")
+                return CheckResult("failed", f"Output '{output.id}' has no batch axis.")
             expected = np.concatenate([single[output.id] for single in singles], position_out)
             key = f"{weights} '{output.id}'"
             values[key] = relative_difference(expected, batch[output.id])
@@ -164,7 +164,7 @@ def batch_equals_singles(subject: Subject) -> Result:
     return judge(problems, f"At most {max(values.values()):.1e} of the range.", values)
 
 
-def is_deterministic(subject: Subject) -> Result:
+def is_deterministic(subject: Subject) -> CheckResult:
     """Run each format twice on the same input and compare the bits."""
     changed = [
         name

@@ -20,7 +20,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Result:
+class CheckResult:
     """What one check found.
 
     Parameters
@@ -39,7 +39,9 @@ class Result:
     values: dict[str, float] = field(default_factory=dict[str, float])
 
 
-def judge(problems: list[str], otherwise: str, values: dict[str, float] | None = None) -> Result:
+def judge(
+    problems: list[str], otherwise: str, values: dict[str, float] | None = None
+) -> CheckResult:
     """Fail with the problems found, or pass with what was seen.
 
     Parameters
@@ -53,12 +55,12 @@ def judge(problems: list[str], otherwise: str, values: dict[str, float] | None =
 
     Returns
     -------
-    Result
+    CheckResult
         Failed or passed.
     """
     if problems:
-        return Result("failed", "; ".join(problems) + ".", values or {})
-    return Result("passed", otherwise, values or {})
+        return CheckResult("failed", "; ".join(problems) + ".", values or {})
+    return CheckResult("passed", otherwise, values or {})
 
 
 class Subject:

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
-from simulation.fitting.noise import Detector
+from simulation.fitting.noise import DetectorFit
 from simulation.formation import BRIGHT_PERCENTILE, count
 from simulation.microscope import Microscope
 
@@ -60,7 +60,7 @@ class Light:
 def measure_light(
     planes: Sequence[Floats],
     images: Floats,
-    detector: Detector,
+    detector: DetectorFit,
     saturation_counts: float,
     seed: int,
 ) -> Light:
@@ -116,7 +116,7 @@ def measure_light(
     return Light(bright_of, background_of, np.array(covered), bright_error, background_error)
 
 
-def share_covered(plane: Floats, background_photons: float, detector: Detector) -> float:
+def share_covered(plane: Floats, background_photons: float, detector: DetectorFit) -> float:
     """Measure how much of a field is covered by structure, were all of it equally bright.
 
     That share is ⟨s⟩² / ⟨s²⟩ of the light s above the background. Noise adds its variance to ⟨s²⟩,
@@ -148,7 +148,7 @@ def expose(
     images: Floats,
     photons: float | Floats,
     background_photons: float | Floats,
-    detector: Detector,
+    detector: DetectorFit,
     saturation_counts: float,
     seed: tuple[int, int],
 ) -> Floats:

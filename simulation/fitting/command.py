@@ -17,10 +17,10 @@ from simulation import psf
 from simulation.fitting.beads import measure_beads, psf_widths_um
 from simulation.fitting.classifier import separability
 from simulation.fitting.crops import crops_of
-from simulation.fitting.fit import Fit, Given, excess_range, fit, in_effect, to_microscope
+from simulation.fitting.fit import Given, MicroscopeFit, excess_range, fit, in_effect, to_microscope
 from simulation.fitting.fit_page import write_fit
-from simulation.fitting.fit_report import Estimate, Findings, PhotonTransfer
-from simulation.fitting.measurement import Value
+from simulation.fitting.fit_report import FitReport, FittedEntry, PhotonTransfer
+from simulation.fitting.measurement import Measurement
 from simulation.fitting.noise_free import generate, photograph
 from simulation.fitting.stacks import Stack, common_pixel_size_um, read_stacks, saturation_counts
 from simulation.microscope import Microscope, to_toml
@@ -159,7 +159,7 @@ def fit_command(
         bars.update(bar, advance=1, description="Writing")
         write_fit(
             page,
-            Findings(
+            FitReport(
                 title=", ".join(sorted({path.name for path in real})),
                 estimates=_estimates(fitted, given),
                 real=planes,
@@ -285,7 +285,9 @@ def _files(stacks: Sequence[Stack], beads: Path | None) -> list[Path]:
     return [*dict.fromkeys(stack.path for stack in stacks), *([beads] if beads else [])]
 
 
-def _provenance(fitted: Fit, given: Given, files: dict[Path, str]) -> dict[str, str | int | float]:
+def _provenance(
+    fitted: MicroscopeFit, given: Given, files: dict[Path, str]
+) -> dict[str, str | int | float]:
     libraries = {name: version(name) for name in ("numpy", "scipy", "torch", "scikit-learn")}
     return {
         "command": "python -m training fit " + " ".join(path.name for path in files),
@@ -299,7 +301,7 @@ def _provenance(fitted: Fit, given: Given, files: dict[Path, str]) -> dict[str, 
     }
 
 
-def _transfer(fitted: Fit) -> PhotonTransfer:
+def _transfer(fitted: MicroscopeFit) -> PhotonTransfer:
     detector = fitted.detector
     return PhotonTransfer(
         mean_counts=fitted.transfer.mean,
@@ -309,7 +311,7 @@ def _transfer(fitted: Fit) -> PhotonTransfer:
     )
 
 
-def _estimates(fitted: Fit, given: Given) -> tuple[Estimate, ...]:
+def _estimates(fitted: MicroscopeFit, given: Given) -> tuple[FittedEntry, ...]:
     """Say what was measured, how, and what a user should know."""
     noise_method = (
         "photon transfer of repeats and histogram of the darkest pixels"
@@ -323,8 +325,8 @@ def _estimates(fitted: Fit, given: Given) -> tuple[Estimate, ...]:
     jitter = fitted.jitter
     pixel = given.pixel_size_um
     rows = [
-        Estimate("Gain", *_ends(fitted.gain), "counts per photon", noise_method),
-        Estimate(
+        FittedEntry("Gain", *_ends(fitted.gain), "counts per photon", noise_method),
+        FittedEntry(
             "Excess noise factor",
             fitted.detector.excess_noise_factor,
             *excess_range(fitted.detector),
@@ -334,22 +336,22 @@ def _estimates(fitted: Fit, given: Given) -> tuple[Estimate, ...]:
             if given.excess_noise_factor is None
             else "",
         ),
-        Estimate("Offset", *_ends(fitted.offset), "counts", noise_method),
-        Estimate("Read noise", *_ends(fitted.read_noise), "counts", noise_method),
-        Estimate("Photons of bright structure", *_ends(fitted.photons), "per pixel",
+        FittedEntry("Offset", *_ends(fitted.offset), "counts", noise_method),
+        FittedEntry("Read noise", *_ends(fitted.read_noise), "counts", noise_method),
+        FittedEntry("Photons of bright structure", *_ends(fitted.photons), "per pixel",
                  "percentile 99.8, noise taken out"),
-        Estimate("Background", *_ends(fitted.background), "photons per pixel",
+        FittedEntry("Background", *_ends(fitted.background), "photons per pixel",
                  "low quantile of the local mean"),
-        Estimate("Field covered by structure", *_ends(fitted.covered), "",
+        FittedEntry("Field covered by structure", *_ends(fitted.covered), "",
                  "mean and variance of the light above background, noise taken out",
                  "Were all structure equally bright, blur included; not drawn from."),
-        Estimate("PSF, lateral FWHM", *_ends(fitted.width_um), "µm", width_method,
+        FittedEntry("PSF, lateral FWHM", *_ends(fitted.width_um), "µm", width_method,
                  f"compared with the structure '{nearest.structure}'"),
-        Estimate("Line jitter", jitter.best_px * pixel, jitter.low_px * pixel,
+        FittedEntry("Line jitter", jitter.best_px * pixel, jitter.low_px * pixel,
                  jitter.high_px * pixel, "µm", "lines against their neighbours"),
     ]  # fmt: skip
     rows += [
-        Estimate(
+        FittedEntry(
             f"Loss of light with {name}",
             decay.rate,
             decay.low,
@@ -363,5 +365,5 @@ def _estimates(fitted: Fit, given: Given) -> tuple[Estimate, ...]:
     return tuple(rows)
 
 
-def _ends(value: Value) -> tuple[float, float, float]:
+def _ends(value: Measurement) -> tuple[float, float, float]:
     return value.best, value.low, value.high

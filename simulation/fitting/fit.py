@@ -1,4 +1,4 @@
-"""Fit a microscope to real images: what can be measured is measured, with a range."""
+"""MicroscopeFit a microscope to real images: what can be measured is measured, with a range."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,8 +12,8 @@ from simulation import psf
 from simulation.fitting import brightness, noise
 from simulation.fitting.brightness import Decay, Light
 from simulation.fitting.jitter import Jitter, line_jitter
-from simulation.fitting.measurement import Value, spread
-from simulation.fitting.noise import Detector, Transfer
+from simulation.fitting.measurement import Measurement, spread
+from simulation.fitting.noise import DetectorFit, Transfer
 from simulation.fitting.noise_free import with_width
 from simulation.fitting.stacks import Stack, cut
 from simulation.fitting.width import Candidate, candidates, width_over
@@ -77,7 +77,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Fit:
+class MicroscopeFit:
     """What was measured.
 
     Attributes
@@ -104,14 +104,14 @@ class Fit:
     """
 
     transfer: Transfer
-    detector: Detector
-    gain: Value
-    offset: Value
-    read_noise: Value
-    width_um: Value
-    photons: Value
-    background: Value
-    covered: Value
+    detector: DetectorFit
+    gain: Measurement
+    offset: Measurement
+    read_noise: Measurement
+    width_um: Measurement
+    photons: Measurement
+    background: Measurement
+    covered: Measurement
     background_variation: float
     jitter: Jitter
     depth_decay: Decay | None
@@ -120,7 +120,7 @@ class Fit:
     candidates: Sequence[Candidate]
 
 
-def fit(given: Given) -> Fit:
+def fit(given: Given) -> MicroscopeFit:
     """Measure what images tell of their microscope.
 
     Parameters
@@ -130,7 +130,7 @@ def fit(given: Given) -> Fit:
 
     Returns
     -------
-    Fit
+    MicroscopeFit
         Noise by photon transfer and the histogram of the darkest pixels, the PSF by the spectrum
         or by beads, light by percentiles whose rise by noise is taken out.
 
@@ -157,25 +157,25 @@ def fit(given: Given) -> Fit:
     sharp = nearest.structure.images(with_width(in_effect(given.base), nearest.width_um))
     planes = [plane for stack in given.stacks for plane in stack.planes]
     lit = brightness.measure_light(planes, sharp, detector, given.saturation_counts, given.seed)
-    photons = Value.of_fields(lit.bright, lit.bright_error, _PHOTONS_SD)
+    photons = Measurement.of_fields(lit.bright, lit.bright_error, _PHOTONS_SD)
     extrapolated = transfer.mean.min() - detector.offset_counts
     offset_sd = _OFFSET_SD_COUNTS if detector.offset_is_seen else _SLOPE_SD * extrapolated
-    return Fit(
+    return MicroscopeFit(
         transfer=transfer,
         detector=detector,
-        gain=Value.relative(
+        gain=Measurement.relative(
             detector.gain_counts_per_photon, np.hypot(scatter["gain_counts_per_photon"], _GAIN_SD)
         ),
-        offset=Value.absolute(
+        offset=Measurement.absolute(
             detector.offset_counts, float(np.hypot(scatter["offset_counts"], offset_sd))
         ),
-        read_noise=Value.relative(
+        read_noise=Measurement.relative(
             detector.read_noise_counts, np.hypot(scatter["read_noise_counts"], _READ_SD)
         ),
         width_um=_width(given, found),
         photons=photons,
-        background=Value.of_fields(lit.background, lit.background_error, _BACKGROUND_SD),
-        covered=Value.of_fields(lit.covered, 0.0, _COVERED_SD).at_most(1.0),
+        background=Measurement.of_fields(lit.background, lit.background_error, _BACKGROUND_SD),
+        covered=Measurement.of_fields(lit.covered, 0.0, _COVERED_SD).at_most(1.0),
         background_variation=spread(nearest.light.background, nearest.light.background_error),
         jitter=line_jitter(squares, detector),
         depth_decay=_decay(given.stacks, "depth", detector.offset_counts),
@@ -202,7 +202,7 @@ def in_effect(base: Microscope) -> Acquisition:
 
 
 def to_microscope(
-    fitted: Fit, given: Given, provenance: dict[str, str | int | float]
+    fitted: MicroscopeFit, given: Given, provenance: dict[str, str | int | float]
 ) -> Microscope:
     """Write what was measured as a microscope to draw from.
 
@@ -253,7 +253,7 @@ def to_microscope(
     )
 
 
-def _fit_detector(given: Given, squares: Floats) -> tuple[Transfer, Detector, dict[str, float]]:
+def _fit_detector(given: Given, squares: Floats) -> tuple[Transfer, DetectorFit, dict[str, float]]:
     """Return the detector and the scatter of its entries over resampled squares.
 
     Of the offset the scatter is in counts, of the others that of the logarithm.
@@ -263,7 +263,7 @@ def _fit_detector(given: Given, squares: Floats) -> tuple[Transfer, Detector, di
     repeated = noise.transfer_of_repeats(runs) if runs else None
     dark = [*squares, *(square for run in runs for square in cut(list(run), SQUARE_PX))]
 
-    def of(chosen: Sequence[Floats]) -> tuple[Transfer, Detector]:
+    def of(chosen: Sequence[Floats]) -> tuple[Transfer, DetectorFit]:
         transfer = repeated or noise.transfer_of_images(chosen)
         found = noise.fit_detector(
             chosen, transfer, from_repeats=bool(runs), excess=given.excess_noise_factor
@@ -292,7 +292,7 @@ def _fit_detector(given: Given, squares: Floats) -> tuple[Transfer, Detector, di
     return transfer, detector, scatter
 
 
-def excess_range(detector: Detector) -> tuple[float, float]:
+def excess_range(detector: DetectorFit) -> tuple[float, float]:
     """Return what the excess noise factor of a fitted detector may be."""
     factor = detector.excess_noise_factor
     return max(factor - 0.05, 1.0), factor + 0.05
@@ -310,14 +310,14 @@ def _bead_width(given: Given) -> float | None:
     return None if given.bead_widths_um is None else float(np.median(given.bead_widths_um))
 
 
-def _width(given: Given, found: Sequence[Candidate]) -> Value:
+def _width(given: Given, found: Sequence[Candidate]) -> Measurement:
     if given.bead_widths_um is None:
         width_um, log_sd = width_over(found)
-        return Value.relative(width_um, float(np.hypot(log_sd, _WIDTH_SD)))
+        return Measurement.relative(width_um, float(np.hypot(log_sd, _WIDTH_SD)))
     scatter = max(float(np.log(given.bead_widths_um).std()), _BEAD_SD)
     # The standard error of a median of normal numbers is √(π/2) times that of their mean.
     of_median = np.sqrt(np.pi / 2 / len(given.bead_widths_um)) * scatter
-    return Value.relative(
+    return Measurement.relative(
         float(np.median(given.bead_widths_um)), float(np.hypot(of_median, _BEADS_SD))
     )
 
@@ -336,7 +336,7 @@ def _decay(stacks: Sequence[Stack], order: str, offset_counts: float) -> Decay |
     return brightness.decay(max(ordered, key=lambda stack: len(stack.planes)).planes, offset_counts)
 
 
-def _depth(fitted: Fit, given: Given) -> dict[str, Any]:
+def _depth(fitted: MicroscopeFit, given: Given) -> dict[str, Any]:
     """Attenuation, where a stack of known distances shows it; the PSF holds all aberration."""
     unscattered = (float("inf"), float("inf"))
     without = {
@@ -358,7 +358,7 @@ def _depth(fitted: Fit, given: Given) -> dict[str, Any]:
     return without | {"depth_um": (0.0, height_um), "scattering_length_um": lengths_um}
 
 
-def _bleaching(fitted: Fit, given: Given) -> tuple[float, float]:
+def _bleaching(fitted: MicroscopeFit, given: Given) -> tuple[float, float]:
     """Light lost by the last image of a series."""
     decay = fitted.time_decay
     if decay is None or decay.low <= 0:

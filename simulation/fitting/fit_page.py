@@ -12,7 +12,7 @@ from imaging.page import write_page
 from imaging.pictures import draw_grey, round_length
 from simulation.fitting import fit_figures
 from simulation.fitting.classifier import ScoredPatch, Separability
-from simulation.fitting.fit_report import Estimate, Findings
+from simulation.fitting.fit_report import FitReport, FittedEntry
 from simulation.fitting.noise_correlation import Floats, Images
 
 _EXAMPLES = 3  # images of each kind
@@ -31,7 +31,7 @@ class _Picture:
     caption: str
 
 
-def write_fit(path: Path, findings: Findings) -> Path:
+def write_fit(path: Path, findings: FitReport) -> Path:
     """Write what a fit found as one HTML file that needs nothing else.
 
     Parameters
@@ -107,7 +107,7 @@ def _with_interval(found: Separability) -> str:
     return f"{found.auc:.2f} ({found.interval[0]:.2f} to {found.interval[1]:.2f})"
 
 
-def _row(estimate: Estimate) -> tuple[str, ...]:
+def _row(estimate: FittedEntry) -> tuple[str, ...]:
     return (
         estimate.name,
         _number(estimate.value),

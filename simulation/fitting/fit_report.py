@@ -8,7 +8,7 @@ from simulation.fitting.noise_correlation import Floats, Images
 
 
 @dataclass(frozen=True)
-class Estimate:
+class FittedEntry:
     """One entry of the microscope and where it comes from.
 
     Attributes
@@ -53,7 +53,7 @@ class PhotonTransfer:
 
 
 @dataclass(frozen=True)
-class Findings:
+class FitReport:
     """A finished fit.
 
     Attributes
@@ -79,7 +79,7 @@ class Findings:
     """
 
     title: str
-    estimates: tuple[Estimate, ...]
+    estimates: tuple[FittedEntry, ...]
     real: Images
     default: Images
     fitted: Images

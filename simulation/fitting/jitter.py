@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from simulation.fitting.noise import Detector
+from simulation.fitting.noise import DetectorFit
 
 Floats = NDArray[np.float64]
 
@@ -29,7 +29,7 @@ class Jitter:
     high_px: float
 
 
-def line_jitter(planes: NDArray[np.floating], detector: Detector) -> Jitter:
+def line_jitter(planes: NDArray[np.floating], detector: DetectorFit) -> Jitter:
     """Compare each line with the mean of its neighbours.
 
     To first order the difference is the gradient along the line times the displacement, which
@@ -58,7 +58,7 @@ def line_jitter(planes: NDArray[np.floating], detector: Detector) -> Jitter:
     return Jitter(*(float(np.sqrt(max(variance, 0))) for variance in ends))
 
 
-def _squared_displacements(plane: NDArray[np.floating], detector: Detector) -> Floats:
+def _squared_displacements(plane: NDArray[np.floating], detector: DetectorFit) -> Floats:
     """(lines, 2): squared displacement in pixels less what noise gives, and its weight."""
     image = plane.astype(np.float64)
     around = (image[:-2] + image[2:]) / 2

@@ -12,7 +12,7 @@ _LEAST = 0.01  # a range of rates is logarithmic and does not end at 0
 
 
 @dataclass(frozen=True)
-class Value:
+class Measurement:
     """A measured number and the range that is believed to hold it (90 %)."""
 
     best: float
@@ -20,18 +20,18 @@ class Value:
     high: float
 
     @classmethod
-    def relative(cls, best: float, sd: float) -> "Value":
+    def relative(cls, best: float, sd: float) -> "Measurement":
         """From a standard deviation of the logarithm."""
         factor = float(np.exp(_Z90 * sd))
         return cls(best, best / factor, best * factor)
 
     @classmethod
-    def absolute(cls, best: float, sd: float) -> "Value":
+    def absolute(cls, best: float, sd: float) -> "Measurement":
         """From a standard deviation; not below 0."""
         return cls(best, max(best - _Z90 * sd, 0.0), best + _Z90 * sd)
 
     @classmethod
-    def of_fields(cls, values: Floats, error: float, sd: float) -> "Value":
+    def of_fields(cls, values: Floats, error: float, sd: float) -> "Measurement":
         """From several fields, each measured with an error: the range holds 90 % of fields.
 
         The errors and `sd`, what they miss, are standard deviations of the logarithm.
@@ -39,9 +39,9 @@ class Value:
         best = float(np.median(np.maximum(values, _LEAST)))
         return cls.relative(best, float(np.hypot(spread(values, error), sd)))
 
-    def at_most(self, most: float) -> "Value":
+    def at_most(self, most: float) -> "Measurement":
         """Return the part of the range that is possible."""
-        return Value(min(self.best, most), min(self.low, most), min(self.high, most))
+        return Measurement(min(self.best, most), min(self.low, most), min(self.high, most))
 
 
 def spread(values: Floats, error: float) -> float:

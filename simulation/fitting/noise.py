@@ -73,7 +73,7 @@ class Transfer:
 
 
 @dataclass(frozen=True)
-class Detector:
+class DetectorFit:
     """A detector and the light that falls on it where there is least.
 
     Attributes
@@ -167,7 +167,7 @@ def transfer_of_repeats(runs: Sequence[NDArray[np.floating]]) -> Transfer:
 
 def fit_detector(
     planes: Planes, transfer: Transfer, *, from_repeats: bool, excess: float | None = None
-) -> Detector:
+) -> DetectorFit:
     """Fit the histogram of the darkest pixels, with the photon transfer's slope as prior.
 
     The counts are offset + gain · Σ (responses to single photons) + Gaussian read noise, rounded.
@@ -188,7 +188,7 @@ def fit_detector(
 
     Returns
     -------
-    Detector
+    DetectorFit
         The most likely one.
     """
     counts = dark_pixels(planes)
@@ -275,8 +275,8 @@ class _Dark:
             and self.spread < 1e3
         )
 
-    def detector(self, *, offset_is_seen: bool) -> Detector:
-        return Detector(
+    def detector(self, *, offset_is_seen: bool) -> DetectorFit:
+        return DetectorFit(
             self.gain, self.offset, self.read, self.excess, self.photons, offset_is_seen
         )
 

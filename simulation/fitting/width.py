@@ -13,7 +13,7 @@ from simulation import psf
 from simulation.fitting import brightness, power_spectrum
 from simulation.fitting.brightness import Light
 from simulation.fitting.classifier import describe
-from simulation.fitting.noise import Detector
+from simulation.fitting.noise import DetectorFit
 from simulation.fitting.noise_free import Structure, generate, with_width
 from simulation.fitting.power_spectrum import Spectrum
 from simulation.fitting.stacks import cut
@@ -62,7 +62,7 @@ class Candidate:
 def candidates(
     squares: Floats,
     fields: int,
-    detector: Detector,
+    detector: DetectorFit,
     acquisition: Acquisition,
     pixel_size_um: float,
     kinds: Sequence[str],

@@ -82,7 +82,7 @@ class StandIns:
     @contextmanager
     def open_method(self, method: restore.Method) -> Generator[restore.Restore]:
         if method.path is None:
-            with restore.here(method) as control:
+            with restore.in_this_process(method) as control:
                 yield control
             return
         does = method.path.read_text()

@@ -7,7 +7,7 @@ from PIL import Image
 from scipy import ndimage
 
 from benchmark.metrics.fidelity import si_psnr_a
-from imaging.deconvolution import Detector, blur_and_sample, deconvolve
+from imaging.deconvolution import NoiseModel, blur_and_sample, deconvolve
 
 FWHM = 5.25  # fine pixels: 0.42 µm at 0.08 µm
 SIDE = 64
@@ -48,7 +48,7 @@ def test_forward_model_keeps_flux():
 
 def test_every_iteration_keeps_flux():
     photons = A @ points() @ A.T
-    ideal = Detector(background_photons=0, excess_noise_factor=1, read_variance=1e-12)
+    ideal = NoiseModel(background_photons=0, excess_noise_factor=1, read_variance=1e-12)
     for iterations in (1, 2, 30):
         assert deconvolve(photons, A, A, ideal, iterations).sum() == pytest.approx(photons.sum())
 
@@ -56,7 +56,7 @@ def test_every_iteration_keeps_flux():
 def test_points_without_noise_come_back_better_than_by_interpolation():
     truth = points()
     photons = A @ truth @ A.T
-    ideal = Detector(background_photons=0, excess_noise_factor=1, read_variance=1e-12)
+    ideal = NoiseModel(background_photons=0, excess_noise_factor=1, read_variance=1e-12)
     bicubic = np.array(
         Image.fromarray(photons.astype("f")).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
     )
@@ -66,12 +66,12 @@ def test_points_without_noise_come_back_better_than_by_interpolation():
 
 def test_known_background_is_no_part_of_the_object():
     photons = A @ points() @ A.T
-    read = Detector(background_photons=50, excess_noise_factor=1, read_variance=1e-12)
+    read = NoiseModel(background_photons=50, excess_noise_factor=1, read_variance=1e-12)
     assert deconvolve(photons + 50, A, A, read).sum() == pytest.approx(photons.sum(), rel=0.02)
 
 
 def test_stops_when_the_residual_is_as_large_as_the_noise():
-    detector = Detector(background_photons=2, excess_noise_factor=1.4, read_variance=0.5)
+    detector = NoiseModel(background_photons=2, excess_noise_factor=1.4, read_variance=0.5)
     smooth = 400 * ndimage.gaussian_filter(RNG.random((SIDE, SIDE)), 3)
     mean = A @ smooth @ A.T + 2
     multiplied = RNG.poisson(RNG.poisson(mean) / 0.4) * 0.4
@@ -90,7 +90,7 @@ def test_stops_when_the_residual_is_as_large_as_the_noise():
 
 
 def test_dark_frames_give_an_estimate_that_is_finite_and_not_negative():
-    detector = Detector(background_photons=0, excess_noise_factor=1.2, read_variance=4)
+    detector = NoiseModel(background_photons=0, excess_noise_factor=1.2, read_variance=4)
     estimate = deconvolve(RNG.normal(0, 2, (16, 16)), A, A, detector)
     assert np.isfinite(estimate).all()
     assert estimate.min() >= 0

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.running.cell_files import Cell, Place
+from benchmark.running.cell_files import Cell, CellKey
 from benchmark.running.results_folder import Results
 from imaging.cli import UserError
 from imaging.results import NOT_APPLICABLE, SCORES, read_scores
 from tests import records
 
-PLACE = Place("care", "cells", "0001")
+PLACE = CellKey("care", "cells", "0001")
 RUN = records.run(
     [records.package("care")], [records.dataset("cells", records.image("0001"))], seed=3
 )

@@ -10,7 +10,7 @@ from torch import nn
 from imaging.cli import UserError
 from imaging.tensors import write_tensors
 from imaging.trained_weights import TrainedWeights
-from packages.models import Room, room, rooms
+from packages.models import Model, model_named, models
 from tests.trained import CALIBRATION, trained_weights
 
 Entry = tuple[str, ...]
@@ -194,14 +194,14 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
 
 
 def test_weights_from_before_schemas_are_among_those_read() -> None:
-    assert "schema" not in torch.load(room("care").weights_file, weights_only=True)
+    assert "schema" not in torch.load(model_named("care").weights_file, weights_only=True)
 
 
-@pytest.mark.parametrize("room", rooms(), ids=lambda room: room.name)
-def test_reference_weights_are_read(room: Room, tmp_path: Path) -> None:
-    trained = TrainedWeights.read(room.weights_file)
-    assert trained.metadata.model == room.name
-    assert (trained.metadata.calibration is None) == (room.name == "care")
+@pytest.mark.parametrize("model", models(), ids=lambda model: model.name)
+def test_reference_weights_are_read(model: Model, tmp_path: Path) -> None:
+    trained = TrainedWeights.read(model.weights_file)
+    assert trained.metadata.model == model.name
+    assert (trained.metadata.calibration is None) == (model.name == "care")
     assert content_of(trained, tmp_path)["schema"] == 1
     assert TrainedWeights.read(tmp_path / "content.pt").metadata == trained.metadata
 

@@ -20,7 +20,7 @@ from packages import build as build_module
 from packages.build import build, statable_halo
 from packages.care.model import UNet
 from packages.export import measure_halo, save_state_dict, save_torchscript
-from packages.models import room, rooms
+from packages.models import model_named, models
 from packages.package import open_package
 from tests.trained import trained_weights
 
@@ -63,7 +63,7 @@ def test_the_bytes_do_not_depend_on_where_the_checkout_lies(tmp_path: Path) -> N
     for folder in ("care", "elsewhere/care"):
         file = tmp_path / folder / "model.py"
         file.parent.mkdir(parents=True)
-        shutil.copy(room("care").model_file, file)
+        shutil.copy(model_named("care").model_file, file)
         save_torchscript(
             file,
             "UNet",
@@ -190,15 +190,15 @@ def test_a_missing_checkpoint_is_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_room_is_refused() -> None:
     with pytest.raises(UserError, match=r"no model 'nothing': choose one of .*care"):
-        room("nothing")
+        model_named("nothing")
 
 
-@pytest.mark.parametrize("name", [r.name for r in rooms()])
+@pytest.mark.parametrize("name", [r.name for r in models()])
 def test_every_room_has_what_a_package_needs(name: str) -> None:
-    folder = room(name).folder
-    assert room(name).model_file.exists()
+    folder = model_named(name).folder
+    assert model_named(name).model_file.exists()
     assert "# " in (folder / "documentation.md").read_text("utf-8")
-    assert room(name).description()["format_version"] == "0.5.9"
+    assert model_named(name).description()["format_version"] == "0.5.9"
 
 
 def test_a_damaged_checkpoint_is_refused(checkpoint: Path, tmp_path: Path) -> None:

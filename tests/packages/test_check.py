@@ -14,14 +14,14 @@ from onnx.external_data_helper import set_external_data
 from imaging.cli import console
 from packages.check import SUITE, apply, check
 from packages.checks import contents, numbers
-from packages.checks.subject import Result, Subject
-from packages.models import Room
+from packages.checks.subject import CheckResult, Subject
+from packages.models import Model
 from packages.package import open_package
 from tests import tiny_networks
 from tests import tiny_packages as tiny
 
 
-def result_of(name: str, package: Path) -> Result:
+def result_of(name: str, package: Path) -> CheckResult:
     with open_package(package, trust=True) as opened, closing(Subject(opened)) as subject:
         return apply(SUITE[name], subject)
 
@@ -231,7 +231,7 @@ def test_catches_an_architecture_that_left_its_room(
 ) -> None:
     (tmp_path / "rdf.yaml").write_text("name: Tiny network\n")
     (tmp_path / "model.py").write_text("# Another network.\n")
-    monkeypatch.setattr(contents, "rooms", lambda: [Room("tiny", tmp_path)])
+    monkeypatch.setattr(contents, "rooms", lambda: [Model("tiny", tmp_path)])
     assert result_of("architecture is the room's", good).status == "failed"
 
 
@@ -258,7 +258,7 @@ def test_a_missing_unit_is_noted(tmp_path: Path) -> None:
 
     package = tiny.build(tmp_path / "tiny.zip", spoil_description=spoil)
     result = result_of("pixel sizes and halo", package)
-    assert result == Result(
+    assert result == CheckResult(
         "missing", "axis y of 'input' has no unit; axis y of 'output' has no unit."
     )
 
@@ -312,7 +312,7 @@ def test_an_unreadable_package_fails_and_others_go_on(
 def test_an_exception_is_one_failed_row(
     good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def explode(subject: Subject) -> Result:
+    def explode(subject: Subject) -> CheckResult:
         raise ValueError("first line\nsecond line")
 
     suite = {"explodes": explode, "covers": contents.has_good_covers}

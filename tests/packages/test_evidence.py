@@ -13,7 +13,7 @@ import yaml
 from bioimageio.spec.model.v0_5 import Evaluation
 
 from benchmark.metrics import METRICS
-from benchmark.running.cell_files import Cell, Place
+from benchmark.running.cell_files import Cell, CellKey
 from benchmark.running.results_folder import Results
 from imaging.benchmark_run import MetricEntry
 from imaging.cli import UserError
@@ -63,10 +63,10 @@ def results_of(folder: Path, package: Path, *, name: str = "care") -> Path:
     run = records.run(packages, [tubes], metrics=records.METRICS | {"new": MetricEntry("neither")})
     results = Results(folder)
     results.begin(run)
-    places: list[Place] = []
+    places: list[CellKey] = []
     for method, metrics in SCORES.items():
         for i in range(3):
-            place = Place(name if method == "care" else method, "tubes", f"{i}")
+            place = CellKey(name if method == "care" else method, "tubes", f"{i}")
             values = {metric: float(of_images[i]) for metric, of_images in metrics.items()}
             results.keep(place, Cell({}, values))
             places.append(place)

@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from imaging.cli import UserError
-from packages.models import Room
+from packages.models import Model
 from packages.package import open_package
 from tests import tiny_networks
 from tests import tiny_packages as tiny
@@ -161,7 +161,7 @@ def test_foreign_code_is_passed_over_for_torchscript(tmp_path: Path) -> None:
 
 
 def test_code_of_a_room_needs_no_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    room = Room("room", tmp_path / "room")
+    room = Model("room", tmp_path / "room")
     room.folder.mkdir()
     room.model_file.write_text(tiny_networks.network_source())
     monkeypatch.setattr("packages.package.rooms", lambda: [room])

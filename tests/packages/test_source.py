@@ -4,12 +4,12 @@ from typing import Any
 import pytest
 import torch
 
-from packages.models import room
+from packages.models import model_named
 from packages.source import self_contained
 
 
 def test_a_model_that_needs_nothing_else_stays_as_it_is() -> None:
-    file = room("care").model_file
+    file = model_named("care").model_file
     assert self_contained(file) == file.read_text(encoding="utf-8")
 
 

@@ -14,7 +14,7 @@ def loss(network: UNet, image: Tensor, target: Tensor) -> Tensor:
 
 
 RECIPE = Recipe(
-    room="care",
+    model="care",
     architecture=UNet,
     loss=loss,
     loss_name="mean absolute error",

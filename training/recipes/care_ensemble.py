@@ -39,7 +39,7 @@ def measure(network: CareEnsemble, image: Tensor, target: Tensor) -> dict[str, f
 
 
 RECIPE = Recipe(
-    room="care_ensemble",
+    model="care_ensemble",
     architecture=CareEnsemble,
     loss=loss,
     loss_name="negative log likelihood of a Laplace distribution, mean over members",

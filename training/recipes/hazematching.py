@@ -102,7 +102,7 @@ def measure(network: nn.Module, image: Tensor, target: Tensor) -> dict[str, floa
 
 
 RECIPE = Recipe(
-    room="hazematching",
+    model="hazematching",
     architecture=hazematching,
     loss=loss,
     loss_name="flow matching with mean and deviation",

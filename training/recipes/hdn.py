@@ -88,7 +88,7 @@ def measure(network: HDN, image: Tensor, target: Tensor) -> dict[str, float]:
 
 
 RECIPE = Recipe(
-    room="hdn",
+    model="hdn",
     architecture=HDN,
     loss=loss,
     loss_name="evidence lower bound, and squared error at the mean of the prior",

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from benchmark.comparison.agreement import Agreement, measure_agreement
-from benchmark.running.cell_files import CellFiles, Place
+from benchmark.running.cell_files import CellFiles, CellKey
 from imaging import images
 from tests import records
 
@@ -22,7 +22,7 @@ def agreement(tmp_path: Path, restored: dict[str, list[np.ndarray | None]]) -> A
                 image = xr.DataArray(
                     values.astype(np.float32), dims=("z", "y", "x")[-values.ndim :]
                 )
-                images.write(results.prediction_file(Place(name, "data", str(i))), image)
+                images.write(results.prediction_file(CellKey(name, "data", str(i))), image)
     dataset = records.dataset("data", records.image("0"), records.image("1"))
     packages = [records.package(name, control=name == "input") for name in restored]
     return measure_agreement(dataset, packages, results)

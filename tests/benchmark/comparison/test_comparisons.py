@@ -1,16 +1,16 @@
 import pandas as pd
 import pytest
 
-from benchmark.comparison.comparisons import Contest, best_beyond_chance, compare_leads
+from benchmark.comparison.comparisons import MetricComparison, best_beyond_chance, compare_leads
 from benchmark.metrics.columns import column_of
 
 SOURCES = {str(i): f"specimen {i // 2}" for i in range(24)}
 EVERY = list(SOURCES)
 
 
-def of(scores: dict[str, "pd.Series[float]"], metric: str = "si_psnr_a") -> Contest | None:
+def of(scores: dict[str, "pd.Series[float]"], metric: str = "si_psnr_a") -> MetricComparison | None:
     by_metric = {(name, metric): values.sort_index() for name, values in scores.items()}
-    return Contest.of(column_of(metric), by_metric, SOURCES)
+    return MetricComparison.of(column_of(metric), by_metric, SOURCES)
 
 
 def series(offset: float, images: list[str]) -> "pd.Series[float]":

@@ -8,7 +8,7 @@ import yaml
 
 from benchmark.comparison.reliability import LEVELS, SHARES, Reliability, measure_reliability
 from benchmark.metrics import normalise
-from benchmark.running.cell_files import CellFiles, Place
+from benchmark.running.cell_files import CellFiles, CellKey
 from imaging import images
 from imaging.benchmark_run import DatasetEntry, PackageEntry
 from imaging.files import sha256
@@ -49,7 +49,7 @@ def measured(
         restored = xr.DataArray(
             channels.astype(np.float32), dims=("c", "y", "x"), coords={"c": ["mean", "std"]}
         )
-        images.write(results.prediction_file(Place("net", "data", image.name)), restored)
+        images.write(results.prediction_file(CellKey("net", "data", image.name)), restored)
     return measure_reliability(data, package, results)
 
 
@@ -108,7 +108,7 @@ def test_pixels_on_a_regular_grid_do_not_decide_what_is_guaranteed(tmp_path: Pat
     error = np.where(np.arange(side) % 4 == 0, 0.3, 1.0) * np.ones((side, side))
     channels = np.stack([truth + error, np.ones((side, side))]).astype(np.float32)
     restored = xr.DataArray(channels, dims=("c", "y", "x"), coords={"c": ["mean", "std"]})
-    images.write(results.prediction_file(Place("net", "data", "0000")), restored)
+    images.write(results.prediction_file(CellKey("net", "data", "0000")), restored)
     found = measure_reliability(data, NET, results)
     assert found is not None
     share = found.delivered.curve[LEVELS.index(0.5)]  # holds errors below 0.67
@@ -122,7 +122,7 @@ def test_a_package_that_states_no_deviation_somewhere_promises_nothing(tmp_path:
         std = np.full(truth.shape, 0.0 if i == 0 else 0.1)
         channels = np.stack([truth + 0.05, std]).astype(np.float32)
         restored = xr.DataArray(channels, dims=("c", "y", "x"), coords={"c": ["mean", "std"]})
-        images.write(results.prediction_file(Place("net", "data", image.name)), restored)
+        images.write(results.prediction_file(CellKey("net", "data", image.name)), restored)
     found = measure_reliability(data, NET, results)
     assert found is not None
     assert found.guaranteed == "net states no usable deviation on some images."
@@ -138,7 +138,7 @@ def test_a_blank_truth_is_not_the_package_s_fault(tmp_path: Path) -> None:
         error = std * np.random.default_rng(i).normal(size=truth.shape)
         channels = np.stack([truth + error, std]).astype(np.float32)
         restored = xr.DataArray(channels, dims=("c", "y", "x"), coords={"c": ["mean", "std"]})
-        images.write(results.prediction_file(Place("net", "data", image.name)), restored)
+        images.write(results.prediction_file(CellKey("net", "data", image.name)), restored)
     found = measure_reliability(data, NET, results)
     assert found is not None
     assert isinstance(found.guaranteed, float)
@@ -149,7 +149,7 @@ def test_a_restoration_of_another_size_is_left_out(tmp_path: Path) -> None:
     restored = xr.DataArray(
         np.ones((2, 20, 64), np.float32), dims=("c", "y", "x"), coords={"c": ["mean", "std"]}
     )
-    images.write(results.prediction_file(Place("net", "data", "0000")), restored)
+    images.write(results.prediction_file(CellKey("net", "data", "0000")), restored)
     assert measure_reliability(data, NET, results) is None
 
 
@@ -176,5 +176,5 @@ def test_without_truth_there_is_nothing_to_compare(tmp_path: Path) -> None:
 def test_a_package_that_states_none_has_none(tmp_path: Path) -> None:
     data, results = dataset(tmp_path, 1), CellFiles(tmp_path / "results")
     only = xr.DataArray(np.zeros((64, 64), np.float32), dims=("y", "x"))
-    images.write(results.prediction_file(Place("net", "data", "0000")), only)
+    images.write(results.prediction_file(CellKey("net", "data", "0000")), only)
     assert measure_reliability(data, NET, results) is None

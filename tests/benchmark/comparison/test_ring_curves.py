@@ -5,7 +5,7 @@ import pytest
 
 from benchmark.comparison.ring_curves import RingCurve, measure_ring_curve
 from benchmark.metrics.ring_correlation import ring_correlation
-from benchmark.running.cell_files import CellFiles, Place
+from benchmark.running.cell_files import CellFiles, CellKey
 from imaging import images
 from imaging.benchmark_run import DatasetEntry
 from tests import records
@@ -32,7 +32,7 @@ def test_the_curve_is_the_mean_of_ring_correlations_with_the_truth(tmp_path: Pat
     expected: list[np.ndarray] = []
     for image in data.images:
         restored = images.read(Path(image.input))
-        images.write(results.prediction_file(Place("net", "d", image.name)), restored)
+        images.write(results.prediction_file(CellKey("net", "d", image.name)), restored)
         truth = images.read(Path(image.target)).values
         curve = ring_correlation(restored.values, truth)
         expected.append(np.interp(np.linspace(0, 0.5, 60), curve.frequency, curve.correlation))
@@ -45,7 +45,7 @@ def test_the_curve_is_the_mean_of_ring_correlations_with_the_truth(tmp_path: Pat
 def test_a_repeat_is_what_was_restored_from_it(tmp_path: Path) -> None:
     data, results = dataset(tmp_path / "d", 1), CellFiles(tmp_path / "results")
     restored = images.read(Path(data.images[0].input))
-    place = Place("net", "d", "0000")
+    place = CellKey("net", "d", "0000")
     images.write(results.prediction_file(place), restored)
     images.write(results.repeat_file(place), 3 * restored + 1)
     found = measure_ring_curve(data, NET, results, "repeat")

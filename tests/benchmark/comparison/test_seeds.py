@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmark.comparison.comparisons import Contest
+from benchmark.comparison.comparisons import MetricComparison
 from benchmark.comparison.seeds import find_seeds, measure_spread
 from benchmark.metrics.columns import column_of
 from imaging.benchmark_run import PackageEntry
@@ -70,7 +70,9 @@ def test_the_spread_is_between_means_of_seeds_and_the_interval_between_images() 
         columns=["package", "image", "metric", "value"],
     )
     column = column_of("si_psnr_a")
-    contest = Contest.of(column, scores, {str(i): str(i) for i in scores["a", "si_psnr_a"].index})
+    contest = MetricComparison.of(
+        column, scores, {str(i): str(i) for i in scores["a", "si_psnr_a"].index}
+    )
     assert contest is not None
     (found,) = measure_spread(["a", "b"], {"si_psnr_a": contest}, table)
     assert found.between_seeds == pytest.approx(0.3 * np.sqrt(2))

@@ -9,7 +9,7 @@ from skimage.metrics import structural_similarity
 from benchmark.metrics import METRICS, NotApplicable, normalise
 from benchmark.metrics.consistency import chi_square, data_consistency, error_map, rse, rsp, rssim
 from benchmark.metrics.squirrel import resolution_scaled_fit
-from imaging.deconvolution import Detector, blur_and_sample
+from imaging.deconvolution import NoiseModel, blur_and_sample
 from tests.benchmark.metrics.acquisitions import Plane, blurred, curves, repeats
 
 SCENE = blurred(curves(128), 1.0)
@@ -116,7 +116,7 @@ def test_a_contradiction_exceeds_the_noise():
 
 def test_a_view_that_follows_the_noise_is_below_one():
     photons = np.random.default_rng(0).poisson(np.full((32, 32), 50.0)).astype(float)
-    assert chi_square(photons, photons, Detector(0.0, 1.0, 0.0)) == pytest.approx(0, abs=1e-12)
+    assert chi_square(photons, photons, NoiseModel(0.0, 1.0, 0.0)) == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize("noise", [0.5, 5.0, 15.0])
@@ -140,13 +140,13 @@ def test_the_fit_is_the_best_wherever_a_restoration_is_dark(noise: float, read_v
     best = np.ravel(np.asarray(optimize.brute(loss, grid, Ns=200, finish=optimize.fmin)))
     mean, variance = fitted(best.tolist())
     expected = float(np.mean((mean - photons) ** 2 / variance))
-    found = chi_square(photons, view, Detector(0.0, 1.0, read_variance))
+    found = chi_square(photons, view, NoiseModel(0.0, 1.0, read_variance))
     assert found == pytest.approx(expected, rel=0.03)
 
 
 def test_an_image_without_photons_is_not_applicable():
     with pytest.raises(NotApplicable, match="no photons"):
-        chi_square(np.zeros((8, 8)), np.eye(8), Detector(0.0, 1.0, 1.0))
+        chi_square(np.zeros((8, 8)), np.eye(8), NoiseModel(0.0, 1.0, 1.0))
 
 
 @pytest.mark.parametrize("name", sorted(MICROSCOPE))

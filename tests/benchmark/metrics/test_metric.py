@@ -6,7 +6,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from benchmark.metrics import METRICS, Metric, NotApplicable
 from benchmark.metrics import metric as register
-from benchmark.metrics.metric import Image, Known
+from benchmark.metrics.metric import Image, MetricInputs
 from tests.benchmark.metrics.acquisitions import blurred
 
 # LPIPS needs weights that are not part of the repository: see test_perception.py.
@@ -36,7 +36,7 @@ IMAGES: dict[str, NDArray[np.generic]] = {
     "input": np.clip(blurred(TRUTH.astype(float), 2), 0, 255).astype(np.uint8),
     "native": TRUTH.reshape(44, 4, 45, 4).mean(axis=(1, 3)).astype(np.uint8),
 }
-FACTS: Known = {
+FACTS: MetricInputs = {
     "pixel_um": 0.1,
     "tolerance_um": 0.1,
     "microscope": {

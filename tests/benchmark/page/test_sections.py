@@ -10,7 +10,7 @@ from benchmark.page.sections import (
     tell_values,
     tell_verdicts,
 )
-from benchmark.trust.trust_report import Findings
+from benchmark.trust.trust_report import TrustReport
 from imaging.benchmark_run import DatasetEntry
 from tests import records
 from tests.benchmark.trust.records import trust_run
@@ -68,9 +68,9 @@ def test_registration_is_written_with_units() -> None:
     assert rows == [["a", "affine", "0.0312", ""], ["b", "", "", "−1.5"]]
 
 
-def findings(names: list[str]) -> Findings:
+def findings(names: list[str]) -> TrustReport:
     run = trust_run(dict.fromkeys(names, "1" * 64), "resolves much", "invents more")
-    return Findings(pd.DataFrame(), {}, run)
+    return TrustReport(pd.DataFrame(), {}, run)
 
 
 def test_a_verdict_of_another_package_is_said_to_be_so() -> None:

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.running.cell_files import Cell, CellFiles, Place
+from benchmark.running.cell_files import Cell, CellFiles, CellKey
 
-PLACE = Place("care", "cells", "0001")
+PLACE = CellKey("care", "cells", "0001")
 
 
 @pytest.fixture

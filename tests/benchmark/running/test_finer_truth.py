@@ -13,7 +13,7 @@ from benchmark.page.views import make_views
 from benchmark.running import cell
 from benchmark.running.cell_files import CellFiles
 from benchmark.running.controls import input as unrestored
-from benchmark.running.planes import known_planes
+from benchmark.running.planes import metric_inputs
 from benchmark.running.run import run_benchmark
 from imaging import images
 from imaging.datasets import open_dataset
@@ -39,14 +39,14 @@ def data(tmp_path: Path) -> Path:
 
 def test_the_input_is_compared_on_the_grid_of_the_truth(data: Path) -> None:
     item = open_dataset(data).items[0]
-    (plane,) = known_planes(unrestored(item), item, {})
+    (plane,) = metric_inputs(unrestored(item), item, {})
     assert np.shape(plane["prediction"]) == np.shape(plane["truth"]) == (SIDE, SIDE)
     assert METRICS["si_psnr_a"].of(plane) > 30
 
 
 def test_lengths_are_measured_in_pixels_of_the_truth(data: Path) -> None:
     item = open_dataset(data).items[0]
-    (plane,) = known_planes(unrestored(item), item, {})
+    (plane,) = metric_inputs(unrestored(item), item, {})
     assert plane["pixel_um"] == FINE_UM
 
 

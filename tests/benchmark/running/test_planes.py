@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from benchmark.metrics import METRICS, Known, NotApplicable, normalise
+from benchmark.metrics import METRICS, MetricInputs, NotApplicable, normalise
 from benchmark.running.delivery import Delivery
-from benchmark.running.planes import alike, interval_factors, known_planes, of_sample
+from benchmark.running.planes import interval_factors, judging_sample, metric_inputs, on_common_grid
 from benchmark.running.restore import RestorationError
 from imaging import images
 from imaging.datasets import open_dataset
@@ -16,7 +16,9 @@ from packages.package import Package
 from tests.benchmark import stand_ins
 
 
-def known(tmp_path: Path, channels: list[str], *, truth: bool = True, side: int = 64) -> Known:
+def known(
+    tmp_path: Path, channels: list[str], *, truth: bool = True, side: int = 64
+) -> MetricInputs:
     """What is known of channels that are filled with 0, 1, 2 …"""
     data = open_dataset(stand_ins.dataset(tmp_path / "data", 1, truth=truth))
     values = np.arange(len(channels), dtype=np.float32)[:, None, None] + np.zeros((side, side))
@@ -27,7 +29,7 @@ def known(tmp_path: Path, channels: list[str], *, truth: bool = True, side: int 
         coords={"c": channels},
         attrs={"pixel_size_um": {"y": pixel_um, "x": pixel_um}},
     )
-    (plane,) = known_planes(restored, data.items[0], {"0.9": 1.5})
+    (plane,) = metric_inputs(restored, data.items[0], {"0.9": 1.5})
     return plane
 
 
@@ -57,14 +59,14 @@ def test_an_uncertainty_on_another_grid_is_not_interpolated(tmp_path: Path) -> N
 
 
 def test_a_sample_is_judged_without_the_uncertainty_of_its_package(tmp_path: Path) -> None:
-    sample = of_sample(known(tmp_path, ["mean", "std", "sample"]))
+    sample = judging_sample(known(tmp_path, ["mean", "std", "sample"]))
     assert sample is not None
     assert float(np.mean(sample["prediction"])) == 2
     assert isinstance(sample["std"], NotApplicable)
 
 
 def test_without_a_channel_sample_there_is_none(tmp_path: Path) -> None:
-    assert of_sample(known(tmp_path, ["mean", "std"])) is None
+    assert judging_sample(known(tmp_path, ["mean", "std"])) is None
 
 
 def test_of_several_channels_the_mean_is_scored() -> None:
@@ -74,7 +76,7 @@ def test_of_several_channels_the_mean_is_scored() -> None:
         dims=("c", "y", "x"),
         coords={"c": ["std", "mean"]},
     )
-    restored, _ = alike(both, truth)
+    restored, _ = on_common_grid(both, truth)
     assert restored.tolist() == np.full((1, 4, 4), 2.0).tolist()
 
 
@@ -85,7 +87,7 @@ def test_a_restoration_on_its_own_grid_is_brought_to_the_truth_s() -> None:
     finer = xr.DataArray(
         np.full((40, 60), 7.0), dims=("y", "x"), attrs={"pixel_size_um": {"y": 0.1, "x": 0.1}}
     )
-    restored, _ = alike(finer, truth)
+    restored, _ = on_common_grid(finer, truth)
     np.testing.assert_allclose(restored, np.full((1, 20, 30), 7.0))
 
 
@@ -101,11 +103,11 @@ def test_a_package_that_repeats_pixels_gains_nothing_by_its_finer_grid(factor: i
         dims=("y", "x"),
         attrs={"pixel_size_um": {"y": pixel_um, "x": pixel_um}},
     )
-    restored, _ = alike(finer, truth)
+    restored, _ = on_common_grid(finer, truth)
     np.testing.assert_allclose(restored[0], image, atol=1e-12)
 
 
-def of_stack(tmp_path: Path, delivery: Delivery, *, volumes: int = 1) -> list[Known]:
+def of_stack(tmp_path: Path, delivery: Delivery, *, volumes: int = 1) -> list[MetricInputs]:
     """What is known of stacks that get darker with depth, which a package leaves as they are."""
     rng = np.random.default_rng(0)
     levels = np.outer(10.0 ** np.arange(volumes), [1.0, 0.5, 0.0])[..., None, None]
@@ -120,7 +122,7 @@ def of_stack(tmp_path: Path, delivery: Delivery, *, volumes: int = 1) -> list[Kn
     channels = xr.concat([restored, restored * 0 + 0.1], "c").assign_coords(c=["mean", "std"])
     if volumes == 1:
         channels = channels.isel(b=0)  # as files hold it
-    return known_planes(channels, item, {}, delivery=delivery)
+    return metric_inputs(channels, item, {}, delivery=delivery)
 
 
 @pytest.mark.parametrize("volumes", [1, 2])
@@ -152,8 +154,8 @@ def test_a_sample_on_a_scale_of_its_own_is_not_compared_without_a_fit(tmp_path: 
     data = open_dataset(stand_ins.dataset(tmp_path / "data", 1))
     values = np.random.default_rng(0).random((2, stand_ins.SIDE, stand_ins.SIDE))
     restored = xr.DataArray(values, dims=("c", "y", "x"), coords={"c": ["mean", "sample"]})
-    (plane,) = known_planes(restored, data.items[0], {}, delivery="own")
-    sample = of_sample(plane)
+    (plane,) = metric_inputs(restored, data.items[0], {}, delivery="own")
+    sample = judging_sample(plane)
     assert sample is not None
     with pytest.raises(NotApplicable, match="scale of its own"):
         METRICS["psnr"].of(sample)
@@ -172,4 +174,4 @@ def test_another_field_of_view_cannot_be_compared() -> None:
     truth = xr.DataArray(np.zeros((20, 30)), dims=("y", "x"), attrs=size)
     larger = xr.DataArray(np.zeros((40, 60)), dims=("y", "x"), attrs=size)
     with pytest.raises(RestorationError, match="do not say that both show the same field"):
-        alike(larger, truth)
+        on_common_grid(larger, truth)

@@ -17,9 +17,9 @@ from benchmark.running.restore import (
     ProcessDiedError,
     RestorationError,
     Restore,
-    apart,
     each,
-    here,
+    in_own_process,
+    in_this_process,
 )
 from imaging import images
 from imaging.cli import UserError
@@ -42,9 +42,9 @@ def job(tmp_path: Path) -> Job:
 def test_a_process_of_its_own_restores_as_this_one(tiny: Path, job: Job, tmp_path: Path) -> None:
     method = Method("tiny", "Tiny", tiny)
     beside = Job(job.item, tmp_path / "beside.ome.tif")
-    with apart(method) as restore:
+    with in_own_process(method) as restore:
         cost = restore(beside)
-    with here(method) as restore:
+    with in_this_process(method) as restore:
         restore(job)
     np.testing.assert_array_equal(images.read(beside.output), images.read(job.output))
     assert cost.seconds_per_megapixel > 0
@@ -52,7 +52,7 @@ def test_a_process_of_its_own_restores_as_this_one(tiny: Path, job: Job, tmp_pat
 
 
 def test_a_killed_process_is_told_from_a_failed_image(tiny: Path, job: Job) -> None:
-    with apart(Method("tiny", "Tiny", tiny)) as restore:
+    with in_own_process(Method("tiny", "Tiny", tiny)) as restore:
         (child,) = multiprocessing.active_children()
         child.kill()
         with pytest.raises(ProcessDiedError, match="SIGKILL"):
@@ -64,7 +64,7 @@ def test_an_image_of_other_pixels_is_brought_to_those_of_the_package(
 ) -> None:
     coarse = stand_ins.save(tmp_path / "coarse.tif", np.eye(24, dtype=np.uint16), 0.32)
     output = tmp_path / "restored.ome.tif"
-    with here(Method("tiny", "Tiny", tiny)) as restore:
+    with in_this_process(Method("tiny", "Tiny", tiny)) as restore:
         restore(Job(open_dataset(coarse).items[0], output))
     assert images.read(output).shape == (96, 96)
 
@@ -75,7 +75,7 @@ def test_an_empty_corner_does_not_keep_an_image_from_being_restored(
     values = np.zeros((280, 300), np.uint16)
     values[260:, 260:] = np.random.default_rng(0).integers(1, 99, (20, 40))
     file = stand_ins.save(tmp_path / "mosaic.tif", values)
-    with here(Method("tiny", "Tiny", tiny)) as restore:
+    with in_this_process(Method("tiny", "Tiny", tiny)) as restore:
         restore(Job(open_dataset(file).items[0], tmp_path / "restored.ome.tif"))
     assert images.read(tmp_path / "restored.ome.tif").shape == (280, 300)
 
@@ -86,7 +86,7 @@ def test_the_dataset_says_the_pixel_size_where_the_file_does_not(
     silent = tmp_path / "silent.png"
     images.write(silent, xr.DataArray(np.eye(24, dtype=np.uint8), dims=("y", "x")))
     output = tmp_path / "restored.ome.tif"
-    with here(Method("tiny", "Tiny", tiny)) as restore:
+    with in_this_process(Method("tiny", "Tiny", tiny)) as restore:
         restore(Job(replace(open_dataset(silent).items[0], pixel_size_um=0.16), output))
     assert images.read(output).shape == (48, 48)
 
@@ -94,7 +94,7 @@ def test_the_dataset_says_the_pixel_size_where_the_file_does_not(
 def test_a_restoration_with_nan_fails_and_leaves_no_file(tmp_path: Path, job: Job) -> None:
     package = tiny_packages.build(tmp_path / "nan.zip", change="(lambda x: x * float('nan'))")
     with (
-        here(Method("nan", "NaN", package)) as restore,
+        in_this_process(Method("nan", "NaN", package)) as restore,
         pytest.raises(RestorationError, match="NaN"),
     ):
         restore(job)
@@ -104,19 +104,22 @@ def test_a_restoration_with_nan_fails_and_leaves_no_file(tmp_path: Path, job: Jo
 def test_a_damaged_input_fails_with_its_sentence(tiny: Path, tmp_path: Path, job: Job) -> None:
     job.item.input.write_bytes(job.item.input.read_bytes()[:200])
     with (
-        here(Method("tiny", "Tiny", tiny)) as restore,
+        in_this_process(Method("tiny", "Tiny", tiny)) as restore,
         pytest.raises(RestorationError, match="tif"),
     ):
         restore(job)
 
 
 def test_a_control_without_what_it_needs_does_not_apply(job: Job) -> None:
-    with here(Method("bicubic", "")) as restore, pytest.raises(NotApplicable, match="native"):
+    with (
+        in_this_process(Method("bicubic", "")) as restore,
+        pytest.raises(NotApplicable, match="native"),
+    ):
         restore(job)
 
 
 def test_memory_of_a_control_is_not_known(job: Job) -> None:
-    with here(Method("input", "")) as restore:
+    with in_this_process(Method("input", "")) as restore:
         assert restore(job).peak_mib is None
 
 

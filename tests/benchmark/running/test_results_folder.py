@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark.running.cell_files import Cell, Place
+from benchmark.running.cell_files import Cell, CellKey
 from benchmark.running.results_folder import Results
 from imaging.benchmark_run import FailedCell
 from imaging.cli import UserError
@@ -14,7 +14,7 @@ from imaging.results import read_scores
 from imaging.scores import COLUMNS
 from tests import records
 
-PLACE = Place("care", "cells", "0001")
+PLACE = CellKey("care", "cells", "0001")
 RUN = records.run(datasets=[records.dataset("cells", records.image("0001"))])
 
 
@@ -24,7 +24,7 @@ def results(tmp_path: Path) -> Results:
 
 
 def test_the_table_is_tidy_and_ordered(results: Results) -> None:
-    places = [Place("b", "d", "1"), Place("a", "d", "2"), Place("a", "d", "1")]
+    places = [CellKey("b", "d", "1"), CellKey("a", "d", "2"), CellKey("a", "d", "1")]
     results.begin(RUN)
     for place in places:
         results.keep(place, Cell({}, {"ssim": 1.0, "psnr": 2.0}))
@@ -62,7 +62,7 @@ def test_failures_are_in_the_record(results: Results) -> None:
 
 
 def test_cells_that_were_not_asked_for_stay_out(results: Results) -> None:
-    results.keep(Place("old", "cells", "0001"), Cell({}, {"ssim": 0.5}))
+    results.keep(CellKey("old", "cells", "0001"), Cell({}, {"ssim": 0.5}))
     results.begin(RUN)
     assert results.finish(RUN, [PLACE], []).table.empty
 

@@ -15,7 +15,7 @@ from benchmark.study.samples import build_varied, samples
 from imaging.cli import UserError
 from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
 from packages.care_ensemble.model import CareEnsemble
-from packages.models import room
+from packages.models import model_named
 from packages.package import open_package
 from tests import tiny_networks, tiny_packages
 from tests.benchmark import stand_ins
@@ -268,7 +268,7 @@ def test_a_smaller_ensemble_keeps_its_first_members(tmp_path: Path) -> None:
     whole = CareEnsemble(**kwargs).eval()
     path = write_package(
         tmp_path / "ensemble",
-        source=room("care_ensemble").model_file.read_text("utf-8"),
+        source=model_named("care_ensemble").model_file.read_text("utf-8"),
         name="CareEnsemble",
         kwargs=kwargs,
         state=whole.state_dict(),

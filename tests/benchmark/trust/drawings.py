@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from benchmark.trust.battery import TESTS, TrustTest
 from benchmark.trust.plane import Floats, Geometry, Plane
-from benchmark.trust.values import Value
+from benchmark.trust.values import TrustValue
 
 PIXEL_UM = 0.08
 SIDE_PX = 256
@@ -226,7 +226,7 @@ def breaker(geometry: Geometry, recorded: Floats, rng: np.random.Generator) -> F
     return recorded * (((y // 6) + (x // 6)) % 2)
 
 
-def look(test: TrustTest, model: Model, images: int = 3) -> list[Value]:
+def look(test: TrustTest, model: Model, images: int = 3) -> list[TrustValue]:
     """Let a model restore images of a test, and summarise what is seen."""
     seen: list[dict[str, float]] = []
     for image in range(images):
@@ -238,7 +238,7 @@ def look(test: TrustTest, model: Model, images: int = 3) -> list[Value]:
     return test.summarise(pd.DataFrame(seen), PSF_FWHM_UM)
 
 
-def value(values: list[Value], metric: str) -> float:
+def value(values: list[TrustValue], metric: str) -> float:
     (found,) = (v.value for v in values if v.metric == metric and v.at_um is None)
     assert found is not None
     return found

@@ -6,13 +6,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from benchmark.trust.curve import fit_half
-from benchmark.trust.values import Value
+from benchmark.trust.values import TrustValue
 
 DISTANCES_UM = np.random.default_rng(0).uniform(0.1, 0.8, 400)
 IMAGES = pd.Series(np.arange(400) % 20)
 
 
-def fitted(seen: np.ndarray) -> Value:
+def fitted(seen: np.ndarray) -> TrustValue:
     return fit_half("d50_um", pd.Series(DISTANCES_UM), pd.Series(seen.astype(float)), IMAGES)
 
 

@@ -8,7 +8,7 @@ from cyclopts import App
 
 from benchmark.running.restore import Restore
 from benchmark.trust import trust as run_module
-from benchmark.trust.outcomes import Task, measure
+from benchmark.trust.outcomes import PhantomTask, measure
 from benchmark.trust.trust import trust_packages
 from benchmark.trust.trust_report import read_findings
 from imaging.cli import STATUS_FAILED_CHECK, UserError
@@ -130,7 +130,7 @@ def test_a_package_that_fails_everywhere_is_told_so(
 def test_a_package_that_fails_on_one_set_has_a_fault_until_it_does_not(
     trust: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse_gaps(task: Task, restore: Restore, done: Callable[[], None]) -> None:
+    def refuse_gaps(task: PhantomTask, restore: Restore, done: Callable[[], None]) -> None:
         if task.method.name == "net" and task.phantoms.plan.structure == "gaps":
             raise UserError("The gaps cannot be read.")
         measure(task, restore, done)

@@ -6,12 +6,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from simulation.fitting.brightness import decay, expose, measure_light, share_covered
-from simulation.fitting.noise import Detector
+from simulation.fitting.noise import DetectorFit
 from simulation.formation import BRIGHT_PERCENTILE
 
 Floats = NDArray[np.float64]
 
-DETECTOR = Detector(30.0, 200.0, 5.0, 1.35, 1.0, True)
+DETECTOR = DetectorFit(30.0, 200.0, 5.0, 1.35, 1.0, True)
 SATURATION = 65535.0
 
 

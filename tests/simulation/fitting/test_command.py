@@ -17,14 +17,14 @@ from simulation.fitting import noise_free as structures
 from simulation.fitting import width as widths
 from simulation.fitting.brightness import expose
 from simulation.fitting.command import fit_command
-from simulation.fitting.noise import Detector
+from simulation.fitting.noise import DetectorFit
 from simulation.fitting.noise_free import generate
 from simulation.microscope import read_microscope
 
 Floats = NDArray[np.float64]
 
 PIXEL_UM = 0.32
-DETECTOR = Detector(30.0, 200.0, 5.0, 1.35, 1.0, True)
+DETECTOR = DetectorFit(30.0, 200.0, 5.0, 1.35, 1.0, True)
 
 
 def _save(path: Path, pixels: Floats, pixel_um: float | None = PIXEL_UM) -> Path:

@@ -19,10 +19,10 @@ from simulation.fitting import fit as fitting
 from simulation.fitting import noise_free as structures
 from simulation.fitting import width as widths
 from simulation.fitting.brightness import Decay, expose
-from simulation.fitting.fit import Fit, Given, fit, in_effect, to_microscope
+from simulation.fitting.fit import Given, MicroscopeFit, fit, in_effect, to_microscope
 from simulation.fitting.jitter import Jitter
-from simulation.fitting.measurement import Value
-from simulation.fitting.noise import Detector
+from simulation.fitting.measurement import Measurement
+from simulation.fitting.noise import DetectorFit
 from simulation.fitting.noise_free import generate, with_width
 from simulation.fitting.stacks import Stack
 from simulation.microscope import Microscope, read_microscope, to_toml
@@ -30,7 +30,7 @@ from simulation.microscope import Microscope, read_microscope, to_toml
 Floats = NDArray[np.float64]
 
 NATIVE_UM, WIDTH_UM, PHOTONS, BACKGROUND = 0.32, 0.5, 80.0, 1.0
-DETECTOR = Detector(30.0, 200.0, 5.0, 1.35, BACKGROUND, True)
+DETECTOR = DetectorFit(30.0, 200.0, 5.0, 1.35, BACKGROUND, True)
 BASE = Microscope()
 
 
@@ -67,7 +67,7 @@ def told(images: Floats) -> Given:
 
 
 @pytest.fixture(scope="module")
-def fitted(told: Given) -> Fit:
+def fitted(told: Given) -> MicroscopeFit:
     with pytest.MonkeyPatch.context() as patch:
         # Few, small fields and few widths, so that tests are fast.
         patch.setattr(fitting, "_RESAMPLINGS", 2)
@@ -78,7 +78,7 @@ def fitted(told: Given) -> Fit:
         return fit(told)
 
 
-def test_a_known_microscope_is_found(fitted: Fit) -> None:
+def test_a_known_microscope_is_found(fitted: MicroscopeFit) -> None:
     assert fitted.gain.best == pytest.approx(30.0, rel=0.05)
     assert fitted.offset.best == pytest.approx(200.0, abs=2.0)
     assert fitted.read_noise.best == pytest.approx(5.0, rel=0.2)
@@ -87,7 +87,7 @@ def test_a_known_microscope_is_found(fitted: Fit) -> None:
     assert fitted.background.best == pytest.approx(BACKGROUND, rel=0.25)
 
 
-def test_best_values_lie_in_their_ranges(fitted: Fit) -> None:
+def test_best_values_lie_in_their_ranges(fitted: MicroscopeFit) -> None:
     measured = (
         fitted.gain, fitted.offset, fitted.read_noise, fitted.width_um, fitted.photons,
         fitted.background,
@@ -96,23 +96,25 @@ def test_best_values_lie_in_their_ranges(fitted: Fit) -> None:
         assert 0 <= value.low <= value.best <= value.high
 
 
-def test_single_images_have_no_decay(fitted: Fit) -> None:
+def test_single_images_have_no_decay(fitted: MicroscopeFit) -> None:
     assert fitted.depth_decay is None
     assert fitted.time_decay is None
 
 
-def test_relative_light_is_about_one_for_fields_alike(fitted: Fit) -> None:
+def test_relative_light_is_about_one_for_fields_alike(fitted: MicroscopeFit) -> None:
     assert fitted.relative_light.shape == (6,)
     np.testing.assert_allclose(fitted.relative_light, 1, atol=0.4)
 
 
-def test_what_is_written_is_a_microscope(fitted: Fit, told: Given, tmp_path: Path) -> None:
+def test_what_is_written_is_a_microscope(
+    fitted: MicroscopeFit, told: Given, tmp_path: Path
+) -> None:
     made = to_microscope(fitted, told, {"seed": 0, "command": "fit"})
     write_toml(tmp_path / "microscope.toml", to_toml(made))
     assert read_microscope(tmp_path / "microscope.toml") == made
 
 
-def test_microscope_has_the_measured_ranges(fitted: Fit, told: Given) -> None:
+def test_microscope_has_the_measured_ranges(fitted: MicroscopeFit, told: Given) -> None:
     made = to_microscope(fitted, told, {})
     assert made.photons == (fitted.photons.low, fitted.photons.high)
     assert made.gain_counts_per_photon == (fitted.gain.low, fitted.gain.high)
@@ -123,32 +125,36 @@ def test_microscope_has_the_measured_ranges(fitted: Fit, told: Given) -> None:
     assert made.excess_noise_factor == (1.35, 1.35)
 
 
-def test_psf_of_the_microscope_has_the_measured_widths(fitted: Fit, told: Given) -> None:
+def test_psf_of_the_microscope_has_the_measured_widths(fitted: MicroscopeFit, told: Given) -> None:
     made = to_microscope(fitted, told, {})
     ends = [float(psf.fwhm_um(a.optics)[0]) for a in (made.sharpest(), made.most_blurred())]
     assert ends == pytest.approx([fitted.width_um.low, fitted.width_um.high], rel=5e-3)
 
 
-def test_psf_beyond_all_optics_becomes_the_widest_possible(fitted: Fit, told: Given) -> None:
-    impossible = replace(fitted, width_um=Value(1.0, 0.01, 100.0))
+def test_psf_beyond_all_optics_becomes_the_widest_possible(
+    fitted: MicroscopeFit, told: Given
+) -> None:
+    impossible = replace(fitted, width_um=Measurement(1.0, 0.01, 100.0))
     low, high = to_microscope(impossible, told, {}).numerical_aperture
     assert low == pytest.approx(0.05, abs=1e-3)
     assert high == pytest.approx(0.98 * BASE.refractive_index, abs=1e-3)
 
 
-def test_motion_and_loss_that_were_not_seen_are_left_out(fitted: Fit, told: Given) -> None:
+def test_motion_and_loss_that_were_not_seen_are_left_out(
+    fitted: MicroscopeFit, told: Given
+) -> None:
     made = to_microscope(fitted, told, {})
     assert made.breathing_um == made.drift_um == made.vignetting == made.bleaching == (0, 0)
     assert made.depth_um == (0, 0)
     assert made.scattering_length_um == (np.inf, np.inf)
 
 
-def test_line_jitter_is_written_in_micrometres(fitted: Fit, told: Given) -> None:
+def test_line_jitter_is_written_in_micrometres(fitted: MicroscopeFit, told: Given) -> None:
     shaken = replace(fitted, jitter=Jitter(0.2, 0.1, 0.3))
     assert to_microscope(shaken, told, {}).line_jitter_um == pytest.approx((0.032, 0.096))
 
 
-def test_attenuation_with_depth(fitted: Fit, told: Given) -> None:
+def test_attenuation_with_depth(fitted: MicroscopeFit, told: Given) -> None:
     # exp(-2 z / length) loses 2 % per plane of 1 µm where the length is 100 µm.
     stack = _stack(np.ones((21, 64, 64)), "depth", 1.0)
     deep = replace(fitted, depth_decay=Decay(0.02, 0.016, 0.025))
@@ -159,26 +165,30 @@ def test_attenuation_with_depth(fitted: Fit, told: Given) -> None:
 
 
 @pytest.mark.parametrize("decay", [Decay(0.02, -0.01, 0.05), Decay(-0.02, -0.03, -0.01), None])
-def test_no_attenuation_unless_it_is_sure(fitted: Fit, told: Given, decay: Decay | None) -> None:
+def test_no_attenuation_unless_it_is_sure(
+    fitted: MicroscopeFit, told: Given, decay: Decay | None
+) -> None:
     stack = _stack(np.ones((21, 64, 64)), "depth", 1.0)
     made = to_microscope(replace(fitted, depth_decay=decay), replace(told, stacks=[stack]), {})
     assert made.depth_um == (0, 0)
 
 
-def test_unknown_distance_of_planes_gives_no_attenuation(fitted: Fit, told: Given) -> None:
+def test_unknown_distance_of_planes_gives_no_attenuation(
+    fitted: MicroscopeFit, told: Given
+) -> None:
     stack = _stack(np.ones((21, 64, 64)), "depth")
     deep = replace(fitted, depth_decay=Decay(0.02, 0.016, 0.025))
     assert to_microscope(deep, replace(told, stacks=[stack]), {}).depth_um == (0, 0)
 
 
-def test_bleaching_is_what_the_last_image_lost(fitted: Fit, told: Given) -> None:
+def test_bleaching_is_what_the_last_image_lost(fitted: MicroscopeFit, told: Given) -> None:
     stack = _stack(np.ones((11, 64, 64)), "time")
     bleached = replace(fitted, time_decay=Decay(0.05, 0.04, 0.06))
     made = to_microscope(bleached, replace(told, stacks=[stack]), {})
     assert made.bleaching == (0, pytest.approx(1 - np.exp(-0.5)))
 
 
-def test_excess_noise_stays_physical(fitted: Fit, told: Given) -> None:
+def test_excess_noise_stays_physical(fitted: MicroscopeFit, told: Given) -> None:
     camera = replace(fitted, detector=replace(DETECTOR, excess_noise_factor=1.02))
     made = to_microscope(camera, replace(told, excess_noise_factor=None), {})
     assert made.excess_noise_factor == (1.0, pytest.approx(1.07))
@@ -236,29 +246,29 @@ def test_equal_repeats_are_refused(told: Given) -> None:
 
 @given(st.floats(0.01, 1e4), st.floats(0, 0.5))
 def test_relative_range_is_even_in_logarithms(best: float, sd: float) -> None:
-    value = Value.relative(best, sd)
+    value = Measurement.relative(best, sd)
     assert value.low <= value.best <= value.high
     assert value.low * value.high == pytest.approx(best**2)
     assert np.log(value.high / best) == pytest.approx(1.645 * sd, abs=1e-12)
 
 
 def test_absolute_range_does_not_fall_below_zero() -> None:
-    assert Value.absolute(100.0, 2.0) == Value(100.0, 100 - 3.29, 100 + 3.29)
-    assert Value.absolute(1.0, 2.0).low == 0
+    assert Measurement.absolute(100.0, 2.0) == Measurement(100.0, 100 - 3.29, 100 + 3.29)
+    assert Measurement.absolute(1.0, 2.0).low == 0
 
 
 def test_range_of_fields_holds_their_spread_but_not_the_error_of_measuring() -> None:
     rng = np.random.default_rng(0)
     spread, error = 0.4, 0.3
     values = 50 * np.exp(np.hypot(spread, error) * rng.standard_normal(4000))
-    value = Value.of_fields(values, error, 0.0)
+    value = Measurement.of_fields(values, error, 0.0)
     assert value.best == pytest.approx(50, rel=0.03)
     assert np.log(value.high / value.best) / 1.645 == pytest.approx(spread, rel=0.08)
 
 
 def test_fields_alike_have_the_range_of_what_is_missed() -> None:
-    assert Value.of_fields(np.full(5, 50.0), 0.1, 0.06) == Value.relative(50.0, 0.06)
+    assert Measurement.of_fields(np.full(5, 50.0), 0.1, 0.06) == Measurement.relative(50.0, 0.06)
 
 
 def test_no_light_still_gives_a_range_above_zero() -> None:
-    assert Value.of_fields(np.zeros(3), 0.0, 0.1).low > 0
+    assert Measurement.of_fields(np.zeros(3), 0.0, 0.1).low > 0

@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 from imaging.drawing import ACCENT, CONTRAST, INK
 from simulation.fitting.classifier import ScoredPatch, Separability
 from simulation.fitting.fit_page import write_fit
-from simulation.fitting.fit_report import Estimate, Findings, PhotonTransfer
+from simulation.fitting.fit_report import FitReport, FittedEntry, PhotonTransfer
 
 PATCH_PX = 16
 
@@ -35,13 +35,15 @@ def _separability(auc: float) -> Separability:
 
 
 @pytest.fixture(scope="module")
-def findings() -> Findings:
+def findings() -> FitReport:
     means = np.linspace(450, 900, 12)
-    return Findings(
+    return FitReport(
         title="tumour <day 3> & more",
         estimates=(
-            Estimate("gain", 40.2, 38.9, 41.5, "counts/photon", "photon transfer"),
-            Estimate("offset", 1400.0, -3.2, math.inf, "counts", "darkest pixels", "beware <dust>"),
+            FittedEntry("gain", 40.2, 38.9, 41.5, "counts/photon", "photon transfer"),
+            FittedEntry(
+                "offset", 1400.0, -3.2, math.inf, "counts", "darkest pixels", "beware <dust>"
+            ),
         ),
         real=[_stack(0, 1.5)],
         default=[_stack(1, 3.0)],
@@ -55,12 +57,12 @@ def findings() -> Findings:
     )
 
 
-def _write(folder: Path, findings: Findings) -> str:
+def _write(folder: Path, findings: FitReport) -> str:
     return write_fit(folder / "fit.html", findings).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory, findings: Findings) -> str:
+def page(tmp_path_factory: pytest.TempPathFactory, findings: FitReport) -> str:
     return _write(tmp_path_factory.mktemp("page"), findings)
 
 
@@ -76,7 +78,7 @@ def test_the_page_needs_nothing_else(page: str) -> None:
 
 
 def test_the_same_findings_give_the_same_page(
-    tmp_path: Path, findings: Findings, page: str
+    tmp_path: Path, findings: FitReport, page: str
 ) -> None:
     assert _write(tmp_path, findings) == page
     assert list(tmp_path.iterdir()) == [tmp_path / "fit.html"]
@@ -102,7 +104,7 @@ def test_the_lead_tells_how_much_the_fit_gained(page: str) -> None:
     assert "closes 75% of the distance" in text
 
 
-def test_a_fit_that_gains_nothing_is_told(tmp_path: Path, findings: Findings) -> None:
+def test_a_fit_that_gains_nothing_is_told(tmp_path: Path, findings: FitReport) -> None:
     worse = _write(tmp_path, replace(findings, before=_separability(0.6)))
     assert "does not bring the simulation closer" in _text(worse)
 
@@ -111,7 +113,7 @@ def test_up_to_seven_tenths_nothing_warns(page: str) -> None:
     assert 'class="warning"' not in page
 
 
-def test_above_seven_tenths_warns(tmp_path: Path, findings: Findings) -> None:
+def test_above_seven_tenths_warns(tmp_path: Path, findings: FitReport) -> None:
     told_apart = _write(tmp_path, replace(findings, after=_separability(0.71)))
     assert 'class="warning"' in told_apart
     assert "AUC 0.71, above 0.7" in _text(told_apart)
@@ -141,7 +143,7 @@ def _pictures(page: str, kind: str) -> list[NDArray[np.uint8]]:
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(source)))) for source in sources]
 
 
-def test_examples_share_scale_and_shades(findings: Findings, page: str) -> None:
+def test_examples_share_scale_and_shades(findings: FitReport, page: str) -> None:
     real, default = _pictures(page, "real")[0], _pictures(page, "default")[0]
     assert real.shape == default.shape == (80, 80)  # the smallest side of the real images
     low, high = np.percentile(findings.real[0], [0.5, 99.8])
@@ -152,7 +154,7 @@ def test_examples_share_scale_and_shades(findings: Findings, page: str) -> None:
     np.testing.assert_array_equal(real, expected)
 
 
-def test_easiest_patches_are_where_the_classifier_says(findings: Findings, page: str) -> None:
+def test_easiest_patches_are_where_the_classifier_says(findings: FitReport, page: str) -> None:
     thumbnail = _pictures(page, "real")[1]  # after the only example
     low, high = np.percentile(findings.real[0], [0.5, 99.8])
     pixels = findings.real[0][1, :PATCH_PX, 48 : 48 + PATCH_PX]

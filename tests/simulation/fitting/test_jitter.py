@@ -7,11 +7,11 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from simulation.fitting.brightness import expose
 from simulation.fitting.jitter import line_jitter
-from simulation.fitting.noise import Detector
+from simulation.fitting.noise import DetectorFit
 
 Floats = NDArray[np.float64]
 
-DETECTOR = Detector(30.0, 200.0, 5.0, 1.35, 1.0, True)
+DETECTOR = DetectorFit(30.0, 200.0, 5.0, 1.35, 1.0, True)
 
 
 def _photons(seed: int, jitter_px: float, planes: int = 4, side: int = 128) -> Floats:

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from simulation import detector as steps
 from simulation.fitting import noise
 from simulation.fitting.noise import (
-    Detector,
+    DetectorFit,
     Transfer,
     dark_pixels,
     fit_detector,
@@ -137,7 +137,7 @@ def test_offset_of_uneven_darkness_is_not_seen() -> None:
 
 
 def test_variance_of_a_detector() -> None:
-    detector = Detector(30.0, 200.0, 5.0, 1.35, 1.0, True)
+    detector = DetectorFit(30.0, 200.0, 5.0, 1.35, 1.0, True)
     assert detector.variance(300.0) == pytest.approx(40.5 * 100 + 25 + 1 / 12)
     assert detector.variance(100.0) == pytest.approx(25 + 1 / 12)
 

@@ -12,7 +12,7 @@ from simulation.fitting import noise_free as structures
 from simulation.fitting import width as widths
 from simulation.fitting.brightness import Light, expose
 from simulation.fitting.fit import in_effect
-from simulation.fitting.noise import Detector
+from simulation.fitting.noise import DetectorFit
 from simulation.fitting.noise_free import Structure, generate, with_width
 from simulation.fitting.width import Candidate, candidates, width_over
 from simulation.microscope import Microscope
@@ -22,7 +22,7 @@ from simulation.structures import STRUCTURES
 Floats = NDArray[np.float64]
 
 NATIVE_UM, SATURATION = 0.32, 65535.0
-DETECTOR = Detector(30.0, 200.0, 5.0, 1.35, 1.0, True)
+DETECTOR = DetectorFit(30.0, 200.0, 5.0, 1.35, 1.0, True)
 ACQUISITION = in_effect(Microscope())
 
 

@@ -7,7 +7,7 @@ from scipy.stats import laplace
 from torch import Tensor
 
 from packages.care_ensemble.model import CareEnsemble
-from packages.models import room
+from packages.models import model_named
 from training.recipes.care_ensemble import RECIPE, loss, measure
 
 
@@ -90,4 +90,7 @@ def test_patches_of_every_preset_fit_its_network(preset: str) -> None:
 
 
 def test_the_room_is_the_recipes() -> None:
-    assert room(RECIPE.room).description()["architecture"]["callable"] == CareEnsemble.__name__
+    assert (
+        model_named(RECIPE.model).description()["architecture"]["callable"]
+        == CareEnsemble.__name__
+    )

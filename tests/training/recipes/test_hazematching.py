@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from packages.hazematching.model import COARSEN, Encoding, HazeMatching
 from packages.hazematching.published import PublishedHazeMatching
-from packages.models import room
+from packages.models import model_named
 from training.recipes.hazematching import RECIPE, loss, loss_of_parts, measure
 
 TINY: dict[str, Any] = {"filters": 4, "depth": 1, "width": 16, "blocks": 1, "samples": 8}
@@ -144,5 +144,5 @@ def test_presets_build_and_are_plain(name: str) -> None:
 
 
 def test_the_room_names_the_architecture() -> None:
-    description = room(RECIPE.room).description()
+    description = model_named(RECIPE.model).description()
     assert description["architecture"]["callable"] == RECIPE.architecture.__name__

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from packages.hdn.model import HDN, Gaussian
-from packages.models import room
+from packages.models import model_named
 from training.recipes.hdn import FREE_NATS, RECIPE, loss, measure, negative_lower_bound
 
 
@@ -141,4 +141,4 @@ def test_sizes_of_the_presets(preset: str, millions: float) -> None:
 
 
 def test_the_room_is_the_recipes() -> None:
-    assert room(RECIPE.room).description()["architecture"]["callable"] == HDN.__name__
+    assert model_named(RECIPE.model).description()["architecture"]["callable"] == HDN.__name__
