@@ -1,4 +1,4 @@
-"""MicroscopeFit a microscope to real images: what can be measured is measured, with a range."""
+"""Fit a microscope to real images: what can be measured is measured, with a range."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
