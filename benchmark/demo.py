@@ -27,17 +27,7 @@ _TRAINING_MINUTES = 1
 def demo(*, out: Path = Path("demo"), seed: int = 0) -> int:
     """Do the main job in one go, in less than five minutes on two cores.
 
-    Simulates images, trains a small CARE for a minute, packages and checks it, and compares it with
-    the controls and with the reference package, which was trained for longer: on simulated images
-    that neither was trained on (those of the reference have seed 1), and on a stack without truth,
-    as it would come from a microscope. The same command goes on where an interrupted one was.
-
-    Parameters
-    ----------
-    out
-        Folder for everything.
-    seed
-        Number from which all randomness follows.
+    Parameters are those of `python -m benchmark demo`, described in its help.
 
     Returns
     -------

@@ -62,30 +62,7 @@ def build(
 ) -> Path:
     """Make one zip of a model: weights in three formats, tests, documentation, model card.
 
-    The same model and weights give the same bytes.
-
-    Parameters
-    ----------
-    name
-        Of the model; `python -m packages list` shows them.
-    checkpoint
-        Run folder of a training, or its weights.pt. The model's reference weights without it.
-    out
-        Zip to write; dist/NAME.zip without it.
-    samples
-        How many samples of the posterior are drawn for each image, where the model draws samples;
-        as it was trained for without it.
-    steps
-        In how many steps each sample is made, where the model makes it in steps.
-    title
-        Name of the package in the zoo, for a checkpoint of your own: the description and tags then
-        no longer tell of the reference data, the model's limitations stay. The model's own name
-        without it.
-    results
-        Folder of a finished `python -m benchmark run` of this package, built without it: its
-        scores go into the model card.
-    trust_results
-        Folder of finished trust tests of this package: their verdict goes into the model card.
+    Parameters are those of `python -m packages build`, described in its help.
 
     Returns
     -------

@@ -77,14 +77,7 @@ class Report:
 def check(paths: list[Path], *, json: Path | None = None, trust: bool = False) -> int:
     """Check packages and print one table for each.
 
-    Parameters
-    ----------
-    paths
-        Packages, zips or folders with an rdf.yaml.
-    json
-        Where to write the same report as JSON.
-    trust
-        Run Python code that a package brings along and that is not ours.
+    Parameters are those of `python -m packages check`, described in its help.
 
     Returns
     -------

@@ -44,27 +44,7 @@ def predict_file(
 ) -> int:
     """Restore an image, a stack, or every image of a folder.
 
-    Parameters
-    ----------
-    package_path
-        A package: a zip, or a folder with rdf.yaml.
-    input_path
-        An image, or a folder of images; they are read region by region.
-    output_path
-        OME-TIFF or OME-Zarr by its suffix; for a folder a folder, where results made from the
-        same image and package are kept.
-    pixel_size
-        Of the input in µm; what its file or dataset says when omitted. Where it differs from the
-        package's by more than 2 % the image is resampled, where it is unknown the image is used as
-        it is.
-    tile
-        Side of the windows in pixels, about.
-    weights
-        Which of the package's weights to run; the first that may run when omitted.
-    device
-        For example cpu or cuda:0; a GPU where there is one when omitted.
-    trust
-        Let Python code of the package run.
+    Parameters are those of `python -m packages predict`, described in its help.
 
     Returns
     -------

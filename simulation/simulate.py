@@ -35,42 +35,7 @@ def simulate(
 ) -> Path:
     """Make a dataset of inputs as a microscope records them, with their truth.
 
-    Without --expanded the truth is generated: membrane-labelled tumour cells and microtubes, or
-    what --structure says. The dataset is split by source image into train, calibration and
-    validation, about 70, 10 and 20 %. The same arguments give the same bytes; an interrupted run
-    goes on where it stopped.
-
-    Parameters
-    ----------
-    out
-        Folder to make: input/, target/, native/ (the microscope's own, coarser pixels), geometry/
-        of generated structures, and dataset.toml, which records every value drawn.
-    expanded
-        Folder of at least three images of expanded specimens, to be used as truth. Each is cut in
-        squares; planes of a stack are images of one source.
-    images
-        How many images to make; default 60 generated, or all squares of the expanded images that
-        are not nearly empty. A limit takes evenly from all files.
-    size
-        Side of an image in pixels, a whole number of the microscope's pixels; default about 256;
-        0 takes expanded images whole.
-    seed
-        Number from which all randomness follows.
-    pixel_size
-        Side of a pixel of the truth in micrometres before expansion; default what the files state,
-        or 0.08.
-    expansion
-        Factor to divide the pixel sizes stated in the files by; 1 if they are stated as before
-        expansion.
-    microscope
-        File of a microscope, as `training fit` writes it; default a two-photon microscope in vivo.
-        Where it tells its pixel size, pixels of the truth are a whole fraction of it.
-    structure
-        What is generated: cells, microtubes, tubes, granules, sheets, nets, points, or a phantom
-        (point-pairs, tube-pairs, gaps, crossings, empty).
-    thickness
-        Micrometres of generated structure around the plane in focus, whose light is recorded too;
-        0 generates the plane alone.
+    Parameters are those of `python -m training simulate`, described in its help.
 
     Returns
     -------

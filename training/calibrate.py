@@ -30,22 +30,7 @@ def recalibrate(
 ) -> Path:
     """Calibrate the standard deviation of a trained model on other data.
 
-    What is learned stays as it is. For another microscope, for instance, for another number of
-    samples, or with more images: how many pixels an interval covers differs from image to image,
-    so 30 images leave an uncertainty of about 2 points, 100 of about 1.
-
-    Parameters
-    ----------
-    weights
-        Run folder of a training, or its weights.pt.
-    data
-        Dataset with targets: its calibration images are fitted on, its validation images tell what
-        the calibration brings. The model must not have been trained on either.
-    out
-        File to write, which `packages build --checkpoint` takes.
-    samples, steps
-        Of the posterior, where the model draws samples, and of the way to each, where it makes them
-        in steps; as before without them.
+    Parameters are those of `python -m training calibrate`, described in its help.
 
     Returns
     -------

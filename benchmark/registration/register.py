@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import xarray as xr
-from cyclopts import Parameter
 from numpy.typing import NDArray
 from rich.table import Table
 
@@ -55,23 +53,11 @@ def register(
     /,
     *,
     out: Path,
-    affine: Annotated[bool, Parameter(negative=())] = False,
+    affine: bool = False,
 ) -> None:
     """Bring targets that show their input's field approximately onto the input.
 
-    Writes a dataset with the targets displaced and everything cropped to what all images show. Its
-    dataset.toml says what was found, and registration/ has a picture of each image. Run the
-    benchmark on both datasets: what a metric gains is what registration, and leaving the borders
-    out, was worth.
-
-    Parameters
-    ----------
-    dataset
-        Folder with input/ and target/; a target may be a whole number of times finer.
-    out
-        Folder for the registered dataset.
-    affine
-        Shift, rotate, scale and shear only; without it a smooth displacement follows.
+    Parameters are those of `python -m benchmark register`, described in its help.
     """
     opened = open_dataset(dataset)
     found: dict[str, Entries] = {}

@@ -1,11 +1,9 @@
 """Make a dataset with repeats out of stacks of frames that show one field over and over."""
 
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import xarray as xr
-from cyclopts import Parameter
 
 from imaging import images
 from imaging.cli import UserError, console
@@ -19,21 +17,11 @@ def repeats(
     /,
     *,
     out: Path,
-    average: Annotated[int, Parameter(negative=())] = 1,
+    average: int = 1,
 ) -> None:
     """Make a dataset with repeats out of stacks of frames of one field.
 
-    The first frame becomes an image and the next its repeat, the third frame another image and the
-    fourth its repeat, and so on: neighbours in time, between which the least has moved.
-
-    Parameters
-    ----------
-    stacks
-        Images whose frames (time points or planes) show one field, with noise of their own.
-    out
-        Folder for the dataset.
-    average
-        Frames that are averaged into one image, as the three phases of structured illumination.
+    Parameters are those of `python -m benchmark repeats`, described in its help.
     """
     if average < 1:
         raise UserError(f"--average {average} makes no image: give 1 or more.")

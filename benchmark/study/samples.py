@@ -12,14 +12,13 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 import yaml
 from bioimageio.spec.model import v0_5
-from cyclopts import App, Parameter
 from torch import nn
 
 from benchmark.metrics import METRICS, MetricInputs, NotApplicable
@@ -54,8 +53,6 @@ _METRICS = [METRICS[f.__name__] for f in (crps, coverage_50, coverage_90, covera
 Arguments = dict[str, int]
 Values = dict[str, dict[str, float]]  # by image and metric
 
-study = App(name="study", help="Find out what the options of a package buy.")
-
 
 @dataclass(frozen=True)
 class _Subject:
@@ -86,36 +83,19 @@ class _Subject:
     trust: bool
 
 
-@study.command
 def samples(
     package: Path,
     data: Path,
     /,
     *,
     out: Path,
-    samples: Annotated[tuple[int, ...], Parameter(consume_multiple=True, negative=())] = SAMPLES,
-    steps: Annotated[tuple[int, ...], Parameter(consume_multiple=True, negative=())] = STEPS,
+    samples: tuple[int, ...] = SAMPLES,
+    steps: tuple[int, ...] = STEPS,
     trust: bool = False,
 ) -> None:
     """Score a package against the number of samples K, of solver steps S, or of members.
 
-    Writes samples.csv, and a figure as samples.svg and samples.png. Numbers that an earlier run
-    into the same folder finished are not computed again, unless package, images or code changed.
-
-    Parameters
-    ----------
-    package
-        Zip or folder with a state dict, of an architecture that takes samples, steps or members.
-    data
-        Dataset with truth; its validation part is used when it is split.
-    out
-        Folder for the results.
-    samples
-        Values of K; an ensemble's members are varied from 2 to all of them instead.
-    steps
-        Values of S, where the architecture takes steps.
-    trust
-        Run Python code that the package brings along.
+    Parameters are those of `python -m benchmark study samples`, described in its help.
 
     Raises
     ------

@@ -14,9 +14,6 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from benchmark.running.controls import CONTROLS, INPUT
 from benchmark.running.provenance import collect_facts
@@ -54,38 +51,14 @@ def trust_packages(
     *,
     out: Path,
     draws: int = DEFAULT_DRAWS,
-    photons: Annotated[tuple[float, ...], Parameter(consume_multiple=True, negative=())] = (
-        DEFAULT_PHOTONS
-    ),
+    photons: tuple[float, ...] = (DEFAULT_PHOTONS),
     microscope: Path | None = None,
     seed: int = 0,
     trust: bool = False,
 ) -> int:
     """Test on phantoms of exactly known truth what packages may be trusted with.
 
-    Which points and tubes are told apart, and which single ones are split; which gaps are bridged
-    and which tubes broken; how many tubes meet; what is invented in an empty field; whether ratios
-    of brightness are kept; and what other structures, noise and blur cost. Beside the packages
-    stand their input, Richardson-Lucy and the truth. What an earlier run into the same folder
-    measured is not computed again.
-
-    Parameters
-    ----------
-    packages
-        Zips, or folders with an rdf.yaml; without any, the controls are tested alone.
-    out
-        Folder for phantoms, table, figures and verdicts.
-    draws
-        Objects in each condition, about: in each 0.1 µm of distance at each level of light.
-    photons
-        Levels of light: photons in a pixel of bright structure.
-    microscope
-        File of a microscope, as `training fit` writes it, of which the middle is taken; default a
-        two-photon microscope in vivo.
-    seed
-        Number from which all randomness follows.
-    trust
-        Run Python code that packages bring along.
+    Parameters are those of `python -m benchmark trust`, described in its help.
 
     Returns
     -------

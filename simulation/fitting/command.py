@@ -51,43 +51,7 @@ def fit_command(
 ) -> Path:
     """Measure gain, noise, blur, light and motion of a microscope on its own images.
 
-    The result is a file for ``simulate --microscope``, and beside it a page that shows how alike
-    real and simulated images are. Images must be as the microscope wrote them: not scaled,
-    averaged, denoised or converted to 8 bits.
-
-    Parameters
-    ----------
-    real
-        Images, folders of images or datasets.
-    out
-        File to write, ending in .toml; the page has the same name and ends in .html.
-    repeats
-        Images of one field taken at once after another: a stack or a folder. They make gain and
-        noise surer.
-    beads
-        Image of single beads smaller than the PSF, from which its width is taken.
-    pixel_size
-        Side of a pixel in micrometres, where the files do not state it or are wrong.
-    modality
-        What the microscope is.
-    wavelength
-        In micrometres, of the light that excites (two-photon 0.92, confocal 0.488) or is emitted
-        (wide-field 0.52).
-    refractive_index
-        Of the immersion: 1.33 water, 1.515 oil.
-    excess_noise
-        Excess noise factor of the detector, 1 for a camera; a photomultiplier's is assumed and
-        fitted without it.
-    structure
-        Generated structure to compare with, of natural size; the most similar is searched for
-        among structures of several sizes and densities without it.
-    expanded
-        Folder of expanded images of the same kind of specimen: the best structure to compare
-        with.
-    expansion
-        Factor by which pixel sizes stated in expanded files are larger than before expansion.
-    seed
-        Of the simulation.
+    Parameters are those of `python -m training fit`, described in its help.
 
     Returns
     -------

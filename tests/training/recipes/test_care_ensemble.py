@@ -91,6 +91,5 @@ def test_patches_of_every_preset_fit_its_network(preset: str) -> None:
 
 def test_the_room_is_the_recipes() -> None:
     assert (
-        model_named(RECIPE.model).description()["architecture"]["callable"]
-        == CareEnsemble.__name__
+        model_named(RECIPE.model).description()["architecture"]["callable"] == CareEnsemble.__name__
     )
