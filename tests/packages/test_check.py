@@ -231,7 +231,7 @@ def test_catches_an_architecture_that_left_its_room(
 ) -> None:
     (tmp_path / "rdf.yaml").write_text("name: Tiny network\n")
     (tmp_path / "model.py").write_text("# Another network.\n")
-    monkeypatch.setattr(contents, "rooms", lambda: [Model("tiny", tmp_path)])
+    monkeypatch.setattr(contents, "models", lambda: [Model("tiny", tmp_path)])
     assert result_of("architecture is the room's", good).status == "failed"
 
 

@@ -164,7 +164,7 @@ def test_code_of_a_room_needs_no_trust(tmp_path: Path, monkeypatch: pytest.Monke
     room = Model("room", tmp_path / "room")
     room.folder.mkdir()
     room.model_file.write_text(tiny_networks.network_source())
-    monkeypatch.setattr("packages.package.rooms", lambda: [room])
+    monkeypatch.setattr("packages.package.models", lambda: [room])
 
     with open_package(state_dict_package(tmp_path)) as opened:
         assert opened.weights == ("pytorch_state_dict",)

@@ -20,7 +20,7 @@ from simulation.microscope import Microscope, to_toml
 from simulation.simulate import simulate
 from simulation.writing import split_of
 
-SHARED = Path(__file__).resolve().parents[3] / ".." / "shared"
+SHARED = Path(__file__).resolve().parents[2] / ".." / "shared"
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ from imaging import images
 from imaging.cli import UserError
 from imaging.datasets import Dataset, open_dataset
 
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "repeats"
+SHARED = Path(__file__).parents[4] / "shared" / "data" / "repeats"
 real = pytest.mark.skipif(not SHARED.exists(), reason="needs the images of ../shared")
 
 

@@ -96,7 +96,7 @@ def test_a_second_run_reads_no_restored_image(
     def refuse(*given: object) -> None:
         raise AssertionError("a restored image was read")
 
-    monkeypatch.setattr(cell, "known_planes", refuse)
+    monkeypatch.setattr(cell, "metric_inputs", refuse)
     assert score(tmp_path).table.equals(first.table)
 
 
