@@ -24,14 +24,15 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from imaging.scores import Direction
+
 Image = NDArray[np.float64]
 Score = Callable[..., float]
-Direction = Literal["higher", "lower", "closest", "neither"]
 
 IMAGES = (
     "truth",

@@ -3,10 +3,8 @@
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -50,14 +48,6 @@ def describe_run(
             for column in (*QUALITY, *COSTS)
         },
     )
-
-
-def collect_facts(
-    methods: Sequence[Method], datasets: Sequence[Dataset], hashes: dict[Path, str]
-) -> dict[str, Any]:
-    """Describe a run as plain values, for the trust tests; see `describe_run`."""
-    run = asdict(describe_run(methods, datasets, hashes))
-    return {entry: value for entry, value in run.items() if entry not in ("failures", "metrics")}
 
 
 def _package(method: Method) -> PackageEntry:

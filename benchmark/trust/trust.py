@@ -12,11 +12,12 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from benchmark.running.controls import CONTROLS, INPUT
-from benchmark.running.provenance import collect_facts
+from benchmark.running.provenance import describe_run
 from benchmark.running.restore import Method, NotLoadedError, each
 from benchmark.running.run import method_of, refuse_shared_names
 from benchmark.trust import outcomes
@@ -106,9 +107,9 @@ def find_out(
     planned = plan_phantoms(instrument, sorted(photons), draws, seed)
     shifts = plan_shifts(instrument, usual(photons), seed)
     methods = _methods(packages, trust=trust)
-    run = TrustRun(
-        **collect_facts(methods, [], {}), draws=draws, photons=sorted(photons), verdicts=[]
-    )
+    described = describe_run(methods, [], {})
+    told: dict[str, Any] = asdict(described) | {"metrics": {}}  # tests have values of their own
+    run = TrustRun(**told, draws=draws, photons=sorted(photons), verdicts=[])
     run.write(out / TrustRun.FILE)
     made = _make([*planned, *shifts], out / "phantoms")
     trust_sha256 = source_sha256(outcomes.__name__)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from cyclopts import App
 
+from benchmark.__main__ import app
 from benchmark.running.restore import Restore
 from benchmark.trust import trust as run_module
 from benchmark.trust.outcomes import PhantomTask, measure
@@ -174,8 +174,6 @@ def test_levels_of_light_that_cannot_be_are_refused(
 
 
 def test_levels_of_light_are_read_from_a_command_line(tmp_path: Path) -> None:
-    app = App()
-    app.command(trust_packages, name="trust")
     words = ["trust", "net.zip", "--photons", "10", "30", "--out", str(tmp_path / "out")]
     _, bound, _ = app.parse_args(words)
     assert bound.arguments["photons"] == (10.0, 30.0)
