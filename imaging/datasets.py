@@ -28,6 +28,8 @@ from imaging.cli import UserError
 from imaging.files import read_toml, replacing, write_toml
 from imaging.images import SUFFIXES, read, suffix_of
 
+__all__ = ["Dataset", "Item", "open_dataset"]
+
 Split = Literal["train", "calibration", "validation"]
 SPLITS: tuple[Split, ...] = ("train", "calibration", "validation")
 _STRICT = ConfigDict(extra="forbid")

@@ -28,6 +28,8 @@ from imaging.files import replacing
 from imaging.formats import mrc, ome_zarr, png, tiff
 from imaging.formats.header import DIMS, Format, Header, Readable, Writable
 
+__all__ = ["create", "read", "write"]
+
 _LARGEST = float(np.finfo(np.float32).max)  # models compute in float32
 _FORMATS: dict[str, Format] = {
     ".ome.tiff": tiff,

@@ -13,6 +13,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+__all__ = ["linear", "turned"]
+
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
 

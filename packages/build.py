@@ -44,6 +44,8 @@ from packages.options import with_options
 from packages.package import open_package
 from packages.source import self_contained
 
+__all__ = ["build"]
+
 _COVER_PX = 512
 _SCENE_PX = 640  # side of the image on which an effective halo is measured
 

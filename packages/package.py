@@ -21,6 +21,8 @@ from imaging.files import sha256
 from packages.models import models
 from packages.source import self_contained
 
+__all__ = ["Package", "open_package"]
+
 Weights = Literal["pytorch_state_dict", "torchscript", "onnx"]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 

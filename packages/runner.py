@@ -21,6 +21,8 @@ from imaging.tiles import AxisGeometry, CannotTileError, Window, reflect, window
 from packages.network import Network, Statistics
 from packages.package import Package
 
+__all__ = ["Runner"]
+
 # Side of the windows in pixels, by number of spatial axes: a few hundred MiB in a usual U-Net.
 DEFAULT_TILE = {2: 768, 3: 128}
 # Images up to this size are resampled once as a whole, larger ones again for each pass.

@@ -9,6 +9,8 @@ from torch import Generator, Tensor
 from simulation import detector, motion, optics, psf, specimen
 from simulation.microscope import Acquisition, Microscope, Value
 
+__all__ = ["margin_px", "record"]
+
 BRIGHT_PERCENTILE = 99.8
 
 _REACH_FWHM = 2.5

@@ -17,6 +17,8 @@ from imaging.files import read_toml
 from simulation.psf import Modality, Optics
 from simulation.structures import TARGET_FWHM_UM
 
+__all__ = ["Acquisition", "Microscope", "read_microscope"]
+
 Value: TypeAlias = float | Tensor
 Range: TypeAlias = tuple[float, float]
 

@@ -41,6 +41,8 @@ from imaging.page import write_page
 from imaging.results import Scores, read_scores
 from imaging.scores import SAMPLE_SUFFIX
 
+__all__ = ["write_report"]
+
 PAGE = "report.html"
 _TEMPLATE = Path(__file__).parent / "templates" / "page.html.j2"
 _IMAGES_BYTES = 6e6

@@ -24,6 +24,8 @@ from imaging.results import Scores
 from imaging.scores import SAMPLE_SUFFIX
 from packages.package import open_package
 
+__all__ = ["run_benchmark"]
+
 
 def run_benchmark(
     packages: Sequence[Path],
