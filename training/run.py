@@ -14,24 +14,22 @@
 import math
 import signal
 import threading
-import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 from imaging.cli import UserError, console, progress
-from imaging.datasets import Dataset, open_dataset
+from imaging.datasets import Dataset, Item, Split, open_dataset
 from imaging.files import sha256
-from imaging.tensors import write_tensors
 from imaging.trained_weights import FILE_NAME, Example, TrainedWeights
-from imaging.training_metadata import Request, Settings
-from packages.models import model_named
+from imaging.training_metadata import Reached, Request, Settings
 from packages.network_contract import states_std
 from simulation.microscope import Microscope, read_microscope
 from simulation.simulate import simulate
@@ -45,18 +43,16 @@ from training.metadata import (
     cut_example,
     find_pixel_size_um,
     mean_absolute_errors,
-    reached_by,
     versions,
 )
-from training.picture import draw
 from training.recipe import N, Recipe
+from training.run_folder import Images, RunFolder
 from training.run_record import TrainingRun
 
 _RUN = "run.json"
 _FIXED_CROPS = 32
 _CALIBRATED = 64  # images of each part on which the standard deviation is calibrated and judged
 _EXAMPLES = 16  # validation images among which the package's test image is chosen
-_PICTURE_EVERY_S = 60.0
 
 
 def run(
@@ -112,17 +108,11 @@ def run(
         raise UserError(f"--seed {seed} is negative: give a whole number from 0.")
     if resume and not (out / _RUN).exists():
         raise UserError(f"{out} holds no training to resume: leave --resume out to start one.")
-    recorder, recorder_file, recorder_name = _recorder(microscope)
-    data = data or simulate(out / "data", seed=seed, microscope=recorder_file)
+    asked = _read_microscope(microscope)
+    data = data or simulate(out / "data", seed=seed, microscope=asked.file)
     dataset = open_dataset(data)
     parts = split_items(dataset)
-    if not any(item.split for item in dataset.items):
-        console.print(
-            f"{dataset.path} does not say which images are for validation: every fifth source is "
-            "held out here, but a benchmark on this folder sees them all, trained on or not. "
-            "State each image's split in dataset.toml to keep them apart.",
-            soft_wrap=True,
-        )
+    _say_what_is_held_out(dataset)
     request = Request(
         recipe=recipe.model,
         preset=preset,
@@ -132,63 +122,37 @@ def run(
         minutes=minutes,
         data=dataset.name,
         data_sha256=sha256(data),
-        microscope=recorder_name,
+        microscope=asked.name,
     )
     _refuse_another(out, request, resume=resume)
     budget = Budget(request.steps, minutes)
 
-    training = load_pairs(parts["train"])
-    calibration = load_pairs(parts["calibration"])
+    images = _load(parts, settings)
     fabric = Fabric(accelerator="auto", devices=1, precision=precision())
-    patches = _patches(training, settings, seed, dataset, recorder, fabric.device)
-    fixed = Patches(calibration, size_px=settings.patch_px, batch_size=_FIXED_CROPS, seed=0).batch(
-        0
-    )
-    example = cut_example(load_pairs(parts["validation"][:_EXAMPLES]))
+    patches = _patches(images.training, settings, seed, dataset, asked.microscope, fabric.device)
 
     # Only now: data that cannot be used leave no folder behind.
     TrainingRun(request, versions()).write(out / _RUN)
     state = start(recipe, settings, seed=seed, fabric=fabric)
     log = Log(out / "log.jsonl")
-    if (out / "last.pt").exists():
-        state.load_dict(load_checkpoint(out / "last.pt"))
-        console.print(f"Going on from step {state.step} of {out}.")
-    log.resume(state.step)
-    if not log.entries and budget.progress(state.step, state.seconds) >= 1:
-        raise UserError(f"{out} has already done {state.step} steps: ask for a longer training.")
+    _go_on(out, state, log, budget)
     metadata = collect_metadata(
         recipe,
         request,
         dataset,
         state,
         fabric.device,
-        training_images=len(training),
-        calibration_images=len(calibration),
+        training_images=len(images.training),
+        calibration_images=len(images.calibration),
     )
-    given = Example(torch.from_numpy(example.input), torch.from_numpy(example.target))
-    channels = model_named(recipe.model).channels()
-    drawn_at = time.monotonic()
-
-    def save(state: State[N], is_best: bool) -> None:
-        nonlocal drawn_at
-        if is_best:
-            write_tensors(out / "best.pt", state.to_dict())
-            weights = {name: tensor.cpu() for name, tensor in state.average.state_dict().items()}
-            reached = replace(metadata, reached=reached_by(state))
-            TrainedWeights(weights, reached, given).write(out / FILE_NAME)
-        # Last: a run killed before resumes earlier, and makes the others again.
-        write_tensors(out / "last.pt", state.to_dict())
-        if time.monotonic() - drawn_at > _PICTURE_EVERY_S:
-            draw(out / "progress.png", recipe, state.average, log.entries, fixed, channels)
-            drawn_at = time.monotonic()
-
+    folder = RunFolder(out, recipe, metadata, images, log)
     with progress() as bars, _interrupt_between_steps() as interrupted:
         bar = bars.add_task("", total=1.0)
 
         def after_step(state: State[N], done: float) -> None:
             bars.update(bar, completed=done, description=f"Training, step {state.step}")
             if interrupted():
-                write_tensors(out / "last.pt", state.to_dict())
+                folder.save_last(state)
                 raise KeyboardInterrupt
 
         train(
@@ -196,24 +160,49 @@ def run(
             settings,
             state,
             patches,
-            fixed,
+            images.fixed,
             budget=budget,
             fabric=fabric,
             log=log,
             on_step=after_step,
-            on_mark=save,
+            on_mark=folder.save,
         )
-    draw(out / "progress.png", recipe, state.average, log.entries, fixed, channels)
-    waiting = np.average(
-        [e["waiting_for_data"] for e in log.entries],
-        weights=np.diff([0.0, *(e["seconds"] for e in log.entries)]),
+    folder.draw(state)
+    reached = _finish(out, state.average, images, dataset.name, request.data_sha256)
+    _say_what_was_made(out, recipe.model, state, log, reached)
+    return out / FILE_NAME
+
+
+def _load(parts: Mapping[Split, tuple[Item, ...]], settings: Settings) -> Images:
+    training, calibration = load_pairs(parts["train"]), load_pairs(parts["calibration"])
+    crops = Patches(calibration, size_px=settings.patch_px, batch_size=_FIXED_CROPS, seed=0)
+    example = cut_example(load_pairs(parts["validation"][:_EXAMPLES]))
+    return Images(
+        training,
+        calibration,
+        parts["validation"][:_CALIBRATED],
+        crops.batch(0),
+        Example(torch.from_numpy(example.input), torch.from_numpy(example.target)),
     )
+
+
+def _go_on(out: Path, state: State[N], log: Log, budget: Budget) -> None:
+    """Continue where the folder's training stopped, if it has begun."""
+    if (out / "last.pt").exists():
+        state.load_dict(load_checkpoint(out / "last.pt"))
+        console.print(f"Going on from step {state.step} of {out}.")
+    log.resume(state.step)
+    if not log.entries and budget.progress(state.step, state.seconds) >= 1:
+        raise UserError(f"{out} has already done {state.step} steps: ask for a longer training.")
+
+
+def _finish(out: Path, network: nn.Module, images: Images, data: str, data_sha256: str) -> Reached:
+    """Measure the best weights and calibrate them; return what they reach."""
     best = TrainedWeights.read(out)
-    network = state.average
     network.load_state_dict(best.weights)
     reached = best.metadata.reached
     if reached.error_restored is None:  # once: a posterior's mean takes long
-        reached = replace(reached, **mean_absolute_errors(network, fixed))
+        reached = replace(reached, **mean_absolute_errors(network, images.fixed))
         best = replace(best, metadata=replace(best.metadata, reached=reached))
         best.write(out / FILE_NAME)
     if best.metadata.calibration is None and states_std(network):
@@ -221,28 +210,52 @@ def run(
             out / FILE_NAME,
             best,
             network,
-            calibration[:_CALIBRATED],
-            load_pairs(parts["validation"][:_CALIBRATED]),
-            data=dataset.name,
-            data_sha256=request.data_sha256,
+            images.calibration[:_CALIBRATED],
+            load_pairs(images.validation),
+            data=data,
+            data_sha256=data_sha256,
         )
+    return reached
+
+
+def _say_what_is_held_out(dataset: Dataset) -> None:
+    if not any(item.split for item in dataset.items):
+        console.print(
+            f"{dataset.path} does not say which images are for validation: every fifth source is "
+            "held out here, but a benchmark on this folder sees them all, trained on or not. "
+            "State each image's split in dataset.toml to keep them apart.",
+            soft_wrap=True,
+        )
+
+
+def _say_what_was_made(out: Path, model: str, state: State[N], log: Log, reached: Reached) -> None:
+    waiting = np.average(
+        [e["waiting_for_data"] for e in log.entries],
+        weights=np.diff([0.0, *(e["seconds"] for e in log.entries)]),
+    )
     console.print(
-        f"Trained {recipe.model} for {state.step} steps in {state.seconds / 60:.1f} min "
+        f"Trained {model} for {state.step} steps in {state.seconds / 60:.1f} min "
         f"({waiting:.1%} of it waiting for data). Mean absolute error on calibration crops "
         f"{reached.error_restored:.4f}, before restoration {reached.error_input:.4f}. "
         f"Made {out / FILE_NAME}",
         soft_wrap=True,
     )
-    return out / FILE_NAME
 
 
-def _recorder(microscope: Path | None) -> tuple[Microscope | None, Path | None, str | None]:
-    """Return the microscope asked for, its file if it has one, and what tells it from others."""
-    if microscope is None:
-        return None, None, None
-    if str(microscope) == "default":
-        return Microscope(), None, "default"
-    return read_microscope(microscope), microscope, sha256(microscope)
+class _Asked(NamedTuple):
+    """The microscope asked for, its file if it has one, and what tells it from others."""
+
+    microscope: Microscope | None
+    file: Path | None
+    name: str | None
+
+
+def _read_microscope(file: Path | None) -> _Asked:
+    if file is None:
+        return _Asked(None, None, None)
+    if str(file) == "default":
+        return _Asked(Microscope(), None, "default")
+    return _Asked(read_microscope(file), file, sha256(file))
 
 
 def _patches(

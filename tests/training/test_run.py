@@ -17,7 +17,7 @@ from imaging.files import sha256, write_toml
 from imaging.trained_weights import TrainedWeights
 from packages.build import build
 from simulation.microscope import Microscope, to_toml
-from training import run as run_module
+from training import run_folder
 from training.recipes.care import RECIPE
 from training.run import run
 
@@ -107,7 +107,7 @@ def test_the_same_seed_gives_the_same_weights(data: Path, finished: Path, tmp_pa
 def test_an_interrupted_run_goes_on_to_the_same_weights(
     data: Path, finished: Path, tmp_path: Path
 ) -> None:
-    save = run_module.write_tensors
+    save = run_folder.write_tensors
 
     def interrupt_after_two(path: Path, content: dict[str, Any]) -> None:
         save(path, content)
@@ -115,7 +115,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "write_tensors", interrupt_after_two)
+        patch.setattr(run_folder, "write_tensors", interrupt_after_two)
         with pytest.raises(KeyboardInterrupt):
             start(data, tmp_path / "cut")
     assert torch.load(tmp_path / "cut" / "last.pt", weights_only=True)["step"] < 6
@@ -192,7 +192,7 @@ def test_targets_may_be_degraded_anew(data: Path, finished: Path, tmp_path: Path
 
 def test_fresh_degradations_go_on_as_if_never_interrupted(data: Path, tmp_path: Path) -> None:
     whole = start(data, tmp_path / "whole", microscope=Path("default"))
-    save = run_module.write_tensors
+    save = run_folder.write_tensors
 
     def interrupt_after_two(path: Path, content: dict[str, Any]) -> None:
         save(path, content)
@@ -200,7 +200,7 @@ def test_fresh_degradations_go_on_as_if_never_interrupted(data: Path, tmp_path: 
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "write_tensors", interrupt_after_two)
+        patch.setattr(run_folder, "write_tensors", interrupt_after_two)
         with pytest.raises(KeyboardInterrupt):
             start(data, tmp_path / "cut", microscope=Path("default"))
     resumed = start(data, tmp_path / "cut", microscope=Path("default"))
@@ -274,7 +274,7 @@ def test_impossible_arguments_are_refused_before_anything_is_simulated(
 
 
 def test_a_length_already_passed_is_refused(data: Path, tmp_path: Path) -> None:
-    save = run_module.write_tensors
+    save = run_folder.write_tensors
 
     def interrupt_at_once(path: Path, content: dict[str, Any]) -> None:
         save(path, content)
@@ -282,7 +282,7 @@ def test_a_length_already_passed_is_refused(data: Path, tmp_path: Path) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "write_tensors", interrupt_at_once)
+        patch.setattr(run_folder, "write_tensors", interrupt_at_once)
         with pytest.raises(KeyboardInterrupt):
             start(data, tmp_path, steps=200)
     (tmp_path / "log.jsonl").unlink()
