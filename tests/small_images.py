@@ -46,3 +46,9 @@ def refused(path: Path, words: str) -> None:
     assert str(path) in sentence
     assert sentence.endswith(".")
     assert "\n" not in sentence
+
+
+def random_image(*shape: int, dims: str = "yx", pixel_um: float | None = None) -> xr.DataArray:
+    values = np.random.default_rng(5).integers(0, 4000, shape).astype(np.uint16)
+    sizes = {} if pixel_um is None else {"y": pixel_um, "x": pixel_um}
+    return xr.DataArray(values, dims=list(dims), attrs={"pixel_size_um": sizes})

@@ -1,0 +1,242 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from torch import nn
+
+from imaging.cli import UserError
+from imaging.resample import linear
+from packages import runner
+from packages.package import open_package
+from packages.runner import Runner, resample
+from tests import tiny_networks
+from tests import tiny_packages as tiny
+from tests.small_images import random_image
+
+SIZE_UM = {"y": 0.1, "x": 0.1}
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.write(tmp_path_factory.mktemp("blur") / "p.zip", tiny_networks.Blur())
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (17, 33), (1, 40), (517, 389)])
+def test_tiled_equals_whole(package: Path, shape: tuple[int, int]) -> None:
+    with open_package(package) as opened:
+        restore = Runner(opened)
+        image = random_image(*shape)
+        whole, tiled = restore(image, tile=4096), restore(image, tile=48)
+
+    np.testing.assert_allclose(tiled, whole, rtol=0, atol=1e-6)
+
+
+def test_whole_is_the_network_on_the_normalised_image(package: Path) -> None:
+    image = random_image(32, 48)
+    low, high = np.percentile(image, [2, 99.8])
+    normalised = torch.from_numpy((image.values - low) / (high - low + 1e-6)).float()
+    with torch.no_grad():
+        expected = tiny_networks.Blur().eval()(normalised[None, None])[0]
+
+    with open_package(package) as opened:
+        result = Runner(opened)(image)
+
+    np.testing.assert_allclose(result, expected.numpy(), atol=1e-5)
+
+
+def test_result_says_what_it_is(package: Path) -> None:
+    with open_package(package) as opened:
+        result = Runner(opened)(random_image(20, 30, pixel_um=0.1))
+
+    assert result.dims == ("c", "y", "x")
+    assert result.dtype == np.float32
+    assert list(result["c"].values) == ["mean"]
+    assert result.attrs["pixel_size_um"] == {"y": 0.1, "x": 0.1}
+
+
+def test_channels_are_named(tmp_path: Path) -> None:
+    folder = tiny.write(tmp_path / "p", tiny_networks.Blur(outputs=2), channels=("mean", "std"))
+
+    with open_package(folder) as opened:
+        result = Runner(opened)(random_image(20, 30))
+
+    assert list(result["c"].values) == ["mean", "std"]
+
+
+def test_finer_output_tiled_equals_whole(tmp_path: Path) -> None:
+    network = nn.Sequential(tiny_networks.Blur(), nn.Upsample(scale_factor=2, mode="nearest"))
+    folder = tiny.write(tmp_path / "p", network, output_pixel_um=0.05, halo=8)
+    image = random_image(70, 45, pixel_um=0.1)
+
+    with open_package(folder) as opened:
+        restore = Runner(opened)
+        whole, tiled = restore(image, tile=512), restore(image, tile=32)
+
+    assert whole.shape == (1, 140, 90)
+    assert whole.attrs["pixel_size_um"] == pytest.approx({"y": 0.05, "x": 0.05})
+    np.testing.assert_allclose(tiled, whole, rtol=0, atol=1e-6)
+
+
+def test_axes_in_another_order_give_the_same(tmp_path: Path, package: Path) -> None:
+    other = tiny.write(
+        tmp_path / "p", tiny_networks.ChannelLast(), axes=("batch", "x", "y", "channel")
+    )
+    image = random_image(50, 41)
+
+    with open_package(package) as opened, open_package(other) as swapped:
+        np.testing.assert_allclose(
+            Runner(swapped)(image, tile=32), Runner(opened)(image), atol=1e-6
+        )
+
+
+def test_convolutions_without_padding_give_the_whole_image(tmp_path: Path) -> None:
+    network = nn.Conv2d(1, 1, 5)
+    folder = tiny.write(tmp_path / "p", network, halo=None, offset=-4, preprocessing=[])
+    image = random_image(50, 41)
+    mirrored = np.pad(image.values.astype(np.float32), 2, mode="reflect")
+    with torch.no_grad():
+        expected = network(torch.from_numpy(mirrored)[None, None])[0]
+
+    with open_package(folder) as opened:
+        result = Runner(opened)(image, tile=24)
+
+    np.testing.assert_allclose(result, expected.numpy(), rtol=1e-4)
+
+
+def test_fixed_size_tiled_equals_network_on_all(tmp_path: Path) -> None:
+    folder = tiny.write(tmp_path / "p", tiny_networks.Blur(), size=32, output_size=32, halo=None)
+    image = random_image(70, 45)
+
+    with open_package(folder) as opened:
+        runner_ = Runner(opened)
+        result = runner_(image)
+
+    free = tiny.write(tmp_path / "free", tiny_networks.Blur())
+    with open_package(free) as opened:
+        expected = Runner(opened)(image)
+
+    np.testing.assert_allclose(result[:, :40, :32], expected[:, :40, :32], atol=1e-6)
+
+
+def test_volume_tiled_equals_whole(tmp_path: Path) -> None:
+    folder = tiny.write(
+        tmp_path / "p", tiny_networks.Blur(ndim=3), axes=("batch", "channel", "z", "y", "x")
+    )
+    image = random_image(21, 40, 33, dims="zyx")
+
+    with open_package(folder) as opened:
+        restore = Runner(opened)
+        whole, tiled = restore(image, tile=64), restore(image, tile=20)
+
+    assert whole.dims == ("c", "z", "y", "x")
+    np.testing.assert_allclose(tiled, whole, rtol=0, atol=1e-6)
+
+
+def test_planes_are_restored_one_by_one(package: Path) -> None:
+    stack = random_image(2, 3, 30, 20, dims="bzyx")
+
+    with open_package(package) as opened:
+        restore = Runner(opened)
+        result = restore(stack)
+        plane = restore(stack.isel(b=1, z=2))
+
+    assert result.dims == ("b", "c", "z", "y", "x")
+    np.testing.assert_array_equal(result.isel(b=1, z=2), plane)
+
+
+def test_large_images_are_never_held(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = random_image(60, 50)
+    with open_package(package) as opened:
+        restore = Runner(opened)
+        expected = restore(image, tile=32)
+        monkeypatch.setattr(runner, "_IN_MEMORY_PIXELS", 0)
+        monkeypatch.setattr(runner, "_BLOCK_PIXELS", 500)
+
+        np.testing.assert_allclose(restore(image, tile=32), expected, rtol=0, atol=1e-6)
+
+
+def test_progress_ends_at_the_total(package: Path) -> None:
+    reports: list[tuple[int, int]] = []
+
+    with open_package(package) as opened:
+        Runner(opened)(random_image(100, 20), 32, lambda done, total: reports.append((done, total)))
+
+    assert [done for done, _ in reports] == list(range(1, len(reports) + 1))
+    assert reports[-1][0] == reports[-1][1] > 1
+
+
+@pytest.mark.parametrize(
+    ("image", "sentence"),
+    [
+        (xr.DataArray(np.zeros((9, 9)), dims=("y", "x")), "nothing to restore"),
+        (xr.DataArray(np.full((9, 9), np.nan), dims=("y", "x")), "NaN"),
+        (random_image(2, 9, 9, dims="cyx"), "2 channels"),
+        (random_image(2, 9, 9, dims="tyx"), "axes out of"),
+    ],
+)
+def test_image_is_refused(package: Path, image: xr.DataArray, sentence: str) -> None:
+    with open_package(package) as opened, pytest.raises(UserError, match=sentence):
+        Runner(opened)(image)
+
+
+@pytest.mark.parametrize("level", [3.0, 1000.0, 30000.0])
+def test_a_constant_image_is_refused_on_another_grid_too(package: Path, level: float) -> None:
+    image = xr.DataArray(np.full((37, 41), level, np.float32), dims=("y", "x"))
+
+    with open_package(package) as opened, pytest.raises(UserError, match="nothing to restore"):
+        Runner(opened)(resample(image.assign_attrs(pixel_size_um={"y": 0.13, "x": 0.13}), SIZE_UM))
+
+
+def test_rounding_is_no_structure(package: Path) -> None:
+    frames = np.full((2, 37, 41), 1000, np.float32)
+    frames[0] += np.random.default_rng(0).normal(0, 100, (37, 41))
+    image = xr.DataArray(frames, dims=("b", "y", "x"))
+    rounded = resample(image.assign_attrs(pixel_size_um={"y": 0.13, "x": 0.13}), SIZE_UM)
+    constant = rounded.copy()
+    constant[1] = 1000
+
+    with open_package(package) as opened:
+        restore = Runner(opened)
+        np.testing.assert_array_equal(restore(rounded), restore(constant))
+
+
+def test_plane_is_no_volume(tmp_path: Path) -> None:
+    folder = tiny.write(
+        tmp_path / "p", tiny_networks.Blur(ndim=3), axes=("batch", "channel", "z", "y", "x")
+    )
+
+    with open_package(folder) as opened, pytest.raises(UserError, match="no z axis"):
+        Runner(opened)(random_image(20, 20))
+
+
+def test_integer_extremes_stay_finite(package: Path) -> None:
+    values = np.array([[0, 2**32 - 1], [2**31, 1]], np.uint32)
+
+    with open_package(package) as opened:
+        result = Runner(opened)(xr.DataArray(values, dims=("y", "x")))
+
+    assert np.isfinite(result).all()
+
+
+def test_resampling_is_that_of_training() -> None:
+    image = random_image(12, 10, pixel_um=0.32)
+
+    finer = resample(image, {"y": 0.08, "x": 0.08})
+
+    np.testing.assert_array_equal(finer, linear(image.values, (48, 40)))
+    assert finer.attrs["pixel_size_um"] == pytest.approx({"y": 0.08, "x": 0.08})
+
+
+@pytest.mark.parametrize("pixel_um", [None, 0.0801])
+def test_same_or_unknown_pixel_size_changes_nothing(pixel_um: float | None) -> None:
+    image = random_image(12, 10, pixel_um=pixel_um)
+
+    assert resample(image, {"y": 0.08, "x": 0.08}) is image
+
+
+@pytest.mark.parametrize("pixel_um", [1e-9, 1e9])
+def test_an_absurd_pixel_size_is_refused(pixel_um: float) -> None:
+    with pytest.raises(UserError, match="too far from the package's"):
+        resample(random_image(8, 8, pixel_um=pixel_um), {"y": 0.08, "x": 0.08})
