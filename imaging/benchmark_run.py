@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from imaging.record import STRICT, Record
+from imaging.files import STRICT
+from imaging.record import Record
 from imaging.scores import Delivery, Direction
 
 Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]

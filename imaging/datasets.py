@@ -20,24 +20,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import xarray as xr
-from pydantic import ConfigDict
 from pydantic import Field as CheckedField
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from imaging.cli import UserError
-from imaging.files import read_toml, replacing, write_toml
+from imaging.files import STRICT, read_toml, replacing, write_toml
 from imaging.images import SUFFIXES, read, suffix_of
 
 __all__ = ["Dataset", "Item", "open_dataset"]
 
 Split = Literal["train", "calibration", "validation"]
 SPLITS: tuple[Split, ...] = ("train", "calibration", "validation")
-_STRICT = ConfigDict(extra="forbid")
 # From smaller than an atom to a meter: what lies beyond is a slip.
 Length = Annotated[float, CheckedField(ge=1e-5, le=1e6, allow_inf_nan=False)]
 
 
-@checked_dataclass(frozen=True, config=_STRICT)
+@checked_dataclass(frozen=True, config=STRICT)
 class ImageFacts:
     """What dataset.toml says of one image.
 
@@ -56,7 +54,7 @@ class ImageFacts:
     microscope: dict[str, float | int | str] = field(default_factory=dict[str, float | int | str])
 
 
-@checked_dataclass(frozen=True, config=_STRICT)
+@checked_dataclass(frozen=True, config=STRICT)
 class Facts:
     """What dataset.toml says of the whole.
 

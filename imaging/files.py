@@ -13,11 +13,14 @@ from typing import Any, TypeVar
 
 import psutil
 import tomli_w
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from imaging.cli import UserError
 
 T = TypeVar("T")
+
+STRICT = ConfigDict(extra="forbid")
+"""For what is read from a file: an entry that nobody knows is a slip of its writer."""
 
 
 @contextmanager
@@ -142,15 +145,36 @@ def read_toml(path: Path, schema: type[T]) -> T:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not a TOML file: {error}; correct it.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        entry = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "unexpected_keyword_argument":
-            raise UserError(
-                f"{path}: there is no entry '{entry}': remove it or correct its name."
-            ) from error
-        where = f"entry '{entry}': " if entry else ""
-        what = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{path}: {where}{what}; correct it.") from error
+        remedy = ": remove it or correct its name" if _is_unknown(error) else "; correct it"
+        raise UserError(f"{path}: {first_fault(error)}{remedy}.") from error
+
+
+def first_fault(error: ValidationError) -> str:
+    """Say which entry is wrong, and why.
+
+    Parameters
+    ----------
+    error
+        Of the validation of a file.
+
+    Returns
+    -------
+    str
+        About the first fault, without a full stop.
+    """
+    first = error.errors()[0]
+    entry = ".".join(str(part) for part in first["loc"])
+    if _is_unknown(error):
+        return f"there is no entry '{entry}'"
+    if first["type"] in ("missing", "missing_argument"):
+        return f"entry '{entry}' is missing"
+    where = f"entry '{entry}': " if entry else ""
+    return f"{where}{first['msg'].removeprefix('Value error, ')}"
+
+
+def _is_unknown(error: ValidationError) -> bool:
+    """Tell whether the first fault is an entry that nobody knows."""
+    return error.errors()[0]["type"] in ("unexpected_keyword_argument", "extra_forbidden")
 
 
 def write_toml(path: Path, content: dict[str, Any]) -> None:

@@ -5,12 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from imaging.cli import UserError
-from imaging.files import write_json
-
-STRICT = ConfigDict(extra="forbid")
+from imaging.files import first_fault, write_json
 
 
 class Record:
@@ -81,25 +79,3 @@ class Record:
     @classmethod
     def _again(cls) -> str:
         return f"run `{cls.MADE_BY}` again, into another folder"
-
-
-def first_fault(error: ValidationError) -> str:
-    """Say which entry is wrong, and why.
-
-    Parameters
-    ----------
-    error
-        Of the validation of a record.
-
-    Returns
-    -------
-    str
-        About the first fault, without a full stop.
-    """
-    first = error.errors()[0]
-    entry = ".".join(str(part) for part in first["loc"])
-    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        return f"there is no entry '{entry}'"
-    if first["type"] in ("missing", "missing_argument"):
-        return f"entry '{entry}' is missing"
-    return f"entry '{entry}': {first['msg'].removeprefix('Value error, ')}"

@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from imaging.cli import UserError
-from imaging.record import first_fault
+from imaging.files import first_fault
 from imaging.tensors import write_tensors
 from imaging.training_metadata import Metadata
 

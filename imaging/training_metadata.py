@@ -6,7 +6,7 @@ from pydantic import AfterValidator, JsonValue
 from pydantic.dataclasses import dataclass
 
 from imaging.benchmark_run import Sha256
-from imaging.record import STRICT
+from imaging.files import STRICT
 
 SHARES = ("0.5", "0.9", "0.95")
 """Of the pixels that intervals are meant to cover."""

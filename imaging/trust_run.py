@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic.dataclasses import dataclass
 
 from imaging.benchmark_run import BenchmarkRun
-from imaging.record import STRICT
+from imaging.files import STRICT
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -7,13 +7,12 @@ from dataclasses import field
 from pathlib import Path
 
 import xarray as xr
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from imaging import images
 from imaging.cli import STATUS_FAILED_CHECK, UserError, complain, console, progress, sentence
 from imaging.datasets import Item, open_dataset
-from imaging.files import read_toml, sha256, write_toml
+from imaging.files import STRICT, read_toml, sha256, write_toml
 from packages.package import Package, Weights, open_package
 from packages.runner import Runner, grid
 
@@ -24,7 +23,7 @@ DEFAULT_SUFFIX = ".ome.tif"
 RECORD = "predict.toml"
 
 
-@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked_dataclass(frozen=True, config=STRICT)
 class RestoredFiles:
     """What the results of a folder were made from: by file name, a hash of image and package."""
 

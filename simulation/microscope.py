@@ -8,12 +8,12 @@ from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import torch
-from pydantic import AfterValidator, ConfigDict
+from pydantic import AfterValidator
 from pydantic import Field as CheckedField
 from pydantic.dataclasses import dataclass as checked_dataclass
 from torch import Tensor
 
-from imaging.files import read_toml
+from imaging.files import STRICT, read_toml
 from simulation.psf import Modality, Optics
 from simulation.structures import TARGET_FWHM_UM
 
@@ -49,7 +49,7 @@ _Error = Annotated[float, CheckedField(gt=-0.5, lt=0.5)]
 ErrorRange = Annotated[tuple[_Error, _Error], AfterValidator(_in_order)]
 
 
-@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked_dataclass(frozen=True, config=STRICT)
 class Microscope:
     """What the images of one microscope have in common: the ends of what may be drawn.
 

@@ -49,7 +49,6 @@ from training.recipe import N, Recipe
 from training.run_folder import Images, RunFolder
 from training.run_record import TrainingRun
 
-_RUN = "run.json"
 _FIXED_CROPS = 32
 _CALIBRATED = 64  # images of each part on which the standard deviation is calibrated and judged
 _EXAMPLES = 16  # validation images among which the package's test image is chosen
@@ -106,7 +105,7 @@ def run(
     settings = _settings(recipe.presets, preset, steps, minutes)
     if seed < 0:
         raise UserError(f"--seed {seed} is negative: give a whole number from 0.")
-    if resume and not (out / _RUN).exists():
+    if resume and not (out / TrainingRun.FILE).exists():
         raise UserError(f"{out} holds no training to resume: leave --resume out to start one.")
     asked = _read_microscope(microscope)
     data = data or simulate(out / "data", seed=seed, microscope=asked.file)
@@ -132,7 +131,7 @@ def run(
     patches = _patches(images.training, settings, seed, dataset, asked.microscope, fabric.device)
 
     # Only now: data that cannot be used leave no folder behind.
-    TrainingRun(request, versions()).write(out / _RUN)
+    TrainingRun(request, versions()).write(out / TrainingRun.FILE)
     state = start(recipe, settings, seed=seed, fabric=fabric)
     log = Log(out / "log.jsonl")
     _go_on(out, state, log, budget)
@@ -295,7 +294,7 @@ def precision() -> Any:
 
 def _refuse_another(out: Path, request: Request, *, resume: bool) -> None:
     """Make sure that the run folder is free, or holds this very request."""
-    file, asked = out / _RUN, asdict(request)
+    file, asked = out / TrainingRun.FILE, asdict(request)
     if file.exists():
         held = asdict(TrainingRun.read(file).request)
         lengths = {"steps", "minutes"} if resume else set[str]()

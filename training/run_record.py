@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from pydantic.dataclasses import dataclass
 
-from imaging.record import STRICT, Record
+from imaging.files import STRICT
+from imaging.record import Record
 from imaging.training_metadata import Request
 
 
@@ -12,6 +13,7 @@ from imaging.training_metadata import Request
 class TrainingRun(Record):
     """What was asked for, and with which versions of the libraries it was begun."""
 
+    FILE: ClassVar[str] = "run.json"
     SCHEMA: ClassVar[int] = 1
     MADE_BY: ClassVar[str] = "python -m training MODEL"
 

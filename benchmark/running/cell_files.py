@@ -15,10 +15,10 @@ import math
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from imaging.files import write_json
+from imaging.files import STRICT, write_json
 from imaging.scores import SAMPLE_SUFFIX
 
 
@@ -39,7 +39,7 @@ class CellKey:
         return f"{self.package} on {self.dataset}/{self.image}"
 
 
-@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked_dataclass(frozen=True, config=STRICT)
 class Cell:
     """What one package scored on one image.
 

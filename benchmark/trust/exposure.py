@@ -11,8 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from imaging.cli import UserError
-from imaging.files import read_toml
-from imaging.record import first_fault
+from imaging.files import first_fault, read_toml
 from simulation.microscope import Microscope, read_microscope, to_toml
 
 _TYPICAL: dict[str, Any] = {

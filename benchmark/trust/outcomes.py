@@ -22,7 +22,8 @@ from benchmark.trust.plane import Geometry, Outcome, Plane
 from imaging import images
 from imaging.cli import UserError
 from imaging.datasets import Item
-from imaging.record import STRICT, Record
+from imaging.files import STRICT
+from imaging.record import Record
 
 SHIFTS = "shifts"
 

@@ -52,7 +52,7 @@ def trust_packages(
     *,
     out: Path,
     draws: int = DEFAULT_DRAWS,
-    photons: tuple[float, ...] = (DEFAULT_PHOTONS),
+    photons: tuple[float, ...] = DEFAULT_PHOTONS,
     microscope: Path | None = None,
     seed: int = 0,
     trust: bool = False,

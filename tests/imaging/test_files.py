@@ -1,14 +1,13 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from imaging.cli import UserError
-from imaging.files import read_toml, replacing, sha256, write_toml
+from imaging.files import STRICT, read_toml, replacing, sha256, write_toml
 
 
-@dataclass(config=ConfigDict(extra="forbid"))
+@dataclass(config=STRICT)
 class Facts:
     number: float
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.trust.trust_report import COLUMNS
-from imaging.benchmark_run import PackageEntry
 from imaging.trust_run import TrustRun, Verdict
+from tests import records
 
 ROW = ("net", "points", "30 photons", "d50_um", None, 0.5, 0.4, 0.6, 9)
 
@@ -22,16 +22,11 @@ def trust_run(packages: Mapping[str, str], verdict: str, fault: str) -> TrustRun
         versions={"numpy": "2"},
         benchmark_sha256="0" * 64,
         packages=[
-            PackageEntry(
-                name=name,
-                title=name,
+            records.package(
+                name,
                 control=name == "input",
                 file="" if name == "input" else f"{name}.zip",
                 sha256=sha256,
-                weights="",
-                interval_factors={},
-                delivery="planes",
-                pixel_size_um={},
             )
             for name, sha256 in packages.items()
         ],
