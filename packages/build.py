@@ -48,6 +48,7 @@ __all__ = ["build"]
 
 _COVER_PX = 512
 _SCENE_PX = 640  # side of the image on which an effective halo is measured
+_DEFAULT_BLOCK = 10  # steps by which bioimageio.core's default block is longer than the shortest
 
 
 def build(
@@ -92,6 +93,7 @@ def build(
         description = _furnish(Path(folder), chosen, trained, options)
         if title is not None:
             card.retitle(Path(folder), description, title, trained.metadata)
+        description = {"id": identifier(description["name"])} | description
         measured = read_evidence(results, description, out) if results else []
         verdict = read_verdict(trust_results, description, out) if trust_results else None
         if measured or verdict:
@@ -108,27 +110,20 @@ def build(
     return out
 
 
-def statable_halo(halo: int, pixel_size_um: float) -> int:
-    """Return the next larger halo, in steps of 16 pixels, that a description can state.
-
-    The format computes the halo of the input as halo · scale / scale and takes whole numbers only,
-    and floating point makes 112.00000000000001 of 112 pixels of 0.08 µm.
+def identifier(title: str) -> str:
+    """Return the id of a package: deepImageJ cannot open one without.
 
     Parameters
     ----------
-    halo
-        Pixels.
-    pixel_size_um
-        The scale of input and output.
+    title
+        Its name. The zoo gives an id of its own to what it takes.
 
     Returns
     -------
-    int
-        Pixels.
+    str
+        The title in small letters, with hyphens where it has anything but letters and digits.
     """
-    while halo * pixel_size_um / pixel_size_um != halo:
-        halo += 16
-    return halo
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
 def _furnish(
@@ -156,11 +151,11 @@ def _furnish(
             f"'{chosen.name}' with these settings cannot be packaged, for an image could not be "
             f"restored in tiles: {error}."
         ) from error
-    size_um = metadata.data.pixel_size_um
-    halo = statable_halo(halo, size_um or 1.0)
-    # The format wants something left when the halo is cropped; sizes are multiples of the step.
-    smallest = math.ceil((2 * halo + step) / step) * step
-    example = _fitted(example, smallest, step)
+    # The format wants something left when the halo is cropped. The halo is a multiple of the step,
+    # so that blocks of any program begin where pooling, grid and noise do.
+    smallest = 2 * halo + step
+    # Blocks that bioimageio.core makes by default fit into the test image.
+    example = _fitted(example, smallest + _DEFAULT_BLOCK * step, step)
     prepared = torch.from_numpy(normalise(example))[None, None]
     with torch.no_grad():
         restored = network(prepared)
@@ -183,15 +178,21 @@ def _furnish(
 
     np.save(folder / "test-input.npy", example[None, None])
     np.save(folder / "test-output.npy", restored.numpy())
-    pixel = {"y": size_um, "x": size_um} if size_um else {}
+    size_um = metadata.data.pixel_size_um
+    if size_um:
+        ours["pixel_size_um"] = {"y": size_um, "x": size_um}
     for side, image in (("input", example), ("output", restored[0, 0].numpy())):
-        sample = xr.DataArray(image, dims=("y", "x"), attrs={"pixel_size_um": pixel})
+        attributes = {"pixel_size_um": ours.get("pixel_size_um", {})}
+        sample = xr.DataArray(image, dims=("y", "x"), attrs=attributes)
         images.write(folder / f"sample-{side}.tif", sample)
     _cover(folder / "cover.png", example, restored[0, 0].numpy())
 
-    measured = card.measured_text(metadata, parameters=_count(network))
-    text = (chosen.folder / "documentation.md").read_text(encoding="utf-8")
-    (folder / "documentation.md").write_text(f"{text.rstrip()}\n\n{measured}", encoding="utf-8")
+    parts = (
+        (chosen.folder / "documentation.md").read_text(encoding="utf-8").rstrip(),
+        card.programs_text(step=step, halo=halo, channels=chosen.channels()),
+        card.measured_text(metadata, parameters=_count(network)),
+    )
+    (folder / "documentation.md").write_text("\n\n".join(parts), encoding="utf-8")
     _complete(
         description,
         folder,
@@ -202,6 +203,7 @@ def _furnish(
         halo=halo,
         smallest=smallest,
         parameters=_count(network),
+        largest=float(restored.abs().max()),
     )
     if ours:
         description["config"]["restoration_zoo"] = ours
@@ -269,10 +271,9 @@ def _complete(
     halo: int,
     smallest: int,
     parameters: int,
+    largest: float,
 ) -> None:
     """Add to the model's description what is measured or hashed."""
-    size_um = metadata.data.pixel_size_um
-    physical = {"unit": "micrometer", "scale": size_um} if size_um else {}
     for tensor, side in (
         (description["inputs"][0], "input"),
         (description["outputs"][0], "output"),
@@ -281,10 +282,10 @@ def _complete(
         tensor["sample_tensor"] = _file(folder, f"sample-{side}.tif")
         for axis in tensor["axes"]:
             if axis["type"] == "space" and side == "input":
-                axis |= {"size": {"min": smallest, "step": step}} | physical
+                axis |= {"size": {"min": smallest, "step": step}}
             elif axis["type"] == "space":
                 reference = {"tensor_id": description["inputs"][0]["id"], "axis_id": axis["id"]}
-                axis |= {"size": reference, "halo": halo} | physical
+                axis |= {"size": reference, "halo": halo}
     description["covers"] = ["cover.png"]
     torch_version = metadata.versions["torch"].split("+")[0]
     description["weights"] = {
@@ -309,8 +310,19 @@ def _complete(
         },
     }
     description["config"]["bioimageio"] |= card.training_entries(metadata) | {
-        "model_parameter_count": parameters
+        "model_parameter_count": parameters,
+        "reproducibility_tolerance": [_tolerance(largest)],
     }
+
+
+def _tolerance(largest: float) -> dict[str, float]:
+    """State what another machine may differ by: the zoo's default, and less for faint images.
+
+    Readers since bioimageio.spec 0.5.14.2 refuse an absolute tolerance above 1 % of the largest
+    value of the test output.
+    """
+    absolute = min(1e-3, float(f"{0.009 * largest:.3g}"))
+    return {"relative_tolerance": 1e-3, "absolute_tolerance": absolute}
 
 
 def _file(folder: Path, name: str) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """The model card: what a training measured and cost, as entries and as text."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from imaging.training_metadata import SHARES, InferenceCost, Metadata
 
+_PROGRAMS = Path(__file__).parent / "programs.md"
 # Tags of the rooms that speak of the images their reference weights were trained on.
 _TAGS_OF_DATA = {"two-photon", "expansion-microscopy", "membrane", "glioblastoma"}
 
@@ -95,6 +97,39 @@ def retitle(folder: Path, description: dict[str, Any], title: str, metadata: Met
     file = folder / "documentation.md"
     _, _, rest = file.read_text(encoding="utf-8").partition("\n")
     file.write_text(f"# {title}\n{rest}", encoding="utf-8")
+
+
+def programs_text(*, step: int, halo: int, channels: Sequence[str]) -> str:
+    """Write how programs of the zoo treat the sizes, borders and channels of images.
+
+    Parameters
+    ----------
+    step
+        Of which sizes are multiples, in pixels.
+    halo
+        Within which of a tile's edge the output depends on what lies outside, in pixels.
+    channels
+        Of the output.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    tiff = (
+        f"its TIFF is one colour picture of {len(channels)} float32 channels, which few programs "
+        "open: let it write .npy"
+        if len(channels) > 1
+        else "its TIFF has no pixel size"
+    )
+    return _PROGRAMS.read_text(encoding="utf-8").format(
+        step=step,
+        halo=halo,
+        smallest=2 * halo + step,
+        block=2 * halo + 11 * step,
+        tiff=tiff,
+        sample=", and `sample` is another one" if "sample" in channels else "",
+    )
 
 
 def measured_text(metadata: Metadata, *, parameters: int) -> str:

@@ -198,8 +198,8 @@ def measure_effective_halo(network: nn.Module, image: Tensor, divisor: int) -> i
     Returns
     -------
     int
-        Pixels, a multiple of 16: farther from a tile's edge no channel differs by more than
-        `TILES_PRECISION` of the range of the first.
+        Pixels, a multiple of `divisor`: farther from a tile's edge no channel differs by more
+        than `TILES_PRECISION` of the range of the first.
 
     Raises
     ------
@@ -218,7 +218,7 @@ def measure_effective_halo(network: nn.Module, image: Tensor, divisor: int) -> i
             noticed = max(noticed, 1 + int(torch.minimum(y, x).max()))
     if noticed > (min(rows, columns) - 2) * divisor // 2:
         raise ValueError("the edge of a tile is noticed everywhere: the network has no halo")
-    return max(-(-noticed // 16) * 16, 16)
+    return max(-(-noticed // divisor), 1) * divisor
 
 
 def _trace(

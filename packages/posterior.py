@@ -4,13 +4,16 @@
 knows torch and the standard library only.
 """
 
+import random
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 PAIRS = 32
-"""Antithetic pairs of noise fields in a bank: at most twice as many samples can be drawn."""
+"""Noise fields in a bank, each for two samples of opposite noise: as many pairs can be drawn."""
 KNOTS = 33
 """Points between which the calibration of a standard deviation is linear."""
 
@@ -38,19 +41,66 @@ def refuse_samples(samples: int) -> None:
         raise ValueError(f"the noise bank holds {2 * PAIRS} samples: {samples} are too many")
 
 
-class NoiseBank(nn.Module):
-    """Standard normal noise that is the same for the same place, whatever the tile.
+class FieldChoice(nn.Module):
+    """Which field of a noise bank each cell of an image gets: by what the cell shows.
 
-    The fields repeat with the side of the bank, so tiles that start at multiples of it agree where
-    they overlap. They are stored, for no two libraries draw the same random numbers. Samples come
-    in antithetic pairs, z and −z: what is linear in the noise cancels in their mean.
+    A tile does not know where in the image it lies, and fields that simply repeat are seen as a
+    grid. What a cell shows goes along with it, so it gets the same noise in every tile that begins
+    at a multiple of the cell's side. Of as many fixed patterns as there are fields, the one that is
+    most like the cell says which; patterns of mean 0, so that neither an offset nor a gain of the
+    image changes that.
+
+    Parameters
+    ----------
+    side
+        Of a cell, in pixels.
+    """
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        # Of Python's generator, which promises the same numbers in all versions.
+        generator = random.Random(0)
+        patterns = torch.tensor(
+            [[generator.random() for _ in range(PAIRS)] for _ in range(side**2)]
+        )
+        self.register_buffer("patterns", patterns - patterns.mean(dim=0), persistent=False)
+        self.patterns: Tensor
+        # Rounding must not choose where all pixels are equal.
+        self.register_buffer(
+            "handicap", torch.tensor([0.0] + [1e-3] * (PAIRS - 1)), persistent=False
+        )
+        self.handicap: Tensor
+        self.side = side
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Choose.
+
+        Parameters
+        ----------
+        image
+            Normalised image, shape (batch, 1, y, x); y and x multiples of `side`.
+
+        Returns
+        -------
+        Tensor
+            Numbers from 0 to `PAIRS` - 1, shape (batch, y / side, x / side).
+        """
+        cells = F.pixel_unshuffle(image, self.side).permute(0, 2, 3, 1)
+        return (cells @ self.patterns - self.handicap).argmax(dim=-1)
+
+
+class NoiseBank(nn.Module):
+    """Standard normal noise for the cells of an image, chosen by `FieldChoice`.
+
+    The fields are stored, for no two libraries draw the same random numbers. Samples come in
+    antithetic pairs, z and −z: what is linear in the noise cancels in their mean.
 
     Parameters
     ----------
     channels
         Of a field.
     side
-        Pixels after which the fields repeat, on the grid on which they are used.
+        Of a field, on the grid on which it is used.
     seed
         Of the fields.
     """
@@ -63,24 +113,37 @@ class NoiseBank(nn.Module):
         self.fields: Tensor
         self.side = side
 
-    def forward(self, draw: int, like: Tensor) -> Tensor:
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Tensor], prefix: str, *others: Any
+    ) -> None:
+        """Load fields, or the corner of larger ones, which weights of before have.
+
+        Nothing was trained on them, and a part of normal noise is normal noise.
+        """
+        stored = state_dict.get(f"{prefix}fields")
+        if stored is not None:
+            state_dict[f"{prefix}fields"] = stored[..., : self.side, : self.side]
+        super()._load_from_state_dict(state_dict, prefix, *others)
+
+    def forward(self, draw: int, chosen: Tensor) -> Tensor:
         """Return the noise of one sample.
 
         Parameters
         ----------
         draw
             Number of the sample, from 0; an odd one is the mirror image of the one before it.
-        like
-            Shape (batch, any, y, x); y and x are multiples of the bank's side.
+        chosen
+            By `FieldChoice`, shape (batch, rows, columns).
 
         Returns
         -------
         Tensor
-            Shape (1, channels, y, x): every image of a batch gets the same.
+            Shape (batch, channels, rows · side, columns · side).
         """
-        field = self.fields[draw // 2 : draw // 2 + 1]
-        rows, columns = like.shape[-2] // self.side, like.shape[-1] // self.side
-        return field.repeat(1, 1, rows, columns) * (-1.0 if draw % 2 else 1.0)
+        batch, rows, columns = chosen.shape
+        fields = self.fields[(chosen + draw // 2) % PAIRS].permute(0, 3, 1, 4, 2, 5)
+        field = fields.reshape(batch, -1, rows * self.side, columns * self.side)
+        return field * (-1.0 if draw % 2 else 1.0)
 
 
 class Calibration(nn.Module):

@@ -18,12 +18,10 @@ from torch.nn import functional as F
 from packages.care.model import UNet
 from packages.hazematching.flow import embed_times, midpoint, midpoint_times, refuse_steps
 from packages.hazematching.published import PublishedHazeMatching
-from packages.posterior import Calibration, NoiseBank, refuse_samples, summarise
+from packages.posterior import Calibration, FieldChoice, NoiseBank, refuse_samples, summarise
 
 COARSEN = 4
 """The simulated microscope's pixels are this many times coarser than the image's."""
-NOISE_PERIOD = 64
-"""Pixels of the image after which the noise repeats."""
 SMALLEST_SCALE = 0.01
 """Of the deviation from the mean, in normalised intensity."""
 TIME_SIZE = 32
@@ -136,7 +134,7 @@ class HazeMatching(nn.Module):
         refuse_steps(steps)
         self.samples = samples
         self.steps = steps
-        self.divisor = max(NOISE_PERIOD, COARSEN * 2**depth)
+        self.divisor = COARSEN * 2**depth  # sides of the input must be multiples of this
         self.encoder = UNet(
             channels_in=COARSEN**2,
             channels_out=filters,
@@ -155,7 +153,8 @@ class HazeMatching(nn.Module):
         self.velocity = LocalVelocity(width, blocks)
         self.register_buffer("times", torch.tensor(midpoint_times(steps)), persistent=False)
         self.times: Tensor
-        self.noise = NoiseBank(COARSEN**2, NOISE_PERIOD // COARSEN)
+        self.choose = FieldChoice(self.divisor)
+        self.noise = NoiseBank(COARSEN**2, self.divisor // COARSEN)
         self.calibration = Calibration()
 
     def encode(self, image: Tensor) -> Encoding:
@@ -170,7 +169,7 @@ class HazeMatching(nn.Module):
         Parameters
         ----------
         noise
-            Shape (batch or 1, 16, y / 4, x / 4).
+            Shape (batch, 16, y / 4, x / 4).
         encoding
             Of the degraded image.
         modulations
@@ -203,8 +202,9 @@ class HazeMatching(nn.Module):
         """
         encoding = self.encode(image)
         modulations = self.velocity.modulation(self.times)
+        chosen = self.choose(image)
         samples = [
-            self.draw(cast(Tensor, self.noise(k, encoding.condition)), encoding, modulations)
+            self.draw(cast(Tensor, self.noise(k, chosen)), encoding, modulations)
             for k in range(self.samples)
         ]
         return summarise(samples, [], self.calibration)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from packages.hazematching.flow import embed_times, euler, euler_times, refuse_steps
-from packages.posterior import Calibration, NoiseBank, refuse_samples, summarise
+from packages.posterior import Calibration, FieldChoice, NoiseBank, refuse_samples, summarise
 
 _GROUPS = 32
 
@@ -205,6 +205,7 @@ class PublishedHazeMatching(nn.Module):
         )
         self.register_buffer("times", torch.tensor(euler_times(steps)), persistent=False)
         self.times: Tensor
+        self.choose = FieldChoice(self.divisor)
         self.noise = NoiseBank(1, self.divisor)
         self.calibration = Calibration()
 
@@ -229,10 +230,8 @@ class PublishedHazeMatching(nn.Module):
         Tensor
             Shape (batch, 3, y, x).
         """
-        samples = [
-            self.draw(image, self.noise(k, image) + torch.zeros_like(image))
-            for k in range(self.samples)
-        ]
+        chosen = self.choose(image)
+        samples = [self.draw(image, self.noise(k, chosen)) for k in range(self.samples)]
         return summarise(samples, [], self.calibration)
 
 

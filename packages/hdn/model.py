@@ -28,10 +28,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from packages.posterior import Calibration, NoiseBank, refuse_samples, summarise
+from packages.posterior import Calibration, FieldChoice, NoiseBank, refuse_samples, summarise
 
-PERIOD_PX = 64
-"""Pixels after which the noise repeats, on every level; no level is coarser."""
 LATENT_LOG_VARIANCE = (-6.0, 6.0)
 """Bounds of the log variance of z: beyond them exp and its inverse lose digits of float32."""
 
@@ -221,7 +219,7 @@ class HDN(nn.Module):
     dropout
         Probability with which the blocks leave out a channel in training (HDN: 0.2).
     coarsen
-        Pixels per cell of the finest level; each further level doubles that, up to 64 pixels.
+        Pixels per cell of the finest level; each further level doubles that.
     lowest_log_variance
         Below which a pixel's variance given z is never stated. -9 is a standard deviation of 0.011
         in normalised intensity: dark background is known about that well.
@@ -231,7 +229,7 @@ class HDN(nn.Module):
     Raises
     ------
     ValueError
-        Samples that cannot be drawn, or levels that do not fit in the period of the noise.
+        Samples that cannot be drawn, or no level.
     """
 
     def __init__(
@@ -248,15 +246,16 @@ class HDN(nn.Module):
         super().__init__()
         refuse_samples(samples)
         cells = [coarsen * 2**level for level in range(len(filters))]
-        if not cells or coarsen < 1 or PERIOD_PX % cells[-1]:
+        if not cells or coarsen < 1:
             raise ValueError(
-                f"{len(filters)} level(s) from {coarsen} pixels on do not fit in {PERIOD_PX}: the "
-                f"coarsest would have cells of {cells[-1] if cells else 0}, not a divisor of it"
+                f"{len(filters)} level(s) from {coarsen} pixels on are no network: both are at "
+                "least 1"
             )
-        self.divisor = PERIOD_PX  # sides of the input must be multiples of this
+        self.divisor = cells[-1]  # sides of the input must be multiples of this
         self.samples = samples
         self.log_variance_bounds = (lowest_log_variance, 3.0)
         widths = list(filters)
+        self.choose = FieldChoice(self.divisor)
         # The proposal is a helper of training: half the width does.
         halves = [width // 2 for width in widths]
         self.see_image = BottomUp(1, widths, coarsen=coarsen, blocks=blocks, dropout=dropout)
@@ -270,7 +269,7 @@ class HDN(nn.Module):
                     latents=latents,
                     blocks=blocks,
                     dropout=dropout,
-                    noise=NoiseBank(latents, PERIOD_PX // cell, seed=cell),
+                    noise=NoiseBank(latents, self.divisor // cell, seed=cell),
                 )
                 for width, coarser, half, cell in zip(
                     widths, [*widths[1:], 0], halves, cells, strict=True
@@ -319,15 +318,32 @@ class HDN(nn.Module):
             state = state + level.inject(proposal.at(torch.randn_like(proposal.mean)))
         return self._decoded(state), divergences
 
-    def draw(self, seen: list[Tensor], number: int | None) -> Gaussian:
-        """Draw z from the prior with stored noise.
+    def noise(self, number: int, chosen: Tensor) -> list[Tensor]:
+        """Return the noise of a sample on each level, the finest first.
+
+        Parameters
+        ----------
+        number
+            Of the sample, from 0.
+        chosen
+            What `choose` makes of the image.
+
+        Returns
+        -------
+        list of Tensor
+            Shape (batch, latents, its y, its x) each.
+        """
+        return [cast(TopDownLevel, level).noise(number, chosen) for level in self.levels]
+
+    def draw(self, seen: list[Tensor], noise: Sequence[Tensor] | None) -> Gaussian:
+        """Draw z from the prior.
 
         Parameters
         ----------
         seen
             What `see_image` makes of the image.
-        number
-            Of the sample, from 0; with None, z lies at the mean of the prior on every level.
+        noise
+            Of each level, the finest first; with None, z lies at the mean of the prior on each.
 
         Returns
         -------
@@ -335,11 +351,11 @@ class HDN(nn.Module):
             p(x | z, y), shape (batch, 1, y, x).
         """
         state: Tensor | None = None
-        for module, of_image in zip(self.levels[::-1], seen[::-1], strict=True):
-            level = cast(TopDownLevel, module)
-            state = level.down(of_image, state)
+        for i in reversed(range(len(seen))):
+            level = cast(TopDownLevel, self.levels[i])
+            state = level.down(seen[i], state)
             prior = level.prior(state)
-            z = prior.mean if number is None else prior.at(level.noise(number, prior.mean))
+            z = prior.mean if noise is None else prior.at(noise[i])
             state = state + level.inject(z)
         return self._decoded(state)
 
@@ -358,7 +374,8 @@ class HDN(nn.Module):
             calibrated standard deviation, and one sample.
         """
         seen = self.see_image(image)
-        drawn = [self.draw(seen, number) for number in range(self.samples)]
+        chosen = self.choose(image)
+        drawn = [self.draw(seen, self.noise(number, chosen)) for number in range(self.samples)]
         return summarise(
             [sample.mean for sample in drawn],
             [torch.exp(sample.log_variance) for sample in drawn],

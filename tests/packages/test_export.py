@@ -30,8 +30,8 @@ IMAGE = torch.rand(1, 1, 256, 256, generator=torch.Generator().manual_seed(0))
 
 
 def test_a_box_is_noticed_as_far_as_it_reaches() -> None:
-    assert measure_effective_halo(Smoothed(1, 12), IMAGE, 32) == 16
-    assert measure_effective_halo(Smoothed(1, 20), IMAGE, 32) == 32
+    assert measure_effective_halo(Smoothed(1, 12), IMAGE, 16) == 16
+    assert measure_effective_halo(Smoothed(1, 20), IMAGE, 16) == 32
 
 
 def test_many_passes_are_noticed_less_far_than_they_reach() -> None:

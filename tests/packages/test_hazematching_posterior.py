@@ -75,10 +75,10 @@ def reached(posterior: Posterior, solver: str, steps: int) -> Array:
 
 def test_mean_and_std_of_samples_are_those_of_the_posterior(posterior: Posterior) -> None:
     bank = NoiseBank(SIZE, SIDE)
-    like = torch.empty(1, 1, SIDE, SIDE)
+    chosen = torch.zeros(1, 1, 1, dtype=torch.int64)
     velocity = posterior.velocity(midpoint_times(2))
     # The pixels of the signal become a batch, as the summary is of images of one channel.
-    samples = [midpoint(velocity, bank(k, like), 2).transpose(0, 1) for k in range(2 * PAIRS)]
+    samples = [midpoint(velocity, bank(k, chosen), 2).transpose(0, 1) for k in range(2 * PAIRS)]
     mean, std = summarise(samples, [], Calibration())[:, :2].double().unbind(dim=1)
 
     # Antithetic pairs leave the mean of an affine flow without any error.

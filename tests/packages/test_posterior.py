@@ -2,13 +2,48 @@ import pytest
 import torch
 from torch import Tensor
 
-from packages.posterior import KNOTS, PAIRS, Calibration, NoiseBank, refuse_samples, summarise
+from packages.posterior import (
+    KNOTS,
+    PAIRS,
+    Calibration,
+    FieldChoice,
+    NoiseBank,
+    refuse_samples,
+    summarise,
+)
+
+IMAGE = torch.rand(1, 1, 256, 256, generator=torch.Generator().manual_seed(0))
 
 
 def test_noise_is_the_same_for_the_same_place_whatever_the_tile() -> None:
-    bank = NoiseBank(3, 8)
-    whole = bank(4, torch.empty(1, 1, 32, 48))
-    assert torch.equal(whole[..., 8:24, 16:40], bank(4, torch.empty(1, 1, 16, 24)))
+    bank, choose = NoiseBank(3, 4), FieldChoice(16)
+    whole = bank(4, choose(IMAGE))
+    tile = bank(4, choose(IMAGE[..., 48:160, 16:]))
+    assert torch.equal(whole[..., 12:40, 4:], tile)
+
+
+def test_every_field_is_chosen_about_as_often_as_any_other() -> None:
+    counts = torch.bincount(FieldChoice(8)(IMAGE).flatten(), minlength=PAIRS)
+    # 1024 cells: 32 of each on average; 5 standard deviations of a binomial.
+    assert (counts - 32).abs().max() < 5 * 32**0.5
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(1.1, 0.0), (0.9, 0.05), (1.0, -0.2)])
+def test_contrast_and_offset_choose_no_other_field(gain: float, offset: float) -> None:
+    choose = FieldChoice(16)
+    assert torch.equal(choose(gain * IMAGE + offset), choose(IMAGE))
+
+
+@pytest.mark.parametrize("level", [0.0, 0.1, 1.0, 7.3])
+def test_rounding_chooses_nothing_where_all_pixels_are_equal(level: float) -> None:
+    assert not FieldChoice(16)(torch.full((1, 1, 32, 64), level)).any()
+
+
+def test_a_field_lies_in_the_cell_that_chose_it() -> None:
+    bank = NoiseBank(2, 3)
+    noise = bank(6, torch.tensor([[[4, 30]]]))
+    assert torch.equal(noise[0, :, :, :3], bank.fields[7])
+    assert torch.equal(noise[0, :, :, 3:], bank.fields[1])  # 30 + 3, of 32
 
 
 def test_noise_is_standard_normal_and_comes_in_mirrored_pairs() -> None:
@@ -17,9 +52,9 @@ def test_noise_is_standard_normal_and_comes_in_mirrored_pairs() -> None:
     assert fields.shape == (PAIRS, 4, 32, 32)
     assert fields.mean().item() == pytest.approx(0, abs=0.01)
     assert fields.std().item() == pytest.approx(1, abs=0.01)
-    like = torch.empty(2, 1, 32, 32)
-    assert torch.equal(bank(6, like), -bank(7, like))
-    assert not torch.equal(bank(6, like), bank(8, like))
+    chosen = torch.tensor([[[3, 9]]])
+    assert torch.equal(bank(6, chosen), -bank(7, chosen))
+    assert not torch.equal(bank(6, chosen), bank(8, chosen))
 
 
 def test_two_banks_of_one_seed_are_equal() -> None:
@@ -90,3 +125,10 @@ def test_summary_shows_the_first_sample() -> None:
     first, second = torch.rand(2, 1, 4, 4), torch.rand(2, 1, 4, 4)
     given = summarise([first, second], [], Calibration())
     assert torch.equal(given[:, 2:], first)
+
+
+def test_a_bank_takes_the_corner_of_a_larger_one() -> None:
+    larger, bank = NoiseBank(3, 16, seed=5), NoiseBank(3, 8)
+    bank.load_state_dict(larger.state_dict())
+    assert torch.equal(bank.fields, larger.fields[..., :8, :8])
+    assert larger.fields.shape[-1] == 16

@@ -77,7 +77,8 @@ def measure(network: HDN, image: Tensor, target: Tensor) -> dict[str, float]:
     _, divergences = network.reconstruct(seen, image, target)
     by_channel = [level.mean(dim=(0, 2, 3)) for level in divergences]
     active = [bool((channels > ACTIVE_NATS).any()) for channels in by_channel]
-    drawn = torch.stack([network.draw(seen, number).mean for number in range(8)])
+    chosen = network.choose(image)
+    drawn = torch.stack([network.draw(seen, network.noise(k, chosen)).mean for k in range(8)])
     mean, std, _ = network(image).split(1, dim=1)
     return {
         **{f"kl_level_{i}": float(level.sum()) for i, level in enumerate(by_channel)},
