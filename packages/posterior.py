@@ -114,7 +114,7 @@ class NoiseBank(nn.Module):
         self.side = side
 
     def _load_from_state_dict(
-        self, state_dict: dict[str, Tensor], prefix: str, *others: Any
+        self, state_dict: dict[str, Tensor], prefix: str, *others: Any, **named: Any
     ) -> None:
         """Load fields, or the corner of larger ones, which weights of before have.
 
@@ -123,7 +123,7 @@ class NoiseBank(nn.Module):
         stored = state_dict.get(f"{prefix}fields")
         if stored is not None:
             state_dict[f"{prefix}fields"] = stored[..., : self.side, : self.side]
-        super()._load_from_state_dict(state_dict, prefix, *others)
+        super()._load_from_state_dict(state_dict, prefix, *others, **named)
 
     def forward(self, draw: int, chosen: Tensor) -> Tensor:
         """Return the noise of one sample.
