@@ -4,9 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from imaging.training_metadata import Settings
 from packages.hdn.model import HDN, Gaussian
-from training.recipe import Recipe
+from training.recipe import Recipe, gpu, laptop
 
 FREE_NATS = 1.0
 """Divergence of a level, for a whole patch, that costs nothing (HDN's value): too little to matter
@@ -94,32 +93,19 @@ RECIPE = Recipe(
     loss_name="evidence lower bound, and squared error at the mean of the prior",
     measure=measure,
     presets={
-        "small": Settings(
-            network={
-                "filters": [48, 72, 104],
-                "latents": 8,
-                "blocks": 1,
-                "dropout": 0.0,
-                "coarsen": 4,
-            },
-            patch_px=128,
-            batch_size=8,
-            learning_rate=2e-3,
-            steps=6000,
+        "small": laptop(
+            {"filters": [48, 72, 104], "latents": 8, "blocks": 1, "dropout": 0.0, "coarsen": 4}
         ),
         # HDN's published sizes, its finest level at 2 pixels.
-        "full": Settings(
-            network={
+        "full": gpu(
+            {
                 "filters": [64, 64, 64, 64, 64, 64],
                 "latents": 32,
                 "blocks": 5,
                 "dropout": 0.2,
                 "coarsen": 2,
             },
-            patch_px=128,
-            batch_size=16,
             learning_rate=3e-4,
-            steps=40_000,
         ),
     },
 )
