@@ -1,5 +1,6 @@
 """The grid that a structure is drawn on, and what is drawn: an image with its exact geometry."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -16,7 +17,7 @@ TARGET_AXIAL_FWHM_UM = 0.2
 PLANE_DISTANCE_UM = 0.25
 """Distance of the planes that a volume is drawn in."""
 
-FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
+FWHM_PER_SIGMA = math.sqrt(8 * math.log(2))
 
 FloatArray: TypeAlias = NDArray[np.floating]
 
@@ -65,11 +66,6 @@ class Grid:
     def area_um2(self) -> float:
         """Area of a plane."""
         return float(np.prod(self.sides_um[-2:]))
-
-    @property
-    def extent(self) -> float:
-        """Area of an image in µm², or content of a volume in µm³."""
-        return float(np.prod(self.sides_um))
 
     @property
     def focus_um(self) -> FloatArray:

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from simulation.structures.grid import TARGET_FWHM_UM, FloatArray, Geometry, Grid, Specimen, entry
-from simulation.structures.rasterise import add_line, add_points, perlin_noise, resolved
+from simulation.structures.rasterise import add_lines, add_points, perlin_noise, resolved
 from simulation.structures.walk import direction
 
 _PAIR_TILE_UM = 2.5
@@ -214,5 +214,5 @@ def _draw(
     **belongs: int,
 ) -> None:
     """Add a tube to the image and to the geometry."""
-    add_line(image, grid, tube, brightness)
+    add_lines(image, grid, [tube], [brightness])
     geometry["tubes"].append(entry(tube, brightness=brightness, fwhm_um=TARGET_FWHM_UM, **belongs))
