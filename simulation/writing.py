@@ -199,19 +199,7 @@ def _record(
 ) -> tuple[Array, dict[str, float | int | str]]:
     """Record a target with its surroundings and cut these off.
 
-    Parameters
-    ----------
-    target, index, plan
-        What to record, and how.
-    margin_px
-        `Plan.margin_px`.
-
-    Returns
-    -------
-    ndarray
-        (y, x) / sampling, whole counts.
-    dict
-        What happened in the image.
+    Returns whole counts (y, x) / sampling, and what happened in the image.
     """
     acquisition = plan.acquisition(index)
     # torch has a generator of its own: its seed comes from the image's stream

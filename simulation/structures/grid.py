@@ -22,7 +22,7 @@ FWHM_PER_SIGMA = math.sqrt(8 * math.log(2))
 FloatArray: TypeAlias = NDArray[np.floating]
 
 Geometry: TypeAlias = dict[str, list[dict[str, Any]]]
-"""Objects by kind. Each has `points_um`, a list of (y, x) or (z, y, x), and facts in plain numbers.
+"""Objects by kind. Each has `points_um`, a list of (y, x) or (z, y, x), and metadata in numbers.
 
 Lengths are µm from the corner of the image: the centre of the first pixel lies at half a pixel.
 """
@@ -102,17 +102,20 @@ class Specimen:
 
 
 Structure: TypeAlias = Callable[[Grid, np.random.Generator], Specimen]
-"""Draws a specimen on a grid; the same state of the generator gives the same specimen."""
+"""Draws a specimen on a grid, with a generator as its only source of randomness.
+
+The same state of the generator gives the same specimen.
+"""
 
 
-def entry(points_um: ArrayLike, **facts: Any) -> dict[str, Any]:
+def entry(points_um: ArrayLike, **metadata: Any) -> dict[str, Any]:
     """Write down one object of a geometry.
 
     Parameters
     ----------
     points_um
         Where it is: one point (axes,) or several (n, axes), µm.
-    **facts
+    **metadata
         Numbers, texts or arrays about it.
 
     Returns
@@ -120,8 +123,8 @@ def entry(points_um: ArrayLike, **facts: Any) -> dict[str, Any]:
     dict
         The same in plain Python types, numbers rounded to 1e-4.
     """
-    facts = {"points_um": np.atleast_2d(points_um), **facts}
-    return {name: _plain(value) for name, value in facts.items()}
+    described = {"points_um": np.atleast_2d(points_um), **metadata}
+    return {name: _plain(value) for name, value in described.items()}
 
 
 def seen_from(geometry: Geometry, origin_um: FloatArray, sides_um: FloatArray) -> Geometry:

@@ -18,20 +18,7 @@ _EDGE_UM = 0.02
 
 
 def resolved(image: FloatArray, grid: Grid) -> NDArray[np.float32]:
-    """Blur what has sharp edges to the resolution of the target.
-
-    Parameters
-    ----------
-    image
-        Fluorescence, of the grid's shape.
-    grid
-        Where it lies.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, of the same shape, not negative.
-    """
+    """Blur fluorescence of the grid's shape to the target's resolution; float32, not negative."""
     return gaussian_filter(image, grid.sigmas_px).astype(np.float32)
 
 
