@@ -75,10 +75,7 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
 def progress() -> "Progress":
     """Make the bars of long work: they vanish when it is done, and are silent off a terminal.
 
-    Returns
-    -------
-    Progress
-        To be entered; each task has a description, a bar, a percentage and the time left.
+    They are to be entered; each task has a description, a bar, a percentage and the time left.
     """
     from rich.progress import Progress  # help and refusals need not wait for it
 
@@ -86,13 +83,7 @@ def progress() -> "Progress":
 
 
 def complain(message: str) -> None:
-    """Print a sentence about what went wrong where errors are read.
-
-    Parameters
-    ----------
-    message
-        The sentence.
-    """
+    """Print a sentence about what went wrong where errors are read."""
     _stderr.print(Text(message, style="red"), soft_wrap=True)
 
 
@@ -102,18 +93,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def sentence(error: OSError) -> str:
-    """Say in one sentence what the operating system refused.
-
-    Parameters
-    ----------
-    error
-        What was raised by a file operation.
-
-    Returns
-    -------
-    str
-        The reason, the file and what to do.
-    """
+    """Say in one sentence what the operating system refused, of which file, and what to do."""
     where = f"{error.filename}" if error.filename else "a file"
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:

@@ -133,15 +133,7 @@ class Item:
     def read_input(self, *, lazy: bool = False) -> xr.DataArray:
         """Read the input, with the dataset's pixel size where the file does not say its own.
 
-        Parameters
-        ----------
-        lazy
-            See `imaging.images.read`.
-
-        Returns
-        -------
-        xr.DataArray
-            As `imaging.images.read` returns it.
+        Laziness and result are those of `imaging.images.read`.
         """
         return _with_pixel_size(read(self.input, lazy=lazy), self.pixel_size_um)
 
@@ -263,15 +255,7 @@ def new_dataset(path: Path) -> Generator[Path]:
 
 
 def write_facts(path: Path, facts: Facts) -> None:
-    """Write the dataset.toml of a dataset.
-
-    Parameters
-    ----------
-    path
-        The dataset's folder.
-    facts
-        Entries of None are left out.
-    """
+    """Write the dataset.toml of a dataset's folder; entries of None are left out."""
     write_toml(path / "dataset.toml", asdict(facts, dict_factory=_without_none))
 
 

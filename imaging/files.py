@@ -78,18 +78,7 @@ def _remove(path: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Hash a file, or a folder's files with their names.
-
-    Parameters
-    ----------
-    path
-        A file or a folder.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-    """
+    """Hash a file, or a folder's files with their names: 64 hexadecimal digits."""
     if path.is_file():
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -97,20 +86,7 @@ def sha256(path: Path) -> str:
 
 
 def sha256_of_all(files: Iterable[Path], root: Path) -> str:
-    """Hash files with their names.
-
-    Parameters
-    ----------
-    files
-        In the order in which they enter.
-    root
-        A folder above all of them; names are relative to it.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-    """
+    """Hash files in this order, with their names relative to a folder above all of them."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.relative_to(root).as_posix()}\0{sha256(file)}\n".encode())
@@ -178,29 +154,13 @@ def _is_unknown(error: ValidationError) -> bool:
 
 
 def write_toml(path: Path, content: dict[str, Any]) -> None:
-    """Write a dictionary as TOML, whole or not at all.
-
-    Parameters
-    ----------
-    path
-        The file to write.
-    content
-        Tables, lists, strings, numbers and booleans; no None.
-    """
+    """Write tables, lists, strings, numbers and booleans as TOML, whole or not at all; no None."""
     with replacing(path) as temporary:
         temporary.write_bytes(tomli_w.dumps(content).encode())
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a dictionary as JSON, whole or not at all.
-
-    Parameters
-    ----------
-    path
-        The file to write.
-    content
-        What JSON can hold.
-    """
+    """Write a dictionary as JSON, whole or not at all."""
     with replacing(path) as temporary:
         text = json.dumps(content, indent=2, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")

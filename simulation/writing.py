@@ -73,15 +73,8 @@ class Plan:
 def split_of(sources: list[str]) -> dict[str, Split]:
     """Assign sources to parts, so that later sources do not move earlier ones.
 
-    Parameters
-    ----------
-    sources
-        Names, in the order in which they first appear; repeats are ignored.
-
-    Returns
-    -------
-    dict
-        The part of each source: 70 % train, 10 % calibration, 20 % validation of every ten.
+    Of every ten in the order in which they first appear, 7 are for training, 1 for calibration and
+    2 for validation; repeats are ignored.
     """
     return {name: SPLITS[i % len(SPLITS)] for i, name in enumerate(dict.fromkeys(sources))}
 

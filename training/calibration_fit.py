@@ -131,17 +131,9 @@ def pool(images: Sequence[Errors]) -> Errors:
 
 
 def interval_factors(errors: Errors) -> dict[str, float]:
-    """Return how many standard deviations to either side cover a share of the pixels.
+    """Return how many calibrated standard deviations to either side cover a share of the pixels.
 
-    Parameters
-    ----------
-    errors
-        With calibrated standard deviations.
-
-    Returns
-    -------
-    dict
-        By share, as text: "0.5", "0.9", "0.95".
+    By share, as text: "0.5", "0.9", "0.95".
     """
     z, _ = standardise(errors.error, errors.std)
     return {f"{level:g}": interval_factor(z, level) for level in LEVELS}

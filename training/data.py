@@ -253,18 +253,7 @@ class Patches:
             yield index, i, j
 
     def batches(self, first: int) -> Iterator[Batch]:
-        """Yield the batches from a step on, drawing one ahead in the background.
-
-        Parameters
-        ----------
-        first
-            Step of the first batch.
-
-        Yields
-        ------
-        Batch
-            For steps `first`, `first` + 1, ... without end.
-        """
+        """Yield the batches from a step on, without end, drawing one ahead in the background."""
         with ThreadPoolExecutor(max_workers=1) as pool:
             step = first
             ahead = pool.submit(self.batch, step)

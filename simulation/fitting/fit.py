@@ -188,15 +188,7 @@ def fit(given: Given) -> MicroscopeFit:
 def in_effect(base: Microscope) -> Acquisition:
     """Return optics whose numerical aperture stands for everything that widens the PSF.
 
-    Parameters
-    ----------
-    base
-        Kind of microscope.
-
-    Returns
-    -------
-    Acquisition
-        With a uniformly filled aperture and no aberration.
+    The aperture is uniformly filled, and there is no aberration.
     """
     return replace(base.typical(), aperture_filling=float("inf"), depth_um=0.0)
 

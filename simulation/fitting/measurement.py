@@ -50,19 +50,10 @@ class Measurement:
 
 
 def spread(values: Floats, error: float) -> float:
-    """Return how much fields differ.
+    """Return how much fields differ: a robust standard deviation of the logarithm of their rates.
 
-    Parameters
-    ----------
-    values
-        (fields,), rates; from 0.01 on they count.
-    error
-        With which each was measured, a standard deviation of the logarithm.
-
-    Returns
-    -------
-    float
-        Standard deviation of the logarithm, robustly, without that of measuring.
+    Of rates (fields,) those below 0.01 count as that. `error`, the standard deviation of the
+    logarithm that measuring one has, is taken out.
     """
     low, high = np.quantile(np.log(np.maximum(values, _LEAST)), [0.16, 0.84])
     return float(np.sqrt(max(((high - low) / 2) ** 2 - error**2, 0)))
