@@ -1,6 +1,7 @@
 """What the three command lines share: how they read numbers, show progress and fail."""
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -42,6 +43,7 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
         What the user typed; the process's own arguments without it.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    gc.freeze()  # what is imported stays: looking for garbage in it is a tenth of the time of help
     app.suppress_keyboard_interrupt = False  # or it would end without a word
     app.help_format = "plaintext"  # rendering Markdown takes longer than the rest of a start
     _unwrap(app)
