@@ -37,7 +37,7 @@ Length = Annotated[float, CheckedField(ge=1e-5, le=1e6, allow_inf_nan=False)]
 
 @checked_dataclass(frozen=True, config=STRICT)
 class ImageFacts:
-    """What dataset.toml says of one image.
+    """Metadata of one image in dataset.toml.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class ImageFacts:
 
 @checked_dataclass(frozen=True, config=STRICT)
 class Facts:
-    """What dataset.toml says of the whole.
+    """Metadata of a dataset in dataset.toml.
 
     Attributes
     ----------

@@ -61,7 +61,7 @@ class TrainedWeights:
     weights
         The network's state dict, on the CPU.
     metadata
-        How they were made.
+        How they were trained.
     example
         For the package's test image.
     """

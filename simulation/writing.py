@@ -29,7 +29,7 @@ SPLITS: tuple[Split, ...] = (
 )  # fmt: skip
 _FOLDERS = ("target", "native", "input")
 _BEGUN = "begun"
-"""Folder, as long as images are missing, of the arguments and of each image's facts."""
+"""Folder, as long as images are missing, of the arguments and of each image's metadata."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def split_of(sources: list[str]) -> dict[str, Split]:
 
 
 def make(out: Path, plan: Plan, done: Callable[[], object] = lambda: None) -> None:
-    """Write the images into a folder beside, then their facts, then give it its name.
+    """Write the images into a folder beside, then their metadata, then give it its name.
 
     Until then nothing can be taken for a dataset.
 
@@ -125,7 +125,7 @@ def make(out: Path, plan: Plan, done: Callable[[], object] = lambda: None) -> No
             **{f"origin of {n}": o for n, o in zip(names, targets.origins, strict=True) if o},
         },
         images={
-            name: ImageFacts(source, splits[source], _read_facts(partial, name))
+            name: ImageFacts(source, splits[source], _read_metadata(partial, name))
             for name, source in zip(names, targets.sources, strict=True)
         },
     )
@@ -160,7 +160,7 @@ def _is_written(folder: Path, name: str) -> bool:
     return all((folder / part / f"{name}.tif").exists() for part in _FOLDERS)
 
 
-def _read_facts(folder: Path, name: str) -> dict[str, float | int | str]:
+def _read_metadata(folder: Path, name: str) -> dict[str, float | int | str]:
     return read_toml(folder / _BEGUN / f"{name}.toml", dict[str, float | int | str])
 
 
@@ -175,10 +175,10 @@ def _write_images(
     pixel_size_um = plan.targets.pixel_size_um
     for index, target in plan.targets.make(wanted, margin_px):
         name = names[index]
-        native, facts = _record(target, index, plan, margin_px)
+        native, metadata = _record(target, index, plan, margin_px)
         rows, columns = target.image.shape
         input = resample.linear(native, (rows, columns))
-        write_toml(folder / _BEGUN / f"{name}.toml", dict(facts))
+        write_toml(folder / _BEGUN / f"{name}.toml", dict(metadata))
         if target.geometry is not None:
             write_json(folder / "geometry" / f"{name}.json", target.geometry)
         _write(folder / "target" / f"{name}.tif", target.image, pixel_size_um)
@@ -222,12 +222,12 @@ def _record(
     cut = margin_px // plan.sampling
     inner = counts[cut : counts.shape[0] - cut, cut : counts.shape[1] - cut].numpy()
     counted = np.uint16 if acquisition.saturation_counts <= np.iinfo(np.uint16).max else np.uint32
-    facts = {
+    metadata = {
         **formation.describe(acquisition),
         "sampling": plan.sampling,
         "bright_level": bright_level,
     }
-    return inner.astype(counted), facts
+    return inner.astype(counted), metadata
 
 
 def _write(path: Path, pixels: Array, pixel_size_um: float) -> None:

@@ -1,7 +1,7 @@
 """Pairs in memory, and batches of patches drawn from them.
 
-A batch is a pure function of the seed and the step, so a resumed run sees what an uninterrupted
-one would have seen, and a background thread can draw ahead without changing anything.
+A batch is a pure function of the seed and the step, so a resumed run trains on what an
+uninterrupted one would have, and a background thread can draw ahead without changing anything.
 """
 
 from collections.abc import Iterator

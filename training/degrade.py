@@ -30,7 +30,7 @@ class _Field:
 
 
 class FreshPatches(Patches):
-    """Draws batches whose targets are those of `Patches`, and whose inputs no one has seen before.
+    """Draws batches whose targets are those of `Patches`, and whose inputs are new each time.
 
     A patch is recorded with its surroundings at any place of the microscope's pixels, resampled to
     the target's, and normalised by percentiles that the whole image would have.

@@ -26,7 +26,7 @@ _TINY = 1e-12  # keeps logarithms of an entirely flat patch finite
 
 @dataclass(frozen=True)
 class ScoredPatch:
-    """A patch, and how real it looked to a classifier that had not seen its surroundings.
+    """A patch, and how real it looked to a classifier not trained on its surroundings.
 
     Attributes
     ----------
