@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from benchmark.metrics.fidelity import pearson
 from benchmark.running.cell_files import CellFiles, CellKey
-from benchmark.running.channels import mean_channel
-from benchmark.running.grids import onto_grid
+from benchmark.running.planes import mean_channel, onto_grid
 from imaging import images
 from imaging.benchmark_run import DatasetEntry, PackageEntry
 from imaging.scores import INPUT

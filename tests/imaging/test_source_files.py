@@ -89,7 +89,6 @@ def test_a_cell_depends_on_all_that_restores_and_scores() -> None:
         *(
             "benchmark/running/controls.py",
             "imaging/deconvolution.py",
-            "benchmark/running/grids.py",
         ),
         *("benchmark/metrics/__init__.py", "benchmark/metrics/structure.py"),
         *("benchmark/metrics/rings.py", "packages/runner.py", "packages/network.py"),
