@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from benchmark.metrics.fidelity import pearson
-from benchmark.running.cell_files import CellFiles, CellKey
+from benchmark.running.cell import CellFiles, CellKey
 from benchmark.running.planes import mean_channel, onto_grid
 from imaging import images
 from imaging.benchmark_run import DatasetEntry, PackageEntry

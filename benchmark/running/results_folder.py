@@ -6,7 +6,7 @@
       run.json                                  what was run on what
       scores.parquet, scores.csv                package, dataset, image, metric, value
       not_applicable.csv                        package, dataset, image, metric, reason
-      cells/, predictions/, repeats/            see `benchmark.running.cell_files`
+      cells/, predictions/, repeats/            see `benchmark.running.cell`
 """
 
 import re
@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from benchmark.running.cell_files import CellFiles, CellKey
+from benchmark.running.cell import CellFiles, CellKey
 from imaging.benchmark_run import BenchmarkRun, FailedCell
 from imaging.cli import UserError
 from imaging.files import replacing

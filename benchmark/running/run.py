@@ -7,8 +7,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.running.cell import CellTask, compute_cell, is_kept
-from benchmark.running.cell_files import CellKey
+from benchmark.running.cell import CellKey, CellTask, compute_cell, is_kept
 from benchmark.running.controls import CONTROLS
 from benchmark.running.delivery import delivery_of
 from benchmark.running.planes import interval_factors
