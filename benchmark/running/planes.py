@@ -1,21 +1,18 @@
 """What is known of a restored image: everything that a metric may ask for, plane by plane."""
 
-import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from benchmark.metrics import MetricInputs, NotApplicable, normalise
-from benchmark.running.delivery import Delivery
 from benchmark.running.restore import RestorationError
 from imaging import images
 from imaging.datasets import Item
 from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
 from imaging.resample import linear
-from packages.package import Package
+from imaging.scores import Delivery
 
 Planes = NDArray[np.floating]  # (n, y, x)
 
@@ -26,31 +23,6 @@ _OWN_SCALE = NotApplicable(
     "The package delivers on a scale of its own, not with percentiles 2 and 99.8 of the image at 0 "
     "and 1, so that only what allows any gain and offset can be compared."
 )
-
-
-def interval_factors(package: Package) -> dict[str, float]:
-    """Read how wide a package's own intervals are.
-
-    Parameters
-    ----------
-    package
-        An open package.
-
-    Returns
-    -------
-    dict
-        Half-widths in its standard deviations by nominal coverage, "0.9" for instance, as
-        ``config.restoration_zoo.calibration`` of its rdf.yaml says; empty when it does not.
-    """
-    stated: Any = package.own_entries
-    for entry in ("calibration", "interval_factors"):
-        stated = stated.get(entry, {}) if isinstance(stated, dict) else {}
-    try:
-        factors = {str(level): float(factor) for level, factor in stated.items()}
-        usable = [0 < float(level) < 1 and 0 < f < math.inf for level, f in factors.items()]
-    except (AttributeError, TypeError, ValueError):
-        return {}
-    return factors if all(usable) else {}
 
 
 def metric_inputs(

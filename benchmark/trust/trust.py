@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.running.controls import CONTROLS, INPUT
-from benchmark.running.provenance import describe_run
-from benchmark.running.restore import Method, NotLoadedError, each
-from benchmark.running.run import method_of, refuse_shared_names
+from benchmark.running.restore import Method, NotLoadedError, each, method_of
+from benchmark.running.run import describe_run, refuse_shared_names
 from benchmark.trust import outcomes
 from benchmark.trust.exposure import middle_of
 from benchmark.trust.outcomes import PhantomTask, measure

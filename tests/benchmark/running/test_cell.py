@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.metrics import Metric, MissingFile, NotApplicable
-from benchmark.running import cell, restore, run
+from benchmark.running import cell, restore
 from benchmark.running.cell import Cell, CellFiles, CellKey
 from benchmark.running.run import run_benchmark
 from imaging import images
@@ -39,7 +39,7 @@ def lpips(monkeypatch: pytest.MonkeyPatch) -> Lpips:
 @pytest.fixture
 def packages(monkeypatch: pytest.MonkeyPatch) -> stand_ins.StandIns:
     known = stand_ins.StandIns()
-    monkeypatch.setattr(run, "open_package", stand_ins.open_package)
+    monkeypatch.setattr(restore, "open_package", stand_ins.open_package)
     monkeypatch.setattr(restore, "open_method", known.open_method)
     return known
 

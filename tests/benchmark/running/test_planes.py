@@ -1,6 +1,4 @@
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import pytest
@@ -9,10 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.metrics import METRICS, MetricInputs, NotApplicable, normalise
-from benchmark.running.delivery import Delivery
 from benchmark.running.planes import (
     area_mean,
-    interval_factors,
     judging_sample,
     mean_channel,
     metric_inputs,
@@ -23,7 +19,7 @@ from benchmark.running.planes import (
 from benchmark.running.restore import RestorationError
 from imaging import images
 from imaging.datasets import open_dataset
-from packages.package import Package
+from imaging.scores import Delivery
 from tests.benchmark import stand_ins
 
 
@@ -170,14 +166,6 @@ def test_a_sample_on_a_scale_of_its_own_is_not_compared_without_a_fit(tmp_path: 
     assert sample is not None
     with pytest.raises(NotApplicable, match="scale of its own"):
         METRICS["psnr"].of(sample)
-
-
-@pytest.mark.parametrize(
-    "factors", [{"90 %": 1.5}, {"1.5": 1.0}, {"0.9": -1.0}, {"0.9": float("nan")}, {"0.9": None}]
-)
-def test_intervals_that_cannot_be_are_none(factors: dict[str, float]) -> None:
-    package = SimpleNamespace(own_entries={"calibration": {"interval_factors": factors}})
-    assert interval_factors(cast(Package, package)) == {}
 
 
 def test_another_field_of_view_cannot_be_compared() -> None:
