@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.comparison.declarations import calibration_of
+from benchmark.comparison.unchanged import calibration_of
 from benchmark.metrics import MetricInputs, NotApplicable
 from benchmark.metrics.calibration import refuse_deviations
 from benchmark.running.cell import CellFiles, CellKey
