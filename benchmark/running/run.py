@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -106,9 +106,12 @@ def run_benchmark(
             _say_what_changed(method, due, results)
             computed += len(due)
             bars.advance(bar, len(tasks) - len(due))
-            for failure in _compute(method, due, results):
+            for task, error in each(method, due, lambda task, by: compute_cell(task, by, results)):
                 bars.advance(bar)
-                failures += [failure] if failure else []
+                if error is not None:
+                    place = task.place
+                    failed = FailedCell(place.package, place.dataset, place.image, str(error))
+                    failures.append(failed)
     scores = results.finish(run, places, failures)
     _print_failures(scores.run.failures)
     console.print(
@@ -251,18 +254,6 @@ def _say_what_changed(method: Method, due: Iterable[CellTask], results: Results)
     for what, count in changed.items():
         why = f"changed: {', '.join(what)}" if what else "their restored images are gone"
         console.print(f"{method.name}: {count} cells are computed again ({why}).")
-
-
-def _compute(
-    method: Method, tasks: Sequence[CellTask], results: Results
-) -> Iterator[FailedCell | None]:
-    """Compute cells one by one."""
-    for task, error in each(method, tasks, lambda task, by: compute_cell(task, by, results)):
-        yield _failed(task.place, error) if error else None
-
-
-def _failed(place: CellKey, error: Exception) -> FailedCell:
-    return FailedCell(place.package, place.dataset, place.image, str(error))
 
 
 def _print_failures(failures: Sequence[FailedCell]) -> None:
