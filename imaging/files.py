@@ -1,5 +1,6 @@
 """Files that are whole or absent, hashes, JSON, and TOML that is checked when read."""
 
+import glob
 import hashlib
 import json
 import os
@@ -44,7 +45,7 @@ def replacing(path: Path) -> Generator[Path]:
         A file would replace a folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(path)
+    remove_abandoned(path.parent.glob(f".*.{glob.escape(path.name)}"))
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield temporary
@@ -62,10 +63,10 @@ def replacing(path: Path) -> Generator[Path]:
         _remove(temporary)
 
 
-def _remove_abandoned(path: Path) -> None:
-    """Remove the temporary versions of a result whose writers live no more."""
-    for file in path.parent.iterdir():
-        owner = re.fullmatch(rf"\.(\d+)\.{re.escape(path.name)}", file.name)
+def remove_abandoned(files: Iterable[Path]) -> None:
+    """Remove those among files that `replacing` had begun in a process that lives no more."""
+    for file in list(files):
+        owner = re.match(r"\.(\d+)\.", file.name)
         if owner and not psutil.pid_exists(int(owner[1])):
             _remove(file)
 

@@ -14,7 +14,7 @@ from benchmark.metrics.columns import CHOOSING, COSTS, PERCEPTION, Column
 from benchmark.page.plots import Curve, StripRow, curve_plot, strip_plot
 from benchmark.page.reliability_figure import coverage_plot, error_plot
 from benchmark.page.scatter import Point, scatter_plot
-from benchmark.running.cell_files import CellFiles
+from benchmark.running.cell import CellFiles
 from imaging.benchmark_run import DatasetEntry, PackageEntry
 from imaging.bootstrap import estimate_mean
 from imaging.scores import SAMPLE_SUFFIX

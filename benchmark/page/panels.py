@@ -13,8 +13,7 @@ from PIL import Image
 from benchmark.metrics import NotApplicable
 from benchmark.metrics.intensity import affine_fit
 from benchmark.page.resolution_map import resolution_map
-from benchmark.running.channels import mean_channel, named_channel
-from benchmark.running.grids import onto_grid
+from benchmark.running.planes import mean_channel, named_channel, onto_grid
 from imaging import drawing, images
 from imaging.benchmark_run import ImageEntry
 from imaging.cli import UserError

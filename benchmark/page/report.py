@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.comparison.agreement import Agreement, measure_agreement
-from benchmark.comparison.intact import split_intact
 from benchmark.comparison.reliability import measure_reliability
 from benchmark.comparison.seeds import find_seeds, measure_spread
 from benchmark.comparison.summary import summarise
+from benchmark.comparison.unchanged import split_intact
 from benchmark.metrics.columns import CHOOSING, COSTS, QUALITY
 from benchmark.page import text
 from benchmark.page.charts import (

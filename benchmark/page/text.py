@@ -4,8 +4,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 
-from benchmark.comparison.comparisons import Test
-from benchmark.comparison.paired_tests import SIGNIFICANT, Rank
+from benchmark.comparison.comparisons import SIGNIFICANT, Rank, Test
 from benchmark.comparison.reliability import Reliability
 from benchmark.comparison.summary import Summary
 from benchmark.metrics.columns import CHOOSING, PERCEPTION

@@ -7,7 +7,7 @@ import pandas as pd
 from benchmark.comparison.comparisons import TRUTH
 from benchmark.metrics.columns import CHOOSING, Column, column_of
 from benchmark.page.panels import Restored, View, make_view
-from benchmark.running.cell_files import CellFiles, CellKey
+from benchmark.running.cell import CellFiles, CellKey
 from imaging.benchmark_run import DatasetEntry, PackageEntry
 from imaging.cli import UserError
 from imaging.results import Scores

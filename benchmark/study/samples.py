@@ -24,8 +24,8 @@ from torch import nn
 from benchmark.metrics import METRICS, MetricInputs, NotApplicable
 from benchmark.metrics.calibration import coverage_50, coverage_90, coverage_95
 from benchmark.metrics.uncertainty import crps
-from benchmark.running.planes import interval_factors, metric_inputs
-from benchmark.running.provenance import describe_run
+from benchmark.running.delivery import interval_factors
+from benchmark.running.planes import metric_inputs
 from benchmark.running.restore import (
     Job,
     Method,
@@ -34,6 +34,7 @@ from benchmark.running.restore import (
     in_this_process,
     sentence_of,
 )
+from benchmark.running.run import describe_run
 from benchmark.study.samples_figure import draw_study
 from imaging import images
 from imaging.benchmark_run import BenchmarkRun

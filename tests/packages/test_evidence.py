@@ -13,7 +13,7 @@ import yaml
 from bioimageio.spec.model.v0_5 import Evaluation
 
 from benchmark.metrics import METRICS
-from benchmark.running.cell_files import Cell, CellKey
+from benchmark.running.cell import Cell, CellKey
 from benchmark.running.results_folder import Results
 from imaging.benchmark_run import MetricEntry
 from imaging.cli import UserError

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from benchmark.running.provenance import describe_run
 from benchmark.running.restore import Method
+from benchmark.running.run import describe_run
 from imaging.benchmark_run import DatasetEntry, ImageEntry
 from imaging.datasets import Facts, ImageFacts, open_dataset, write_facts
 from imaging.files import sha256
