@@ -63,6 +63,12 @@ def test_the_impact_is_that_of_the_machine_that_trained() -> None:
     assert "the one that restored" in training_entries(METADATA)["inference_time"]
 
 
+def test_the_memory_of_a_window_is_what_was_measured_in_it() -> None:
+    """It is kept as if of 2²⁰ pixels, which are sixteen windows."""
+    assert training_entries(METADATA)["memory_requirements_inference"].startswith("20 MiB for 256²")
+    assert "20 MiB for 256²" in text_of()
+
+
 def test_the_data_and_the_errors_are_told() -> None:
     told = text_of()
     assert "Data: tubes (sha256 `2222222222222222`), 8 images, pixel size 0.08 µm." in told
