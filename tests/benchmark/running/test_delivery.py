@@ -88,3 +88,9 @@ def test_percentiles_of_another_tensor_are_no_scale_of_the_image(tmp_path: Path)
 def test_intervals_that_cannot_be_are_none(factors: dict[str, float]) -> None:
     package = SimpleNamespace(own_entries={"calibration": {"interval_factors": factors}})
     assert interval_factors(cast(Package, package)) == {}
+
+
+def test_intervals_are_read_from_the_entry_of_the_calibration() -> None:
+    entries = {"calibration": {"interval_factors": {"0.5": 0.6, "0.9": 1.5}}}
+    package = cast(Package, SimpleNamespace(own_entries=entries))
+    assert interval_factors(package) == {"0.5": 0.6, "0.9": 1.5}

@@ -18,7 +18,7 @@ from benchmark.running.planes import (
 )
 from benchmark.running.restore import RestorationError
 from imaging import images
-from imaging.datasets import open_dataset
+from imaging.datasets import Facts, open_dataset, write_facts
 from imaging.scores import Delivery
 from tests.benchmark import stand_ins
 
@@ -151,7 +151,7 @@ def test_a_deviation_comes_to_the_scale_of_planes_too(tmp_path: Path) -> None:
 
 def test_what_has_a_scale_of_its_own_is_not_compared_without_a_fit(tmp_path: Path) -> None:
     plane = of_stack(tmp_path, "own")[0]
-    for name in ("psnr", "mae", "ssim", "crps"):
+    for name in ("psnr", "mae", "ssim", "crps", "width_90"):
         with pytest.raises(NotApplicable, match="scale of its own"):
             METRICS[name].of(plane)
     assert METRICS["si_psnr_a"].of(plane) > 60
@@ -166,6 +166,17 @@ def test_a_sample_on_a_scale_of_its_own_is_not_compared_without_a_fit(tmp_path: 
     assert sample is not None
     with pytest.raises(NotApplicable, match="scale of its own"):
         METRICS["psnr"].of(sample)
+
+
+def test_the_dataset_says_what_the_files_do_not(tmp_path: Path) -> None:
+    for kind in ("input", "target"):
+        plane = xr.DataArray(np.random.default_rng(0).random((32, 32)), dims=("y", "x"))
+        images.write(tmp_path / kind / "a.tif", plane)
+    write_facts(tmp_path, Facts(pixel_size_um=0.2, tolerance_um=0.7))
+    (item,) = open_dataset(tmp_path).items
+    restored = xr.DataArray(np.ones((32, 32)), dims=("y", "x"))
+    (plane,) = metric_inputs(restored, item, {})
+    assert (plane["pixel_um"], plane["tolerance_um"]) == (0.2, 0.7)
 
 
 def test_another_field_of_view_cannot_be_compared() -> None:
