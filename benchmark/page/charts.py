@@ -92,7 +92,7 @@ def draw_costs(summary: Summary) -> dict[str, str]:
     Returns
     -------
     dict
-        SVG elements by the name of the cost's metric.
+        SVG elements by name.
     """
     figures: dict[str, str] = {}
     for cost in COSTS:
@@ -102,7 +102,7 @@ def draw_costs(summary: Summary) -> dict[str, str]:
             if point.x.mean > 0
         ]
         if points:
-            figures[cost.metric] = scatter_plot(
+            figures[f"{CHOOSING.metric}-against-{cost.metric}"] = scatter_plot(
                 points,
                 f"{cost.label} ({cost.unit})",
                 f"{CHOOSING.label} ({CHOOSING.unit})",
