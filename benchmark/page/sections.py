@@ -263,7 +263,7 @@ def tell_verdicts(findings: TrustReport, packages: Sequence[PackageEntry]) -> li
     tested = {method.name: method for method in findings.run.packages}
     here = {package.name: package.sha256 for package in packages}
     told: list[VerdictTold] = []
-    for verdict in findings.verdicts:
+    for verdict in findings.run.verdicts:
         method, note = tested[verdict.package], ""
         if verdict.package not in here:
             note = "not among the packages above"

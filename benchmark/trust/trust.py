@@ -64,38 +64,7 @@ def trust_packages(
     Returns
     -------
     int
-        Exit status: 0, or 1 when a package failed on some phantoms.
-    """
-    failures = find_out(
-        packages or [],
-        out,
-        draws=draws,
-        photons=photons,
-        microscope=microscope,
-        seed=seed,
-        trust=trust,
-    )
-    for failure in failures:
-        complain(failure)
-    return STATUS_FAILED_CHECK if failures else 0
-
-
-def find_out(
-    packages: Sequence[Path],
-    out: Path,
-    *,
-    draws: int = DEFAULT_DRAWS,
-    photons: Sequence[float] = DEFAULT_PHOTONS,
-    microscope: Path | None = None,
-    seed: int = 0,
-    trust: bool = False,
-) -> list[str]:
-    """Do what `trust_packages` says.
-
-    Returns
-    -------
-    list of str
-        What failed, a sentence each; it is tried again next time.
+        Exit status: 0, or 1 when a package failed on some phantoms; that is tried again next time.
 
     Raises
     ------
@@ -106,7 +75,7 @@ def find_out(
     instrument = middle_of(microscope)
     planned = plan_phantoms(instrument, sorted(photons), draws, seed)
     shifts = plan_shifts(instrument, usual(photons), seed)
-    methods = _methods(packages, trust=trust)
+    methods = _methods(packages or [], trust=trust)
     described = describe_run(methods, [], {})
     told: dict[str, Any] = asdict(described) | {"metrics": {}}  # tests have values of their own
     run = TrustRun(**told, draws=draws, photons=sorted(photons), verdicts=[])
@@ -141,8 +110,11 @@ def find_out(
     run.write(out / TrustRun.FILE)
     for verdict in verdicts:
         console.print(str(verdict), soft_wrap=True, highlight=False)
-    console.print(f"Trust tests of {len(packages)} package(s) and their controls are in {out}")
-    return list(dict.fromkeys(_sentence(task, error) for task, error in failures))
+    tested = len(methods) - len(_CONTROLS)
+    console.print(f"Trust tests of {tested} package(s) and their controls are in {out}")
+    for failure in dict.fromkeys(_sentence(task, error) for task, error in failures):
+        complain(failure)
+    return STATUS_FAILED_CHECK if failures else 0
 
 
 def _methods(packages: Sequence[Path], *, trust: bool) -> list[Method]:
