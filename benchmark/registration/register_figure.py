@@ -23,17 +23,7 @@ _UNDONE, _MEASURED = drawing.Stroke("#d55e00", 1.4), drawing.Stroke("#009e73", 1
 def draw_registration(input: Image, target: Image, registration: Registration) -> str:
     """Draw how a target lay on its input, how it lies now, and what was done to it.
 
-    Parameters
-    ----------
-    input, target
-        As they were registered, one shape (y, x).
-    registration
-        Of both.
-
-    Returns
-    -------
-    str
-        An SVG element that holds its pictures.
+    Both are as they were registered, of one shape (y, x).
     """
     blurred = ndimage.gaussian_filter(target, registration.blur_sigma_px)
     moved = np.nan_to_num(warp(blurred, registration.after.field), nan=float(blurred.min()))
