@@ -84,7 +84,7 @@ class Section:
 
     @cached_property
     def footnotes(self) -> list[int]:
-        """Return the summary's footnotes that its tables refer to, in the order of the page."""
+        """Return the summary's footnotes that its tables refer to, in their order."""
         cells = [cell for of in self.summary.families for row in of.rows for cell in row.cells]
         return sorted({cell.footnote for cell in cells if cell.footnote})
 
