@@ -109,11 +109,10 @@ def trust_packages(
     run.write(out / TrustRun.FILE)
     for verdict in verdicts:
         console.print(str(verdict), soft_wrap=True, highlight=False)
-    console.print(
-        f"Trust tests of {len(packages or [])} package(s) and their controls are in {out}"
-    )
-    for sentence in dict.fromkeys(_sentence(task, error) for task, error in failures):
-        complain(sentence)
+    tested = len(methods) - len(_CONTROLS)
+    console.print(f"Trust tests of {tested} package(s) and their controls are in {out}")
+    for failure in dict.fromkeys(_sentence(task, error) for task, error in failures):
+        complain(failure)
     return STATUS_FAILED_CHECK if failures else 0
 
 

@@ -37,15 +37,14 @@ def test_a_dataset_is_introduced_with_its_part_pixels_and_truth() -> None:
 def test_the_origin_of_a_dataset_is_told() -> None:
     image = records.image("0", input_sha256="1" * 64, target_sha256="2" * 64)
     made = records.dataset("d", image, licence="CC0-1.0", provenance={"seed": 3, "command": "sim"})
-    assert text.origin(made) == {
-        "name": "d",
-        "images": "1 image",
-        "provenance": "seed 3, command sim",
-        "licence": "CC0-1.0",
-        "sha256": hashlib.sha256(64 * b"1" + 64 * b"2").hexdigest(),
-    }
-    unknown = text.origin(records.dataset("d"))
-    assert (unknown["provenance"], unknown["licence"]) == ("not stated", "not stated")
+    assert text.origin(made) == (
+        "d",
+        "1 image",
+        "seed 3, command sim",
+        "CC0-1.0",
+        hashlib.sha256(64 * b"1" + 64 * b"2").hexdigest(),
+    )
+    assert text.origin(records.dataset("d"))[2:4] == ("not stated", "not stated")
 
 
 def test_the_machine_is_told() -> None:

@@ -60,7 +60,7 @@ def faults(tmp_path_factory: pytest.TempPathFactory, recorded: Path) -> Iterator
             patch.setitem(stand_ins.BEHAVIOURS, name, restore)
         packages = [stand_ins.package(folder / f"{n}.zip", n) for n in (*PLANTED, *HONEST)]
         assert trust_packages(packages, out=folder / "out", draws=14, photons=(PHOTONS,)) == 0
-        verdicts = read_findings(folder / "out").verdicts
+        verdicts = read_findings(folder / "out").run.verdicts
         yield {verdict.package: "; ".join(verdict.faults) for verdict in verdicts}
 
 
