@@ -1,4 +1,4 @@
-"""Mean, standard deviation and exact quantiles of an image that is only seen block by block.
+"""Mean, standard deviation and exact quantiles of an image that is only read block by block.
 
 Quantiles are found digit by digit, as a radix sort would (radix selection): a floating-point
 number's bits, with the sign handled, are an integer of the same order. One pass counts the values

@@ -1,8 +1,8 @@
-"""Whether a stated standard deviation is as large as the errors are, and what makes it so.
+"""Whether a predicted standard deviation is as large as the errors are, and what makes it so.
 
 Notation: e is an error, the difference of a restored and a true value, σ the standard deviation
-stated of it, z = e/σ. All are arrays of float64 of one shape: those of one image, or of the pixels
-of several together where these are to be judged as one.
+predicted of it, z = e/σ. All are arrays of float64 of one shape: those of one image, or of the
+pixels of several together where these are to be judged as one.
 """
 
 import math
@@ -141,7 +141,7 @@ def ence(z: Array, sigma: Array) -> float:
 
 
 def reliability_bins(z: Array, sigma: Array) -> Array:
-    """Compare stated and found errors among pixels of similar σ.
+    """Compare predicted and actual errors among pixels of similar σ.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def fit_isotonic(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Fit a monotone map of standard deviations: isotonic regression of e² on σ².
 
-    It assumes only that what is stated larger is not smaller (Barlow et al. 1972).
+    It assumes only that errors do not shrink as σ grows (Barlow et al. 1972).
 
     Parameters
     ----------
@@ -285,8 +285,8 @@ def conformal_factor(z: Sequence[ArrayLike], *, alpha: float = 0.1, delta: float
     Parameters
     ----------
     z
-        Of every pixel, one array of any shape for each independent image. Where no σ is stated it
-        may be constant: σ = 1 makes λ the half-width of all intervals.
+        Of every pixel, one array of any shape for each independent image. Where no σ is predicted
+        it may be constant: σ = 1 makes λ the half-width of all intervals.
     alpha
         The largest share of pixels to be missed, in the mean over images.
     delta

@@ -1,6 +1,7 @@
 """What the three command lines share: how they read numbers, show progress and fail."""
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -42,6 +43,7 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
         What the user typed; the process's own arguments without it.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    gc.freeze()  # what is imported stays: looking for garbage in it is a tenth of the time of help
     app.suppress_keyboard_interrupt = False  # or it would end without a word
     app.help_format = "plaintext"  # rendering Markdown takes longer than the rest of a start
     _unwrap(app)
@@ -75,10 +77,7 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
 def progress() -> "Progress":
     """Make the bars of long work: they vanish when it is done, and are silent off a terminal.
 
-    Returns
-    -------
-    Progress
-        To be entered; each task has a description, a bar, a percentage and the time left.
+    They are to be entered; each task has a description, a bar, a percentage and the time left.
     """
     from rich.progress import Progress  # help and refusals need not wait for it
 
@@ -86,13 +85,7 @@ def progress() -> "Progress":
 
 
 def complain(message: str) -> None:
-    """Print a sentence about what went wrong where errors are read.
-
-    Parameters
-    ----------
-    message
-        The sentence.
-    """
+    """Print a sentence about what went wrong where errors are read."""
     _stderr.print(Text(message, style="red"), soft_wrap=True)
 
 
@@ -102,18 +95,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def sentence(error: OSError) -> str:
-    """Say in one sentence what the operating system refused.
-
-    Parameters
-    ----------
-    error
-        What was raised by a file operation.
-
-    Returns
-    -------
-    str
-        The reason, the file and what to do.
-    """
+    """Say in one sentence what the operating system refused, of which file, and what to do."""
     where = f"{error.filename}" if error.filename else "a file"
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:

@@ -37,7 +37,7 @@ Length = Annotated[float, CheckedField(ge=1e-5, le=1e6, allow_inf_nan=False)]
 
 @checked_dataclass(frozen=True, config=STRICT)
 class ImageFacts:
-    """What dataset.toml says of one image.
+    """Metadata of one image in dataset.toml.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class ImageFacts:
 
 @checked_dataclass(frozen=True, config=STRICT)
 class Facts:
-    """What dataset.toml says of the whole.
+    """Metadata of a dataset in dataset.toml.
 
     Attributes
     ----------
@@ -133,15 +133,7 @@ class Item:
     def read_input(self, *, lazy: bool = False) -> xr.DataArray:
         """Read the input, with the dataset's pixel size where the file does not say its own.
 
-        Parameters
-        ----------
-        lazy
-            See `imaging.images.read`.
-
-        Returns
-        -------
-        xr.DataArray
-            As `imaging.images.read` returns it.
+        Laziness and result are those of `imaging.images.read`.
         """
         return _with_pixel_size(read(self.input, lazy=lazy), self.pixel_size_um)
 
@@ -263,15 +255,7 @@ def new_dataset(path: Path) -> Generator[Path]:
 
 
 def write_facts(path: Path, facts: Facts) -> None:
-    """Write the dataset.toml of a dataset.
-
-    Parameters
-    ----------
-    path
-        The dataset's folder.
-    facts
-        Entries of None are left out.
-    """
+    """Write the dataset.toml of a dataset's folder; entries of None are left out."""
     write_toml(path / "dataset.toml", asdict(facts, dict_factory=_without_none))
 
 

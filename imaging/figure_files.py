@@ -15,15 +15,7 @@ _FONT = "DejaVu Sans"  # comes with matplotlib, so that a machine without fonts 
 
 
 def write_figures(folder: Path, figures: Mapping[str, str]) -> None:
-    """Write figures as NAME.svg and NAME.png.
-
-    Parameters
-    ----------
-    folder
-        Made if absent.
-    figures
-        SVG elements by name, as `imaging.drawing.svg` makes them.
-    """
+    """Write SVG elements, as `imaging.drawing.svg` makes them, as NAME.svg and NAME.png."""
     for name, figure in figures.items():
         name = _FORBIDDEN.sub("_", name)
         with replacing(folder / f"{name}.svg") as temporary:

@@ -1,5 +1,6 @@
 """Files that are whole or absent, hashes, JSON, and TOML that is checked when read."""
 
+import glob
 import hashlib
 import json
 import os
@@ -44,7 +45,7 @@ def replacing(path: Path) -> Generator[Path]:
         A file would replace a folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(path)
+    remove_abandoned(path.parent.glob(f".*.{glob.escape(path.name)}"))
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield temporary
@@ -62,10 +63,10 @@ def replacing(path: Path) -> Generator[Path]:
         _remove(temporary)
 
 
-def _remove_abandoned(path: Path) -> None:
-    """Remove the temporary versions of a result whose writers live no more."""
-    for file in path.parent.iterdir():
-        owner = re.fullmatch(rf"\.(\d+)\.{re.escape(path.name)}", file.name)
+def remove_abandoned(files: Iterable[Path]) -> None:
+    """Remove those among files that `replacing` had begun in a process that lives no more."""
+    for file in list(files):
+        owner = re.match(r"\.(\d+)\.", file.name)
         if owner and not psutil.pid_exists(int(owner[1])):
             _remove(file)
 
@@ -78,18 +79,7 @@ def _remove(path: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Hash a file, or a folder's files with their names.
-
-    Parameters
-    ----------
-    path
-        A file or a folder.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-    """
+    """Hash a file, or a folder's files with their names: 64 hexadecimal digits."""
     if path.is_file():
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -97,20 +87,7 @@ def sha256(path: Path) -> str:
 
 
 def sha256_of_all(files: Iterable[Path], root: Path) -> str:
-    """Hash files with their names.
-
-    Parameters
-    ----------
-    files
-        In the order in which they enter.
-    root
-        A folder above all of them; names are relative to it.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-    """
+    """Hash files in this order, with their names relative to a folder above all of them."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.relative_to(root).as_posix()}\0{sha256(file)}\n".encode())
@@ -178,29 +155,13 @@ def _is_unknown(error: ValidationError) -> bool:
 
 
 def write_toml(path: Path, content: dict[str, Any]) -> None:
-    """Write a dictionary as TOML, whole or not at all.
-
-    Parameters
-    ----------
-    path
-        The file to write.
-    content
-        Tables, lists, strings, numbers and booleans; no None.
-    """
+    """Write tables, lists, strings, numbers and booleans as TOML, whole or not at all; no None."""
     with replacing(path) as temporary:
         temporary.write_bytes(tomli_w.dumps(content).encode())
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a dictionary as JSON, whole or not at all.
-
-    Parameters
-    ----------
-    path
-        The file to write.
-    content
-        What JSON can hold.
-    """
+    """Write a dictionary as JSON, whole or not at all."""
     with replacing(path) as temporary:
         text = json.dumps(content, indent=2, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")

@@ -10,31 +10,12 @@ from PIL import Image
 
 
 def draw_grey(plane: NDArray[np.floating], low: float, high: float) -> str:
-    """Draw a plane in 256 greys.
-
-    Parameters
-    ----------
-    plane
-        Shape (y, x).
-    low, high
-        What is black, and what is white.
-
-    Returns
-    -------
-    str
-        A PNG as data URI.
-    """
+    """Draw a plane (y, x) in 256 greys from black to white; a PNG as data URI."""
     return draw_colour(np.clip((plane - low) / (high - low), 0, 1))
 
 
 def draw_colour(shades: NDArray[np.floating]) -> str:
-    """Draw shades from 0 to 1, shape (y, x) or (y, x, 3) for red, green and blue.
-
-    Returns
-    -------
-    str
-        A PNG as data URI.
-    """
+    """Draw shades from 0 to 1, (y, x) or (y, x, 3) for red, green and blue; a PNG as data URI."""
     return data_uri(Image.fromarray(np.rint(255 * shades).astype(np.uint8)))
 
 

@@ -67,13 +67,7 @@ class Record:
             raise UserError(f"{path}: {first_fault(error)}; {cls._again()}.") from error
 
     def write(self, path: Path) -> None:
-        """Write the record, whole or not at all.
-
-        Parameters
-        ----------
-        path
-            What was there is replaced.
-        """
+        """Write the record, whole or not at all; what was there is replaced."""
         write_json(path, {"schema": self.SCHEMA, **asdict(self)})  # pyright: ignore[reportArgumentType]
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The one interpolation of this house: simulation and prediction must agree on it.
+"""The project's one interpolation: simulation and prediction must agree on it.
 
 Samples sit at pixel centres, so the two grids share their outer edges (PyTorch's
 ``align_corners=False``, scikit-image's and OpenCV's default). Towards finer pixels this is linear

@@ -51,13 +51,7 @@ def source_files(*modules: str) -> list[Path]:
 
 
 def source_sha256(*modules: str) -> str:
-    """Hash the project's own files that modules are made of; see `source_files`.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-    """
+    """Hash the files that modules are made of (`source_files`): 64 hexadecimal digits."""
     return sha256_of_all(source_files(*modules), ROOT)
 
 

@@ -10,15 +10,7 @@ from imaging.files import replacing
 
 
 def write_tensors(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors and plain values, whole or not at all.
-
-    Parameters
-    ----------
-    path
-        What was there is replaced.
-    content
-        By name.
-    """
+    """Write tensors and plain values by name, whole or not at all."""
     stream = io.BytesIO()
     torch.save(content, stream)  # into a file, it would report a full disk as a fault of its own
     with replacing(path) as temporary:

@@ -61,7 +61,7 @@ class TrainedWeights:
     weights
         The network's state dict, on the CPU.
     metadata
-        How they were made.
+        How they were trained.
     example
         For the package's test image.
     """
@@ -113,13 +113,7 @@ class TrainedWeights:
         return trained
 
     def write(self, path: Path) -> None:
-        """Write weights, metadata and example, whole or not at all.
-
-        Parameters
-        ----------
-        path
-            What was there is replaced.
-        """
+        """Write weights, metadata and example, whole or not at all; what was there is replaced."""
         content = {
             "schema": self.SCHEMA,
             "weights": self.weights,

@@ -1,4 +1,4 @@
-"""What a training tells of itself: how weights were made, what they reach, what they cost."""
+"""Metadata of a training: how weights were trained, what they reach, what they cost."""
 
 from typing import Annotated, Any
 
@@ -206,7 +206,7 @@ class SamplingOptions:
 
 @dataclass(frozen=True, config=STRICT)
 class Metadata:
-    """How weights were made, what they reach and what they cost.
+    """How weights were trained, what they reach and what they cost.
 
     Attributes
     ----------
@@ -227,7 +227,7 @@ class Metadata:
     reached
         What the training came to.
     calibration
-        Of the standard deviation; None where none is stated, or until it is calibrated.
+        Of the standard deviation; None where none is predicted, or until it is calibrated.
     measured_with
         With which options `inference` and the errors in `reached` were measured, where the network
         has others now.

@@ -191,8 +191,8 @@ def _errors(metadata: Metadata) -> str:
 
 
 def _window_mib(cost: InferenceCost) -> float:
-    """Return the peak memory of one window: it was measured in one, and is kept per megapixel."""
-    return cost.peak_mib_per_megapixel * 256**2 / 1e6
+    """Return the peak memory of one window, which is kept as if of 2²⁰ pixels."""
+    return cost.peak_mib_per_megapixel * 256**2 / 2**20
 
 
 def _calibration(metadata: Metadata) -> str:

@@ -327,7 +327,9 @@ def _on_grid(image: xr.DataArray, shape: tuple[int, int]) -> xr.DataArray:
     ordered = image.transpose(..., "y", "x")
     own: dict[str, float] = image.attrs.get("pixel_size_um", {})
     lengths = dict(zip("yx", shape, strict=True))
-    sizes = {d: s * image.sizes[d] / lengths.get(d, image.sizes[d]) for d, s in own.items()}
+    # What was cut from a stack may still state its z.
+    present = {d: size for d, size in own.items() if d in image.dims}
+    sizes = {d: s * image.sizes[d] / lengths.get(d, image.sizes[d]) for d, s in present.items()}
     return xr.DataArray(
         linear(ordered, shape),
         dims=ordered.dims,

@@ -14,26 +14,6 @@ from torch import Generator, Tensor
 _LEAST_EXCESS = 1e-4
 
 
-def expected_photons(
-    brightness: Tensor, photons: float | Tensor, background_photons: float | Tensor
-) -> Tensor:
-    """Mean number of photons per pixel.
-
-    Parameters
-    ----------
-    brightness
-        Relative brightness: 0 is background, 1 bright structure; not negative.
-    photons, background_photons
-        Photons per pixel at brightness 1, and those added everywhere.
-
-    Returns
-    -------
-    Tensor
-        Same shape.
-    """
-    return brightness * photons + background_photons
-
-
 def detect(expected: Tensor, generator: Generator, averaged_lines: float | Tensor = 1) -> Tensor:
     """Draw the number of detected photons (Poisson).
 
@@ -121,10 +101,8 @@ def read_out(
     return signal * gain_counts_per_photon + offset_counts + noise_counts
 
 
-def digitise(
-    counts: Tensor, saturation_counts: float | Tensor, step_counts: float | Tensor = 1
-) -> Tensor:
-    """Round to the steps of the converter and clip to its range.
+def digitise(counts: Tensor, saturation_counts: float | Tensor) -> Tensor:
+    """Round to whole counts and clip to the range of the converter.
 
     Parameters
     ----------
@@ -132,12 +110,10 @@ def digitise(
         Counts, any real number.
     saturation_counts
         The largest that is written, a whole number.
-    step_counts
-        Distance of neighbouring levels, a whole number: 16 for 12 bits written as 16.
 
     Returns
     -------
     Tensor
         Same shape and type, whole numbers.
     """
-    return ((counts / step_counts).round() * step_counts).clamp(min=0).clamp(max=saturation_counts)
+    return counts.round().clamp(min=0).clamp(max=saturation_counts)

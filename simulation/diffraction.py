@@ -202,20 +202,7 @@ _legendre = cache(np.polynomial.legendre.leggauss)
 
 
 def gauss_legendre(count: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Nodes and weights (count,) of Gauss-Legendre quadrature from 0 to 1.
-
-    Parameters
-    ----------
-    count
-        Number of nodes.
-    like
-        A tensor whose type and device to take.
-
-    Returns
-    -------
-    tuple of Tensor
-        Nodes and weights.
-    """
+    """Nodes and weights (count,) of Gauss-Legendre quadrature from 0 to 1, typed like a tensor."""
     nodes, weights = _legendre(count)
     both = torch.as_tensor(np.stack((nodes, weights)), dtype=like.dtype, device=like.device)
     return both[0] / 2 + 0.5, both[1] / 2

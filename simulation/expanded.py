@@ -124,17 +124,9 @@ _ORDER_OF_SQUARES = 2**32 - 2
 
 
 def find_files(expanded: Path) -> dict[str, Path]:
-    """Find the images to cut squares from.
+    """Find the images to cut squares from, by name without suffix.
 
-    Parameters
-    ----------
-    expanded
-        An image, a folder of images, or a dataset, whose targets are taken.
-
-    Returns
-    -------
-    dict
-        Path of each image by its name without suffix.
+    They are in an image, a folder of images, or a dataset, whose targets are taken.
     """
     return {item.name: item.target or item.input for item in open_dataset(expanded).items}
 

@@ -98,7 +98,7 @@ def record(
         generator,
     )
     arriving = acquisition.photons * share_of_light(acquisition).to(native)
-    expected = detector.expected_photons(native, arriving, background.to(native))
+    expected = native * arriving + background.to(native)
     centre = torch.zeros(len(native), 2, dtype=native.dtype, device=native.device)
     expected = specimen.vignetted(expected, acquisition.vignetting, centre)
     return count(expected, acquisition, generator)

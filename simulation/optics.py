@@ -1,13 +1,9 @@
 """From fluorescence on the target's grid to what falls on the microscope's own pixels."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from scipy.fft import next_fast_len
 from torch import Tensor
-
-FWHM_PER_SIGMA = math.sqrt(8 * math.log(2))
 
 
 def focus(fluorescence: Tensor, kernel: Tensor, *, periodic: bool = False) -> Tensor:

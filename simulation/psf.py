@@ -14,53 +14,13 @@ __all__ = [
     "Modality",
     "Optics",
     "fwhm_um",
-    "intensity",
     "kernel",
     "kernel_3d",
-    "lateral_profile",
     "numerical_aperture_for",
 ]
 
 _WIDTH_STEPS = 96
 _RADIAL_STEPS = 256
-
-
-def intensity(optics: Optics, r_um: Tensor, z_um: Tensor) -> Tensor:
-    """Point-spread function around its best focus.
-
-    Parameters
-    ----------
-    optics
-        One microscope or a batch.
-    r_um
-        (R,) distances from the optical axis, µm.
-    z_um
-        (Z,) distances from the plane of best focus, away from the objective, µm.
-
-    Returns
-    -------
-    Tensor
-        (batch, Z, R), 1 on the axis in best focus; type and device of `r_um`.
-    """
-    return focused_pupil(optics, r_um).intensity(r_um[None], z_um[None])
-
-
-def lateral_profile(optics: Optics, r_um: Tensor) -> Tensor:
-    """Point-spread function in the plane of best focus.
-
-    Parameters
-    ----------
-    optics
-        One microscope or a batch.
-    r_um
-        (R,) distances from the optical axis, µm.
-
-    Returns
-    -------
-    Tensor
-        (batch, R), 1 on the axis; type and device of `r_um`.
-    """
-    return intensity(optics, r_um, r_um.new_zeros(1))[:, 0]
 
 
 def fwhm_um(optics: Optics) -> tuple[Tensor, Tensor]:

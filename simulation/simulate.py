@@ -199,12 +199,7 @@ def _refuse_structure(expanded: Path | None, structure: str, thickness: float) -
 def _pixels(microscope: Microscope, drawn_um: float | None) -> tuple[float, int]:
     """Choose the targets' pixel size, and how many of them lie along a native pixel.
 
-    Parameters
-    ----------
-    microscope
-        Whose pixels may be of a known size.
-    drawn_um
-        Pixel size that the truth has or is to have, if there is one.
+    `drawn_um` is the pixel size that the truth has or is to have, if there is one.
     """
     native_um = microscope.pixel_size_um
     if native_um is None:

@@ -29,7 +29,7 @@ SPLITS: tuple[Split, ...] = (
 )  # fmt: skip
 _FOLDERS = ("target", "native", "input")
 _BEGUN = "begun"
-"""Folder, as long as images are missing, of the arguments and of each image's facts."""
+"""Folder, as long as images are missing, of the arguments and of each image's metadata."""
 
 
 @dataclass(frozen=True)
@@ -73,21 +73,14 @@ class Plan:
 def split_of(sources: list[str]) -> dict[str, Split]:
     """Assign sources to parts, so that later sources do not move earlier ones.
 
-    Parameters
-    ----------
-    sources
-        Names, in the order in which they first appear; repeats are ignored.
-
-    Returns
-    -------
-    dict
-        The part of each source: 70 % train, 10 % calibration, 20 % validation of every ten.
+    Of every ten in the order in which they first appear, 7 are for training, 1 for calibration and
+    2 for validation; repeats are ignored.
     """
     return {name: SPLITS[i % len(SPLITS)] for i, name in enumerate(dict.fromkeys(sources))}
 
 
 def make(out: Path, plan: Plan, done: Callable[[], object] = lambda: None) -> None:
-    """Write the images into a folder beside, then their facts, then give it its name.
+    """Write the images into a folder beside, then their metadata, then give it its name.
 
     Until then nothing can be taken for a dataset.
 
@@ -132,7 +125,7 @@ def make(out: Path, plan: Plan, done: Callable[[], object] = lambda: None) -> No
             **{f"origin of {n}": o for n, o in zip(names, targets.origins, strict=True) if o},
         },
         images={
-            name: ImageFacts(source, splits[source], _read_facts(partial, name))
+            name: ImageFacts(source, splits[source], _read_metadata(partial, name))
             for name, source in zip(names, targets.sources, strict=True)
         },
     )
@@ -167,7 +160,7 @@ def _is_written(folder: Path, name: str) -> bool:
     return all((folder / part / f"{name}.tif").exists() for part in _FOLDERS)
 
 
-def _read_facts(folder: Path, name: str) -> dict[str, float | int | str]:
+def _read_metadata(folder: Path, name: str) -> dict[str, float | int | str]:
     return read_toml(folder / _BEGUN / f"{name}.toml", dict[str, float | int | str])
 
 
@@ -182,10 +175,10 @@ def _write_images(
     pixel_size_um = plan.targets.pixel_size_um
     for index, target in plan.targets.make(wanted, margin_px):
         name = names[index]
-        native, facts = _record(target, index, plan, margin_px)
+        native, metadata = _record(target, index, plan, margin_px)
         rows, columns = target.image.shape
         input = resample.linear(native, (rows, columns))
-        write_toml(folder / _BEGUN / f"{name}.toml", dict(facts))
+        write_toml(folder / _BEGUN / f"{name}.toml", dict(metadata))
         if target.geometry is not None:
             write_json(folder / "geometry" / f"{name}.json", target.geometry)
         _write(folder / "target" / f"{name}.tif", target.image, pixel_size_um)
@@ -199,19 +192,7 @@ def _record(
 ) -> tuple[Array, dict[str, float | int | str]]:
     """Record a target with its surroundings and cut these off.
 
-    Parameters
-    ----------
-    target, index, plan
-        What to record, and how.
-    margin_px
-        `Plan.margin_px`.
-
-    Returns
-    -------
-    ndarray
-        (y, x) / sampling, whole counts.
-    dict
-        What happened in the image.
+    Returns whole counts (y, x) / sampling, and what happened in the image.
     """
     acquisition = plan.acquisition(index)
     # torch has a generator of its own: its seed comes from the image's stream
@@ -241,12 +222,12 @@ def _record(
     cut = margin_px // plan.sampling
     inner = counts[cut : counts.shape[0] - cut, cut : counts.shape[1] - cut].numpy()
     counted = np.uint16 if acquisition.saturation_counts <= np.iinfo(np.uint16).max else np.uint32
-    facts = {
+    metadata = {
         **formation.describe(acquisition),
         "sampling": plan.sampling,
         "bright_level": bright_level,
     }
-    return inner.astype(counted), facts
+    return inner.astype(counted), metadata
 
 
 def _write(path: Path, pixels: Array, pixel_size_um: float) -> None:

@@ -2,7 +2,7 @@
 
 One image of 1024 x 1024 pixels, one thread, seconds of processor time so that other work on the
 machine matters little, the best of three runs. Other implementations are measured where they are
-installed (``pip install nanopyx scoringrules``); nothing else needs them.
+installed (``pip install nanopyx``); nothing else needs them.
 """
 
 import contextlib
@@ -23,7 +23,6 @@ from threadpoolctl import threadpool_limits
 
 from benchmark.metrics import METRICS
 from benchmark.metrics.decorrelation import cutoff_period_px
-from benchmark.metrics.ensembles import crps_of_samples
 from benchmark.metrics.resolution import frc
 from benchmark.metrics.rolling import rolling_correlation
 from benchmark.metrics.squirrel import resolution_scaled_fit
@@ -33,7 +32,6 @@ Plane = NDArray[np.float64]
 Work = Callable[[], object]
 
 SIDE = 1024
-SAMPLES = 20
 _RUNS = 3
 
 
@@ -95,8 +93,6 @@ def contests(side: int = SIDE) -> list[PeerTiming]:
     truth = (truth - truth.min()) / np.ptp(truth)
     first, second = (truth + rng.normal(0, 0.05, truth.shape) for _ in range(2))
     blurred = np.asarray(ndimage.gaussian_filter(first, 2))
-    samples = truth + rng.normal(0, 0.05, (SAMPLES, *truth.shape))
-    samples_last = np.ascontiguousarray(np.moveaxis(samples, 0, -1))  # as scoringrules likes them
     squirrel = "nanopyx.methods.squirrel"
     return [
         PeerTiming("fidelity and structure", lambda: _panel(truth, first), limit_s=1.5),
@@ -117,12 +113,6 @@ def contests(side: int = SIDE) -> list[PeerTiming]:
             lambda: cutoff_period_px(first),
             squirrel,
             lambda m: m.calculate_decorr_analysis(first),
-        ),
-        PeerTiming(
-            f"CRPS of {SAMPLES} samples",
-            lambda: crps_of_samples(truth, samples),
-            "scoringrules",
-            lambda m: m.crps_ensemble(truth, samples_last),
         ),
         PeerTiming("rolling FRC", lambda: rolling_correlation(first, second), limit_s=2.0),
     ]

@@ -1,10 +1,10 @@
 """Calibrate a network's standard deviation on images it was not trained on.
 
-The map from stated to calibrated standard deviation is fitted by isotonic regression of the squared
-error on the stated variance (Barlow et al. 1972; for images, Angelopoulos et al. 2022 use the same
-idea): it assumes only that what is stated larger is not smaller. The published fit of HazeMatching,
-a line through binned errors, is measured beside it. Fits are of the pixels of all images together;
-scores are means over images, as the benchmark's are.
+The map from predicted to calibrated standard deviation is fitted by isotonic regression of the
+squared error on the predicted variance (Barlow et al. 1972; for images, Angelopoulos et al. 2022
+use the same idea): it assumes only that errors do not shrink as it grows. The published fit of
+HazeMatching, a line through binned errors, is measured beside it. Fits are of the pixels of all
+images together; scores are means over images, as the benchmark's are.
 """
 
 from collections.abc import Sequence
@@ -40,12 +40,12 @@ _LONGEST_PX = 512  # of an image's side; posteriors take time
 
 @dataclass(frozen=True)
 class Errors:
-    """Errors and what was stated of them, pixel by pixel.
+    """Errors and their predicted standard deviation, pixel by pixel.
 
     Attributes
     ----------
     std
-        Stated standard deviation.
+        Predicted standard deviation.
     error
         Restored minus true value; both of shape (n,).
     """
@@ -131,24 +131,16 @@ def pool(images: Sequence[Errors]) -> Errors:
 
 
 def interval_factors(errors: Errors) -> dict[str, float]:
-    """Return how many standard deviations to either side cover a share of the pixels.
+    """Return how many calibrated standard deviations to either side cover a share of the pixels.
 
-    Parameters
-    ----------
-    errors
-        With calibrated standard deviations.
-
-    Returns
-    -------
-    dict
-        By share, as text: "0.5", "0.9", "0.95".
+    By share, as text: "0.5", "0.9", "0.95".
     """
     z, _ = standardise(errors.error, errors.std)
     return {f"{level:g}": interval_factor(z, level) for level in LEVELS}
 
 
 def scores(images: Sequence[Errors], factors: dict[str, float] | None = None) -> dict[str, float]:
-    """Measure how well stated standard deviations tell the errors, as the benchmark does.
+    """Measure how well predicted standard deviations tell the errors, as the benchmark does.
 
     Parameters
     ----------

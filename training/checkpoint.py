@@ -9,17 +9,7 @@ from imaging.cli import UserError
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read tensors and plain values; a file that holds anything else is refused.
-
-    Parameters
-    ----------
-    path
-        Written by `imaging.tensors.write_tensors`.
-
-    Returns
-    -------
-    dict
-        On the CPU.
+    """Read tensors onto the CPU, and plain values; a file that holds anything else is refused.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Pairs in memory, and batches of patches drawn from them.
 
-A batch is a pure function of the seed and the step, so a resumed run sees what an uninterrupted
-one would have seen, and a background thread can draw ahead without changing anything.
+A batch is a pure function of the seed and the step, so a resumed run trains on what an
+uninterrupted one would have, and a background thread can draw ahead without changing anything.
 """
 
 from collections.abc import Iterator
@@ -253,18 +253,7 @@ class Patches:
             yield index, i, j
 
     def batches(self, first: int) -> Iterator[Batch]:
-        """Yield the batches from a step on, drawing one ahead in the background.
-
-        Parameters
-        ----------
-        first
-            Step of the first batch.
-
-        Yields
-        ------
-        Batch
-            For steps `first`, `first` + 1, ... without end.
-        """
+        """Yield the batches from a step on, without end, drawing one ahead in the background."""
         with ThreadPoolExecutor(max_workers=1) as pool:
             step = first
             ahead = pool.submit(self.batch, step)

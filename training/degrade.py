@@ -30,7 +30,7 @@ class _Field:
 
 
 class FreshPatches(Patches):
-    """Draws batches whose targets are those of `Patches`, and whose inputs no one has seen before.
+    """Draws batches whose targets are those of `Patches`, and whose inputs are new each time.
 
     A patch is recorded with its surroundings at any place of the microscope's pixels, resampled to
     the target's, and normalised by percentiles that the whole image would have.
@@ -102,18 +102,7 @@ class FreshPatches(Patches):
         )
 
     def batch(self, step: int) -> Batch:
-        """Draw and degrade the batch of one step.
-
-        Parameters
-        ----------
-        step
-            Number of the training step, from 0.
-
-        Returns
-        -------
-        Batch
-            Two tensors of shape (batch_size, 1, size_px, size_px).
-        """
+        """Draw and degrade the batch of one step, of the shapes of `Patches.batch`."""
         rng = np.random.default_rng((self.seed, step))
         places = list(self._draw_places(rng))
         phases = rng.integers(self._sampling, size=(self.batch_size, 2))
@@ -143,21 +132,9 @@ class FreshPatches(Patches):
     ) -> tuple[Tensor, Tensor]:
         """Record regions around patches.
 
-        Parameters
-        ----------
-        places
-            Image and corner of each patch.
-        phases
-            (batch, 2), pixels from the corner of a native pixel to that of its patch.
-        rng
-            Source of all randomness.
-
-        Returns
-        -------
-        Tensor
-            (batch, y, x) counts of native pixels.
-        Tensor
-            (batch, 2), low and high percentile of the images as recorded.
+        Patches are given by image and corner, `phases` (batch, 2) are pixels from the corner of a
+        native pixel to that of its patch. Returns counts of native pixels (batch, y, x), and the
+        low and high percentile of the images as recorded (batch, 2).
         """
         fields = [self._fields[index] for index, _, _ in places]
         corners = np.array([corner for _, *corner in places]) - phases - self._margin_px

@@ -4,7 +4,7 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -232,7 +232,7 @@ def train(
     # the bare one: the wrapper's mixed precision would reach calls of forward alone.
     network, optimizer = fabric.setup(state.network, state.optimizer)
     fixed = _to_device(fixed, fabric)
-    batches = _on_device(patches.batches(state.step), fabric)
+    batches = patches.batches(state.step)
     progress = budget.progress(state.step, state.seconds)
     mark = math.floor(progress * MARKS)
     clock = _Clock(state.seconds)
@@ -240,7 +240,7 @@ def train(
     waiting_s, mark_start_s = 0.0, clock.seconds
     while progress < 1:
         before = time.perf_counter()
-        batch = next(batches)
+        batch = _to_device(next(batches), fabric)
         waiting_s += time.perf_counter() - before
 
         rate = learning_rate(settings, progress)
@@ -293,22 +293,7 @@ def train(
 
 @torch.no_grad()
 def validate(recipe: Recipe[N], network: N, fixed: Batch) -> float:
-    """Return the recipe's loss on fixed crops.
-
-    Parameters
-    ----------
-    recipe
-        Its loss.
-    network
-        In evaluation mode.
-    fixed
-        Crops on the network's device.
-
-    Returns
-    -------
-    float
-        Mean over the crops.
-    """
+    """Return the recipe's loss on fixed crops; the network is in evaluation mode."""
     with same_randomness():
         return float(recipe.loss(network, fixed.input, fixed.target))
 
@@ -346,8 +331,3 @@ def _to_device(batch: Batch, fabric: Fabric) -> Batch:
         return tensor.to(fabric.device, memory_format=torch.channels_last, non_blocking=True)
 
     return Batch(move(batch.input), move(batch.target))
-
-
-def _on_device(batches: Iterator[Batch], fabric: Fabric) -> Iterator[Batch]:
-    for batch in batches:
-        yield _to_device(batch, fabric)

@@ -1,4 +1,4 @@
-"""What a run tells of itself: how its weights were made, what they reach, what they cost."""
+"""Metadata of a run: how its weights were trained, what they reach, what they cost."""
 
 import platform
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def collect_metadata(
     training_images: int,
     calibration_images: int,
 ) -> Metadata:
-    """Collect how weights are made, for the model card of their package.
+    """Collect how weights are trained, for the model card of their package.
 
     Parameters
     ----------

@@ -22,17 +22,9 @@ _PHASES = 4
 
 
 def area_px(kernels: Tensor) -> Tensor:
-    """Return over what area kernels of unit sum spread light.
+    """Return over what area kernels (batch, K, K) of unit sum spread light.
 
-    Parameters
-    ----------
-    kernels
-        (batch, K, K).
-
-    Returns
-    -------
-    Tensor
-        (batch,), 1 / Σ kernel², pixels.
+    It is 1 / Σ kernel², (batch,), pixels.
     """
     return 1 / kernels.square().sum((-2, -1))
 

@@ -4,11 +4,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from pydantic import JsonValue
 from torch import Tensor, nn
 
 from imaging.training_metadata import Settings
 
 N = TypeVar("N", bound=nn.Module)
+
+
+def laptop(network: dict[str, JsonValue]) -> Settings:
+    """Return the settings for a laptop of a network with these arguments."""
+    return Settings(network, patch_px=128, batch_size=8, learning_rate=2e-3, steps=6000)
+
+
+def gpu(network: dict[str, JsonValue], learning_rate: float) -> Settings:
+    """Return the settings for a GPU of such a network, as many steps as CARE was published with."""
+    return Settings(network, patch_px=128, batch_size=16, learning_rate=learning_rate, steps=40_000)
 
 
 def _nothing(network: nn.Module, image: Tensor, target: Tensor) -> dict[str, float]:

@@ -68,27 +68,7 @@ def run(
 ) -> Path:
     """Train in a run folder, from the start or from where it stopped.
 
-    Parameters
-    ----------
-    recipe
-        Which model.
-    data
-        Dataset with targets; one is simulated in ``out/data`` without it.
-    out
-        Run folder.
-    preset
-        Name of the recipe's settings.
-    steps, minutes
-        Length of the training; at most one of them.
-    seed
-        Of weights and batches.
-    resume
-        Go on although the length asked for has changed; without it a request that differs from
-        what the folder holds is refused.
-    microscope
-        File of the microscope that degrades the targets to train on anew for every patch;
-        "default" for the default one, nothing to train on the inputs of the data. Calibration and
-        validation keep theirs.
+    Parameters but the recipe are those of `python -m training MODEL`, described in its help.
 
     Returns
     -------
@@ -102,16 +82,12 @@ def run(
     KeyboardInterrupt
         After saving, when the user interrupts.
     """
-    settings = _settings(recipe.presets, preset, steps, minutes)
-    if seed < 0:
-        raise UserError(f"--seed {seed} is negative: give a whole number from 0.")
+    settings = _settings(recipe.presets, preset, steps, minutes, seed)
     if resume and not (out / TrainingRun.FILE).exists():
         raise UserError(f"{out} holds no training to resume: leave --resume out to start one.")
     asked = _read_microscope(microscope)
     data = data or simulate(out / "data", seed=seed, microscope=asked.file)
-    dataset = open_dataset(data)
-    parts = split_items(dataset)
-    _say_what_is_held_out(dataset)
+    dataset, parts = _open(data)
     request = Request(
         recipe=recipe.model,
         preset=preset,
@@ -124,15 +100,56 @@ def run(
         microscope=asked.name,
     )
     _refuse_another(out, request, resume=resume)
-    budget = Budget(request.steps, minutes)
-
     images = _load(parts, settings)
     fabric = Fabric(accelerator="auto", devices=1, precision=precision())
-    patches = _patches(images.training, settings, seed, dataset, asked.microscope, fabric.device)
-
+    patches = _patches(images.training, request, dataset, asked.microscope, fabric.device)
     # Only now: data that cannot be used leave no folder behind.
     TrainingRun(request, versions()).write(out / TrainingRun.FILE)
-    state = start(recipe, settings, seed=seed, fabric=fabric)
+    state, log = _train(out, recipe, request, dataset, images, patches, fabric)
+    reached = _finish(out, state.average, images, request)
+    _say_what_was_made(out, recipe.model, state, log, reached)
+    return out / FILE_NAME
+
+
+def _open(data: Path) -> tuple[Dataset, dict[Split, tuple[Item, ...]]]:
+    """Open a dataset in its parts, and say where these are not its own."""
+    dataset = open_dataset(data)
+    parts = split_items(dataset)
+    if not any(item.split for item in dataset.items):
+        console.print(
+            f"{dataset.path} does not say which images are for validation: every fifth source is "
+            "held out here, but a benchmark on this folder sees them all, trained on or not. "
+            "State each image's split in dataset.toml to keep them apart.",
+            soft_wrap=True,
+        )
+    return dataset, parts
+
+
+def _load(parts: Mapping[Split, tuple[Item, ...]], settings: Settings) -> Images:
+    training, calibration = load_pairs(parts["train"]), load_pairs(parts["calibration"])
+    crops = Patches(calibration, size_px=settings.patch_px, batch_size=_FIXED_CROPS, seed=0)
+    example = cut_example(load_pairs(parts["validation"][:_EXAMPLES]))
+    return Images(
+        training,
+        calibration,
+        parts["validation"][:_CALIBRATED],
+        crops.batch(0),
+        Example(torch.from_numpy(example.input), torch.from_numpy(example.target)),
+    )
+
+
+def _train(
+    out: Path,
+    recipe: Recipe[N],
+    request: Request,
+    dataset: Dataset,
+    images: Images,
+    patches: Patches,
+    fabric: Fabric,
+) -> tuple[State[N], Log]:
+    """Train in the run folder until the length asked for is reached."""
+    budget = Budget(request.steps, request.minutes)
+    state = start(recipe, request.settings, seed=request.seed, fabric=fabric)
     log = Log(out / "log.jsonl")
     _go_on(out, state, log, budget)
     metadata = collect_metadata(
@@ -156,7 +173,7 @@ def run(
 
         train(
             recipe,
-            settings,
+            request.settings,
             state,
             patches,
             images.fixed,
@@ -167,22 +184,7 @@ def run(
             on_mark=folder.save,
         )
     folder.draw(state)
-    reached = _finish(out, state.average, images, dataset.name, request.data_sha256)
-    _say_what_was_made(out, recipe.model, state, log, reached)
-    return out / FILE_NAME
-
-
-def _load(parts: Mapping[Split, tuple[Item, ...]], settings: Settings) -> Images:
-    training, calibration = load_pairs(parts["train"]), load_pairs(parts["calibration"])
-    crops = Patches(calibration, size_px=settings.patch_px, batch_size=_FIXED_CROPS, seed=0)
-    example = cut_example(load_pairs(parts["validation"][:_EXAMPLES]))
-    return Images(
-        training,
-        calibration,
-        parts["validation"][:_CALIBRATED],
-        crops.batch(0),
-        Example(torch.from_numpy(example.input), torch.from_numpy(example.target)),
-    )
+    return state, log
 
 
 def _go_on(out: Path, state: State[N], log: Log, budget: Budget) -> None:
@@ -195,7 +197,7 @@ def _go_on(out: Path, state: State[N], log: Log, budget: Budget) -> None:
         raise UserError(f"{out} has already done {state.step} steps: ask for a longer training.")
 
 
-def _finish(out: Path, network: nn.Module, images: Images, data: str, data_sha256: str) -> Reached:
+def _finish(out: Path, network: nn.Module, images: Images, request: Request) -> Reached:
     """Measure the best weights and calibrate them; return what they reach."""
     best = TrainedWeights.read(out)
     network.load_state_dict(best.weights)
@@ -211,20 +213,10 @@ def _finish(out: Path, network: nn.Module, images: Images, data: str, data_sha25
             network,
             images.calibration[:_CALIBRATED],
             load_pairs(images.validation),
-            data=data,
-            data_sha256=data_sha256,
+            data=request.data,
+            data_sha256=request.data_sha256,
         )
     return reached
-
-
-def _say_what_is_held_out(dataset: Dataset) -> None:
-    if not any(item.split for item in dataset.items):
-        console.print(
-            f"{dataset.path} does not say which images are for validation: every fifth source is "
-            "held out here, but a benchmark on this folder sees them all, trained on or not. "
-            "State each image's split in dataset.toml to keep them apart.",
-            soft_wrap=True,
-        )
 
 
 def _say_what_was_made(out: Path, model: str, state: State[N], log: Log, reached: Reached) -> None:
@@ -259,15 +251,15 @@ def _read_microscope(file: Path | None) -> _Asked:
 
 def _patches(
     pairs: list[Pair],
-    settings: Settings,
-    seed: int,
+    request: Request,
     dataset: Dataset,
     microscope: Microscope | None,
     device: torch.device,
 ) -> Patches:
     """Draw from pairs as they are, or degrade their targets anew."""
+    size_px, batch_size = request.settings.patch_px, request.settings.batch_size
     if microscope is None:
-        return Patches(pairs, size_px=settings.patch_px, batch_size=settings.batch_size, seed=seed)
+        return Patches(pairs, size_px=size_px, batch_size=batch_size, seed=request.seed)
     pixel_size_um = find_pixel_size_um(dataset)
     if pixel_size_um is None:
         raise UserError(
@@ -278,9 +270,9 @@ def _patches(
         pairs,
         microscope,
         pixel_size_um=pixel_size_um,
-        size_px=settings.patch_px,
-        batch_size=settings.batch_size,
-        seed=seed,
+        size_px=size_px,
+        batch_size=batch_size,
+        seed=request.seed,
         device=device,
     )
 
@@ -313,14 +305,21 @@ def _refuse_another(out: Path, request: Request, *, resume: bool) -> None:
 
 
 def _settings(
-    presets: Mapping[str, Settings], preset: str, steps: int | None, minutes: float | None
+    presets: Mapping[str, Settings],
+    preset: str,
+    steps: int | None,
+    minutes: float | None,
+    seed: int,
 ) -> Settings:
+    """Return the preset, where a training of this length and seed can be."""
     if preset not in presets:
         raise UserError(f"There is no preset '{preset}': choose one of {', '.join(presets)}.")
     if steps is not None and minutes is not None:
         raise UserError("Give --steps or --minutes, not both.")
     if (steps is not None and steps < 1) or (minutes is not None and not 0 < minutes < math.inf):
         raise UserError("A training needs at least one step, or more than 0 minutes.")
+    if seed < 0:
+        raise UserError(f"--seed {seed} is negative: give a whole number from 0.")
     return presets[preset]
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.comparison.declarations import calibration_of
+from benchmark.comparison.unchanged import calibration_of
 from benchmark.metrics import MetricInputs, NotApplicable
 from benchmark.metrics.calibration import refuse_deviations
-from benchmark.running.cell_files import CellFiles, CellKey
+from benchmark.running.cell import CellFiles, CellKey
 from benchmark.running.planes import metric_inputs
 from benchmark.running.restore import RestorationError
 from imaging import images

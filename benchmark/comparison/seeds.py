@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.comparison.comparisons import MetricComparison
-from benchmark.comparison.declarations import training_of
+from benchmark.comparison.unchanged import training_of
 from benchmark.metrics.columns import Column
 from imaging.benchmark_run import PackageEntry
 from imaging.bootstrap import Estimate, estimate_mean

@@ -12,9 +12,8 @@ from PIL import Image
 
 from benchmark.metrics import NotApplicable
 from benchmark.metrics.intensity import affine_fit
-from benchmark.page.resolution_map import resolution_map
-from benchmark.running.channels import mean_channel, named_channel
-from benchmark.running.grids import onto_grid
+from benchmark.metrics.rolling import rolling_correlation
+from benchmark.running.planes import mean_channel, named_channel, onto_grid
 from imaging import drawing, images
 from imaging.benchmark_run import ImageEntry
 from imaging.cli import UserError
@@ -44,14 +43,10 @@ class Restored:
 
 @dataclass(frozen=True)
 class ViewPanel:
-    """One image of a view.
+    """One image of a view: of a package, which stands out, or of a control.
 
     Attributes
     ----------
-    name
-        Whose image it is.
-    is_package
-        Packages stand out from controls.
     image, error
         PNGs as data URIs; empty where there is none.
     note
@@ -106,20 +101,7 @@ class View:
 
 
 def side_within(panels: int, budget_bytes: float) -> int:
-    """Choose the side of the crops so that a page stays small.
-
-    Parameters
-    ----------
-    panels
-        How many pictures the page will hold, error maps included.
-    budget_bytes
-        For all of them.
-
-    Returns
-    -------
-    int
-        At most 256 pixels, at least 64.
-    """
+    """Choose the side of the crops, 64 to 256 pixels, so that all panels of a page fit a budget."""
     fitting = math.isqrt(int(budget_bytes / (_BYTES_PER_PIXEL * max(panels, 1))))
     return max(64, min(_LARGEST_SIDE, fitting // 32 * 32))
 
@@ -235,19 +217,35 @@ def make_view(
     )
 
 
-def row_of_panels(view: View) -> str:
-    """Draw a view as one row of pictures with their names and scores.
+def resolution_map(one: Plane, other: Plane) -> Plane:
+    """Return up to which frequency two images agree around each pixel.
 
     Parameters
     ----------
-    view
-        Of one image.
+    one, other
+        (y, x), restored from independent recordings of one field; or these themselves.
 
     Returns
     -------
-    str
-        An SVG that holds its pictures.
+    ndarray
+        (y, x), cycles per pixel by rolling Fourier ring correlation, the same for all pixels of a
+        cell; 0 in the background and where nothing is resolved, for instance where the images are
+        too small.
     """
+    try:
+        found = rolling_correlation(one, other)
+    except NotApplicable:
+        return np.zeros_like(one)
+    cells = np.nan_to_num(1 / found.resolution_px)
+    pixels = cells.repeat(found.stride, axis=0).repeat(found.stride, axis=1)
+    # The last cell of a row reaches as far as the image does.
+    missing = [max(0, want - have) for want, have in zip(one.shape, pixels.shape, strict=True)]
+    filled = np.pad(pixels, [(0, length) for length in missing], mode="edge")
+    return filled[: one.shape[0], : one.shape[1]]
+
+
+def row_of_panels(view: View) -> str:
+    """Draw a view as one row of pictures with their names and scores: an SVG that holds them."""
     shown = [panel for panel in view.panels if panel.image]
     width, gap, top = view.width, 8.0, 34.0
     bottom = top + view.height

@@ -4,14 +4,13 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmark.comparison.agreement import Agreement, measure_agreement
-from benchmark.comparison.intact import split_intact
 from benchmark.comparison.reliability import measure_reliability
 from benchmark.comparison.seeds import find_seeds, measure_spread
 from benchmark.comparison.summary import summarise
-from benchmark.metrics.columns import CHOOSING, COSTS, QUALITY
+from benchmark.comparison.unchanged import split_intact
+from benchmark.metrics.columns import COSTS, QUALITY
 from benchmark.page import text
 from benchmark.page.charts import (
     draw_costs,
@@ -20,20 +19,20 @@ from benchmark.page.charts import (
     draw_ring_curves,
     draw_strips,
 )
-from benchmark.page.panels import row_of_panels, side_within
+from benchmark.page.panels import side_within
 from benchmark.page.sections import (
+    Section,
     tell_agreement,
     tell_calibration,
     tell_limits,
     tell_registration,
     tell_seeds,
-    tell_values,
-    tell_verdicts,
+    tell_trust,
 )
 from benchmark.page.tables import write_tables
 from benchmark.page.views import choose_images, make_views
 from benchmark.running.results_folder import Results
-from benchmark.trust.trust_report import TrustReport, read_findings
+from benchmark.trust.trust_report import read_findings
 from imaging.benchmark_run import DatasetEntry, PackageEntry
 from imaging.cli import UserError, progress
 from imaging.figure_files import write_figures
@@ -46,7 +45,6 @@ __all__ = ["write_report"]
 PAGE = "report.html"
 _TEMPLATE = Path(__file__).parent / "templates" / "page.html.j2"
 _IMAGES_BYTES = 6e6
-_CURVES = ("Two points", "Two tubes")
 _OTHER_ANCHORS = ("trust", "failures", "provenance")
 
 
@@ -113,7 +111,9 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
         title=f"{contestants} on {places}",
         lead=text.lead(packages, controls, len(sections), count),
         sections=sections,
-        trust=_trust_section(findings, run.packages) if findings else None,
+        plane_caption=text.PLANE_CAPTION,
+        places_caption=text.PLACES_CAPTION,
+        trust=tell_trust(findings, run.packages) if findings else None,
         failures=run.failures,
         cells=count * len(run.packages),
         packages=[(package, text.pixel(package.pixel_size_um)) for package in packages],
@@ -123,8 +123,8 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
     )
     with progress() as bars:
         for section in bars.track(sections, description="Figures and tables as files"):
-            write_figures(path / "figures", section["files"])
-            write_tables(path / "tables", section["anchor"], section["name"], section["summary"])
+            write_figures(path / "figures", section.files)
+            write_tables(path / "tables", section.anchor, section.name, section.summary)
     return page
 
 
@@ -147,7 +147,7 @@ def _section(
     chosen: Mapping[str, str],
     seeds: Sequence[tuple[str, ...]],
     side: int,
-) -> dict[str, Any]:
+) -> Section:
     name, packages = dataset.name, scores.run.packages
     intact, changed = split_intact(dataset)
     table = scores.table[scores.table["dataset"] == name]
@@ -165,58 +165,31 @@ def _section(
         for names in seeds
         if (spreads := measure_spread(names, summary.contests, table))
     ]
-    strips = draw_strips(summary, table, sources)
-    plane = draw_plane(summary)
-    costs = draw_costs(summary)
-    ring_curves = draw_ring_curves(intact, packages, results)
-    reliability = draw_reliability(reliabilities)
-    views = make_views(intact, scores, results, chosen, side)
-    figures = {
-        **strips,
-        **({"plane": plane} if plane else {}),
-        **{f"{CHOOSING.metric}-against-{cost}": figure for cost, figure in costs.items()},
-        **ring_curves,
-        **reliability,
-        **{f"image-{view.image}": row_of_panels(view) for view in views},
-    }
-    families = summary.families
-    cells = [cell for family in families for row in family.rows for cell in row.cells]
-    shown = sorted({cell.footnote for cell in cells if cell.footnote})
-    return {
-        "name": name,
-        "anchor": anchor,
-        "about": text.about(dataset, len(set(sources.values()))),
-        "changed": text.changed(changed),
-        "limits": tell_limits(dataset),
-        "registration": tell_registration(dataset.registered),
-        "summary": summary,
-        "finding": text.finding(summary, len(set(sources.values()))),
-        "plane": plane,
-        "plane_caption": text.PLANE_CAPTION,
-        "places_caption": text.PLACES_CAPTION,
-        "ranks": text.ranks(summary),
-        "families": [
-            {
-                "table": family,
-                "strips": [strips[c.metric] for c in family.columns if c.metric in strips],
-            }
-            for family in families
-        ],
-        "caption": text.caption(summary, len(set(sources.values()))),
-        "numbers": {footnote: number for number, footnote in enumerate(shown, 1)},
-        "footnotes": [summary.footnotes[footnote - 1] for footnote in shown],
-        "tests": [text.test_row(test) for test in summary.tests],
-        "ring_curves": list(ring_curves.values()),
-        "seeds": told_seeds,
-        "agreement": tell_agreement(agreement),
-        "reliability": list(reliability.values()),
-        "calibrations": [tell_calibration(one) for one in reliabilities],
-        "reliability_caption": text.reliability_caption(reliabilities),
-        "views": views,
-        "views_caption": text.views_caption(dataset),
-        "costs": list(costs.values()),
-        "files": {f"{anchor}-{key}": figure for key, figure in figures.items()},
-    }
+    sources_count = len(set(sources.values()))
+    return Section(
+        name=name,
+        anchor=anchor,
+        about=text.about(dataset, sources_count),
+        changed=text.changed(changed),
+        limits=tell_limits(dataset),
+        registration=tell_registration(dataset.registered),
+        summary=summary,
+        finding=text.finding(summary, sources_count),
+        plane=draw_plane(summary),
+        ranks=text.ranks(summary),
+        strips=draw_strips(summary, table, sources),
+        caption=text.caption(summary, sources_count),
+        tests=[text.test_row(test) for test in summary.tests],
+        ring_curves=draw_ring_curves(intact, packages, results),
+        seeds=told_seeds,
+        agreement=tell_agreement(agreement),
+        reliability=draw_reliability(reliabilities),
+        reliability_caption=text.reliability_caption(reliabilities),
+        calibrations=[tell_calibration(one) for one in reliabilities],
+        views=make_views(intact, scores, results, chosen, side),
+        views_caption=text.views_caption(dataset),
+        costs=draw_costs(summary),
+    )
 
 
 def _agreement(
@@ -229,15 +202,3 @@ def _agreement(
         return measure_agreement(dataset, packages, results)
     except UserError:
         return None  # a restoration was damaged since the run
-
-
-def _trust_section(findings: TrustReport, packages: Sequence[PackageEntry]) -> dict[str, Any]:
-    figures = list(findings.figures.items())
-    whole = findings.table[findings.table["at_um"].isna()]
-    return {
-        "verdicts": tell_verdicts(findings, packages),
-        "draws": findings.run.draws,
-        "curves": [figure for title, figure in figures if title in _CURVES],
-        "figures": [figure for title, figure in figures if title not in _CURVES],
-        "rows": tell_values(whole),
-    }

@@ -1,9 +1,10 @@
-"""What stands beside the scores: what they cannot tell, seeds, agreement and trust tests."""
+"""The sections of the page, and what they tell beside scores: limits, seeds, agreement, trust."""
 
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,120 @@ import pandas as pd
 from benchmark.comparison.agreement import Agreement
 from benchmark.comparison.reliability import Reliability
 from benchmark.comparison.seeds import Spread
-from benchmark.page.text import enumerate_words
+from benchmark.comparison.summary import Family, Summary
+from benchmark.page.panels import View, row_of_panels
+from benchmark.page.text import TextTable, enumerate_words
 from benchmark.trust.trust_report import TrustReport
 from imaging.benchmark_run import DatasetEntry, PackageEntry
+
+_CURVES = ("Two points", "Two tubes")
+Agreements = list[tuple[str, list[tuple[str, float]]]]
+"""A name, and for each column the text and the value."""
+
+
+@dataclass(frozen=True)
+class SeedsTold:
+    """Packages that are seeds of one method: what they are, and a row for each metric."""
+
+    text: str
+    rows: list[tuple[str, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """What the page shows of one dataset; what is empty is not shown.
+
+    Attributes
+    ----------
+    name, anchor
+        Of the dataset; the anchor begins the names of its files, too.
+    about, changed, finding, caption, reliability_caption, views_caption
+        Sentences.
+    limits
+        Sentences, each with what it is about before its colon.
+    registration, ranks, tests
+        Rows of words: each image's registration, everyone's place, the paired tests.
+    summary
+        The tables of scores.
+    strips
+        SVG elements by metric.
+    plane
+        An SVG element.
+    costs, ring_curves, reliability
+        SVG elements by name.
+    seeds, agreement, calibrations
+        What is told of packages beside their scores.
+    views
+        The images.
+    """
+
+    name: str
+    anchor: str
+    about: str
+    changed: str
+    limits: list[str]
+    registration: TextTable
+    summary: Summary
+    finding: str
+    plane: str
+    ranks: TextTable
+    strips: dict[str, str]
+    caption: str
+    tests: list[tuple[str, ...]]
+    ring_curves: dict[str, str]
+    seeds: list[SeedsTold]
+    agreement: Agreements
+    reliability: dict[str, str]
+    reliability_caption: str
+    calibrations: list[tuple[str, list[tuple[str, ...]]]]
+    views: list[View]
+    views_caption: str
+    costs: dict[str, str]
+
+    @cached_property
+    def footnotes(self) -> list[int]:
+        """Return the summary's footnotes that its tables refer to, in their order."""
+        cells = [cell for of in self.summary.families for row in of.rows for cell in row.cells]
+        return sorted({cell.footnote for cell in cells if cell.footnote})
+
+    def strips_of(self, family: Family) -> list[str]:
+        """Return the figures of every image's score in one family of metrics."""
+        return [self.strips[c.metric] for c in family.columns if c.metric in self.strips]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Return all figures by the name of their file."""
+        figures = {
+            **self.strips,
+            **({"plane": self.plane} if self.plane else {}),
+            **self.costs,
+            **self.ring_curves,
+            **self.reliability,
+            **{f"image-{view.image}": row_of_panels(view) for view in self.views},
+        }
+        return {f"{self.anchor}-{name}": figure for name, figure in figures.items()}
+
+
+@dataclass(frozen=True)
+class VerdictTold:
+    """What the trust tests say of a package or control, and whether it is the one of this page."""
+
+    name: str
+    control: bool
+    note: str
+    sentence: str
+    faults: list[str]
+
+
+@dataclass(frozen=True)
+class TrustSection:
+    """What the page shows of the trust tests: SVG elements, and rows of all values."""
+
+    verdicts: list[VerdictTold]
+    draws: int
+    curves: list[str]
+    figures: list[str]
+    rows: list[tuple[str, ...]]
 
 
 def tell_limits(dataset: DatasetEntry) -> list[str]:
@@ -65,38 +177,19 @@ def tell_limits(dataset: DatasetEntry) -> list[str]:
     return said
 
 
-def tell_registration(
-    found: Mapping[str, Mapping[str, float | str]],
-) -> tuple[list[str], list[list[str]]]:
-    """Write what registration did to each image.
-
-    Parameters
-    ----------
-    found
-        By image, entries with units in their names; see `benchmark.registration.register`.
-
-    Returns
-    -------
-    tuple
-        Headings and rows.
-    """
+def tell_registration(found: Mapping[str, Mapping[str, float | str]]) -> TextTable:
+    """Write what registration did to each image: entries with units in their names."""
     names = list(dict.fromkeys(name for entries in found.values() for name in entries))
     headings = [re.sub(r"_(um|px|deg)$", r", \1", name).replace("_", " ") for name in names]
     rows = [
-        [image, *(_text(entries.get(name, "")) for name in names)]
+        (image, *(_text(entries.get(name, "")) for name in names))
         for image, entries in found.items()
     ]
-    return [heading.replace(", um", ", µm") for heading in headings], rows
+    return TextTable([heading.replace(", um", ", µm") for heading in headings], rows)
 
 
-def tell_agreement(found: Agreement | None) -> list[tuple[str, list[tuple[str, float]]]]:
-    """Write the agreement of packages as rows of a table.
-
-    Returns
-    -------
-    list of tuple
-        A name, and for each column the text and the value; none where nothing was measured.
-    """
+def tell_agreement(found: Agreement | None) -> Agreements:
+    """Write the agreement of packages as rows of a table; none where nothing was measured."""
     if found is None:
         return []
     rows: list[list[float]] = found.values.tolist()
@@ -127,7 +220,7 @@ def tell_calibration(found: Reliability) -> tuple[str, list[tuple[str, ...]]]:
     ]
 
 
-def tell_seeds(names: Sequence[str], spreads: Sequence[Spread]) -> dict[str, Any]:
+def tell_seeds(names: Sequence[str], spreads: Sequence[Spread]) -> SeedsTold:
     """Summarise the packages that are seeds of one method."""
     rows: list[tuple[str, ...]] = []
     for spread in spreads:
@@ -150,36 +243,40 @@ def tell_seeds(names: Sequence[str], spreads: Sequence[Spread]) -> dict[str, Any
         "larger than the deviation between seeds may be luck of training, however sure it is on "
         "these images."
     )
-    return {"text": text, "rows": rows}
+    return SeedsTold(text, rows)
 
 
-def tell_verdicts(findings: TrustReport, packages: Sequence[PackageEntry]) -> list[dict[str, Any]]:
-    """Write what the trust tests say of each package, and whether it is the one of this page.
+def tell_trust(findings: TrustReport, packages: Sequence[PackageEntry]) -> TrustSection:
+    """Write what the trust tests found, of packages of a run and of others."""
+    figures = list(findings.figures.items())
+    return TrustSection(
+        tell_verdicts(findings, packages),
+        findings.run.draws,
+        [figure for title, figure in figures if title in _CURVES],
+        [figure for title, figure in figures if title not in _CURVES],
+        tell_values(findings.table[findings.table["at_um"].isna()]),
+    )
 
-    Parameters
-    ----------
-    findings
-        Of the trust tests.
-    packages
-        Of the run.
-    """
+
+def tell_verdicts(findings: TrustReport, packages: Sequence[PackageEntry]) -> list[VerdictTold]:
+    """Write what the trust tests say of each package, and whether it is one of the run's."""
     tested = {method.name: method for method in findings.run.packages}
     here = {package.name: package.sha256 for package in packages}
-    told: list[dict[str, Any]] = []
-    for verdict in findings.verdicts:
+    told: list[VerdictTold] = []
+    for verdict in findings.run.verdicts:
         method, note = tested[verdict.package], ""
         if verdict.package not in here:
             note = "not among the packages above"
         elif method.sha256 != here[verdict.package]:
             note = "another version than the package above"
         told.append(
-            {
-                "name": verdict.package,
-                "control": method.control,
-                "note": note,
-                "sentence": f"{verdict.sentence[:1].upper()}{verdict.sentence[1:]}.",
-                "faults": [f"{fault[:1].upper()}{fault[1:]}" for fault in verdict.faults],
-            }
+            VerdictTold(
+                verdict.package,
+                method.control,
+                note,
+                f"{verdict.sentence[:1].upper()}{verdict.sentence[1:]}.",
+                [f"{fault[:1].upper()}{fault[1:]}" for fault in verdict.faults],
+            )
         )
     return told
 

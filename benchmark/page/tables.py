@@ -37,16 +37,7 @@ TEST_COLUMNS = ("metric", "leader", "other", "lead", "low", "high", "effect", "p
 def write_tables(folder: Path, anchor: str, name: str, summary: Summary) -> None:
     """Write the summary of a dataset as CSV, Parquet and LaTeX, and its paired tests as CSV.
 
-    Parameters
-    ----------
-    folder
-        Where ANCHOR.csv, ANCHOR.parquet, ANCHOR.tex and ANCHOR.tests.csv go.
-    anchor
-        Begins the names of the files.
-    name
-        Of the dataset.
-    summary
-        What is written.
+    Files are ANCHOR.csv, ANCHOR.parquet, ANCHOR.tex and ANCHOR.tests.csv.
     """
     table = tidy(summary)
     with replacing(folder / f"{anchor}.csv") as temporary:
@@ -60,18 +51,10 @@ def write_tables(folder: Path, anchor: str, name: str, summary: Summary) -> None
 
 
 def tested(summary: Summary) -> pd.DataFrame:
-    """Arrange the paired tests of a summary.
+    """Arrange the paired tests of a summary, a row each.
 
-    Parameters
-    ----------
-    summary
-        Of a dataset.
-
-    Returns
-    -------
-    DataFrame
-        Columns metric, leader, other, lead, low, high (95 % interval), effect (rank-biserial
-        correlation) and p (corrected), a row for each test.
+    Columns `TEST_COLUMNS`: low and high are the lead's 95 % interval, effect is the rank-biserial
+    correlation, and p is corrected.
     """
     rows = [
         (
@@ -92,17 +75,9 @@ def tested(summary: Summary) -> pd.DataFrame:
 def tidy(summary: Summary) -> pd.DataFrame:
     """Arrange a summary with a row for each package and metric.
 
-    Parameters
-    ----------
-    summary
-        Of a dataset.
-
-    Returns
-    -------
-    DataFrame
-        Columns package, kind, metric, unit, direction, mean, low, high (95 % interval), images,
-        sources, ahead (of each other one, beyond chance, on the images that both have), place,
-        place_low and place_high (among who has every image); empty where there is none.
+    Columns `COLUMNS`: low and high are the mean's 95 % interval; ahead is whoever is ahead of each
+    other one, beyond chance, on the images that both have; places are those among who has every
+    image, and empty where there is none.
     """
     places = {metric: contest.ranks for metric, contest in summary.contests.items()}
     rows: list[Mapping[str, object]] = []
@@ -136,21 +111,9 @@ def tidy(summary: Summary) -> pd.DataFrame:
 
 
 def latex(name: str, summary: Summary) -> str:
-    """Write a summary as LaTeX that needs the package booktabs only.
+    """Write the summary of a dataset as LaTeX that needs the package booktabs only.
 
-    Parameters
-    ----------
-    name
-        Of the dataset.
-    summary
-        What is written.
-
-    Returns
-    -------
-    str
-        A table for each family of metrics; bold is ahead of each other row but the truth beyond
-        chance, on the images that both have; raised is over how many images a mean is that lacks
-        some.
+    A table for each family of metrics; its caption says what is bold and what is raised.
     """
     return "\n".join(_table(name, family) for family in summary.families)
 

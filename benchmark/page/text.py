@@ -3,14 +3,21 @@
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from benchmark.comparison.comparisons import Test
-from benchmark.comparison.paired_tests import SIGNIFICANT, Rank
+from benchmark.comparison.comparisons import SIGNIFICANT, Rank, Test
 from benchmark.comparison.reliability import Reliability
 from benchmark.comparison.summary import Summary
 from benchmark.metrics.columns import CHOOSING, PERCEPTION
 from imaging.benchmark_run import BenchmarkRun, DatasetEntry, PackageEntry
 from imaging.cli import counted
+
+
+class TextTable(NamedTuple):
+    """Headings and rows of words; not shown without rows."""
+
+    headings: list[str]
+    rows: list[tuple[str, ...]]
 
 
 def lead(
@@ -99,14 +106,8 @@ def caption(summary: Summary, sources: int) -> str:
     return text + " Hover over a heading for its definition."
 
 
-def ranks(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Write everyone's place in distortion and perception, with its interval.
-
-    Returns
-    -------
-    tuple
-        Headings, and rows: name, then a place for each metric; none for fewer than two.
-    """
+def ranks(summary: Summary) -> TextTable:
+    """Write each place in distortion and perception, with its interval; none for fewer than two."""
     contests = [
         contest
         for column in (CHOOSING, PERCEPTION)
@@ -117,7 +118,7 @@ def ranks(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
     names = [row.name for row in summary.rows if row.name in scored]
     last = len(names)
     names.sort(key=lambda name: [r[name].place if name in r else last for r in places])
-    return (
+    return TextTable(
         [contest.column.label for contest in contests],
         [(name, *(_place(ranks.get(name)) for ranks in places)) for name in names],
     )
@@ -181,17 +182,17 @@ def test_row(test: Test) -> tuple[str, ...]:
     )
 
 
-def origin(dataset: DatasetEntry) -> dict[str, str]:
-    """Say where a dataset comes from."""
+def origin(dataset: DatasetEntry) -> tuple[str, ...]:
+    """Say where a dataset comes from: its name, how many images, made how, licence and SHA-256."""
     hashes = "".join(image.input_sha256 + image.target_sha256 for image in dataset.images)
     made = ", ".join(f"{key} {value}" for key, value in dataset.provenance.items())
-    return {
-        "name": dataset.name,
-        "images": counted(len(dataset.images), "image"),
-        "provenance": made or "not stated",
-        "licence": dataset.licence or "not stated",
-        "sha256": hashlib.sha256(hashes.encode()).hexdigest(),
-    }
+    return (
+        dataset.name,
+        counted(len(dataset.images), "image"),
+        made or "not stated",
+        dataset.licence or "not stated",
+        hashlib.sha256(hashes.encode()).hexdigest(),
+    )
 
 
 def machine(run: BenchmarkRun) -> list[tuple[str, str]]:

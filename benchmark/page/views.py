@@ -7,7 +7,7 @@ import pandas as pd
 from benchmark.comparison.comparisons import TRUTH
 from benchmark.metrics.columns import CHOOSING, Column, column_of
 from benchmark.page.panels import Restored, View, make_view
-from benchmark.running.cell_files import CellFiles, CellKey
+from benchmark.running.cell import CellFiles, CellKey
 from imaging.benchmark_run import DatasetEntry, PackageEntry
 from imaging.cli import UserError
 from imaging.results import Scores
@@ -17,20 +17,7 @@ from imaging.scores import INPUT, PLACE
 def choose_images(
     dataset: DatasetEntry, packages: Sequence[PackageEntry], table: pd.DataFrame
 ) -> dict[str, str]:
-    """Choose the images to show by rule, not by eye.
-
-    Parameters
-    ----------
-    dataset, packages
-        Of the run.
-    table
-        See `imaging.results.Scores`.
-
-    Returns
-    -------
-    dict
-        By image, the rule that chose it.
-    """
+    """Choose the images to show by rule, not by eye: by image, the rule that chose it."""
     names = sorted(image.name for image in dataset.images)
     chosen = {names[0]: "first in the order of names"} if names else {}
     package = next((one.name for one in packages if not one.control), None)
@@ -53,19 +40,8 @@ def make_views(
 ) -> list[View]:
     """Put everyone's restorations of the chosen images side by side.
 
-    Parameters
-    ----------
-    dataset, scores, results
-        Of the run.
-    chosen
-        What `choose_images` returned.
-    side
-        Of the crops, pixels.
-
-    Returns
-    -------
-    list of View
-        Without images that moved away, or whose input or truth was damaged, since the run.
+    Images were chosen by `choose_images`; crops are `side` pixels wide. What moved away, or whose
+    input or truth was damaged, since the run is left out.
     """
     metric = _chooser(scores.table[scores.table["dataset"] == dataset.name])
     values = scores.table.set_index([*PLACE, "metric"])["value"]

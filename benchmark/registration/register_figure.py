@@ -23,17 +23,7 @@ _UNDONE, _MEASURED = drawing.Stroke("#d55e00", 1.4), drawing.Stroke("#009e73", 1
 def draw_registration(input: Image, target: Image, registration: Registration) -> str:
     """Draw how a target lay on its input, how it lies now, and what was done to it.
 
-    Parameters
-    ----------
-    input, target
-        As they were registered, one shape (y, x).
-    registration
-        Of both.
-
-    Returns
-    -------
-    str
-        An SVG element that holds its pictures.
+    Both are as they were registered, of one shape (y, x).
     """
     blurred = ndimage.gaussian_filter(target, registration.blur_sigma_px)
     moved = np.nan_to_num(warp(blurred, registration.after.field), nan=float(blurred.min()))
@@ -85,7 +75,7 @@ def _draw_arrows(panel: drawing.Panel, input: Image, registration: Registration)
     """Draw where the target has what belongs to a place, and what blocks are still displaced by."""
     field, residual = registration.after.field, registration.after.residual
     step = max(1, max(input.shape) // _ARROWS)
-    y, x = np.mgrid[step // 2 : input.shape[0] : step, step // 2 : input.shape[1] : step]
+    y, x = np.meshgrid(*(_places(length, step) for length in input.shape), indexing="ij")
     longest = float(np.hypot(*field[:, y, x]).max())
     remaining = float(np.percentile(np.linalg.norm(residual.shift_px, axis=1), 95))
     magnified = step / max(longest, remaining, 1e-3)
@@ -99,8 +89,16 @@ def _draw_arrows(panel: drawing.Panel, input: Image, registration: Registration)
     measured = np.concatenate([residual.at_px, residual.shift_px], axis=1)
     for arrows, stroke in ((undone, _UNDONE), (measured, _MEASURED)):
         for at_y, at_x, along_y, along_x in arrows.tolist():
-            tip = panel.place(at_x + magnified * along_x, at_y + magnified * along_y)
-            yield drawing.polyline(_arrow(panel.place(at_x, at_y), tip), stroke)
+            half_y, half_x = magnified * along_y / 2, magnified * along_x / 2
+            tail = panel.place(at_x - half_x, at_y - half_y)
+            tip = panel.place(at_x + half_x, at_y + half_y)
+            yield drawing.polyline(_arrow(tail, tip), stroke)
+
+
+def _places(length: int, step: int) -> NDArray[np.int_]:
+    """Return pixels of a line a step apart, at least half a step from its ends: arrows stay in."""
+    count = max(1, length // step)
+    return (length - 1 - step * (count - 1)) // 2 + step * np.arange(count)
 
 
 def _arrow(tail: drawing.Point, tip: drawing.Point) -> Iterable[drawing.Point]:

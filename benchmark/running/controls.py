@@ -1,8 +1,9 @@
 """Controls: what every restoration is compared with. One function each, found in `CONTROLS`.
 
-A control makes a prediction from an item of a dataset. Like packages it delivers float32 with
-percentiles 2 and 99.8 of each plane at 0 and 1, so raw metrics treat both alike; planes without
-contrast are 0 where others have some.
+A control makes a prediction from an item of a dataset, on the grid of its input (the truth on that
+of the target), and raises `NotApplicable` where what it needs of the item is not there or no plane
+has contrast. Like packages it delivers float32 with percentiles 2 and 99.8 of each plane at 0 and
+1, so raw metrics treat both alike; planes without contrast are 0 where others have some.
 """
 
 from collections.abc import Callable
@@ -26,23 +27,7 @@ Plane = NDArray[np.float64]
 
 
 def input(item: Item) -> xr.DataArray:
-    """Return the input as it is: no restoration.
-
-    Parameters
-    ----------
-    item
-        Any item.
-
-    Returns
-    -------
-    DataArray
-        float32, on the grid of the input.
-
-    Raises
-    ------
-    NotApplicable
-        A plane has no contrast.
-    """
+    """Return the input as it is: no restoration."""
     return _per_plane(normalise, item.input, grid=item.read_input())
 
 
@@ -51,21 +36,6 @@ def bicubic(item: Item) -> xr.DataArray:
 
     Keys' cubic convolution (1981, doi:10.1109/TASSP.1981.1163711; a = −1/2) between pixel centres;
     both grids cover the same field.
-
-    Parameters
-    ----------
-    item
-        With `native`.
-
-    Returns
-    -------
-    DataArray
-        float32, on the grid of the input.
-
-    Raises
-    ------
-    NotApplicable
-        The dataset kept no native pixels, or a plane has no contrast.
     """
     grid = item.read_input()
 
@@ -97,16 +67,10 @@ def richardson_lucy(item: Item) -> xr.DataArray:
         ``gain_counts_per_photon``, ``offset_counts``, ``read_noise_counts`` and
         ``excess_noise_factor`` in `microscope`; ``averaged_lines`` is 1 where it is not said.
 
-    Returns
-    -------
-    DataArray
-        float32, on the grid of the input.
-
     Raises
     ------
     NotApplicable
-        Something of this is not there, native pixels are not a whole number of pixels wide, or a
-        plane has no contrast.
+        Also where native pixels are not a whole number of pixels wide.
     """
     native, grid = _native(item), item.read_input()
     blur_um = _known(item, "blur_fwhm_um")
@@ -144,23 +108,7 @@ def richardson_lucy(item: Item) -> xr.DataArray:
 
 
 def truth(item: Item) -> xr.DataArray:
-    """Return the target itself: perfect restoration, up to float32.
-
-    Parameters
-    ----------
-    item
-        With `target`.
-
-    Returns
-    -------
-    DataArray
-        float32, on the grid of the target.
-
-    Raises
-    ------
-    NotApplicable
-        The dataset has no targets, or a plane has no contrast.
-    """
+    """Return the target itself: perfect restoration, up to float32."""
     if item.target is None:
         raise NotApplicable("The dataset has no target/, so the truth is not known.")
     return _per_plane(normalise, item.target, grid=read(item.target))

@@ -1,4 +1,7 @@
-"""On which scale a package delivers intensities, as its description states it."""
+"""What a package states of what it delivers: the scale of intensities, and its own intervals."""
+
+import math
+from typing import Any
 
 from bioimageio.spec.model import v0_5
 
@@ -44,3 +47,28 @@ def delivery_of(package: Package) -> Delivery:
         return "own"
     z = spatial_axes(package.input).get("z")
     return "volumes" if z is not None and (over is None or z.id in over) else "planes"
+
+
+def interval_factors(package: Package) -> dict[str, float]:
+    """Read how wide a package's own intervals are.
+
+    Parameters
+    ----------
+    package
+        An open package.
+
+    Returns
+    -------
+    dict
+        Half-widths in its standard deviations by nominal coverage, "0.9" for instance, as
+        ``config.restoration_zoo.calibration`` of its rdf.yaml says; empty when it does not.
+    """
+    stated: Any = package.own_entries
+    for entry in ("calibration", "interval_factors"):
+        stated = stated.get(entry, {}) if isinstance(stated, dict) else {}
+    try:
+        factors = {str(level): float(factor) for level, factor in stated.items()}
+        usable = [0 < float(level) < 1 and 0 < f < math.inf for level, f in factors.items()]
+    except (AttributeError, TypeError, ValueError):
+        return {}
+    return factors if all(usable) else {}

@@ -1,22 +1,18 @@
 """What is known of a restored image: everything that a metric may ask for, plane by plane."""
 
-import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from benchmark.metrics import MetricInputs, NotApplicable, normalise
-from benchmark.running.channels import mean_channel, named_channel
-from benchmark.running.delivery import Delivery
-from benchmark.running.grids import onto_grid
 from benchmark.running.restore import RestorationError
 from imaging import images
 from imaging.datasets import Item
 from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
-from packages.package import Package
+from imaging.resample import linear
+from imaging.scores import Delivery
 
 Planes = NDArray[np.floating]  # (n, y, x)
 
@@ -27,31 +23,6 @@ _OWN_SCALE = NotApplicable(
     "The package delivers on a scale of its own, not with percentiles 2 and 99.8 of the image at 0 "
     "and 1, so that only what allows any gain and offset can be compared."
 )
-
-
-def interval_factors(package: Package) -> dict[str, float]:
-    """Read how wide a package's own intervals are.
-
-    Parameters
-    ----------
-    package
-        An open package.
-
-    Returns
-    -------
-    dict
-        Half-widths in its standard deviations by nominal coverage, "0.9" for instance, as
-        ``config.restoration_zoo.calibration`` of its rdf.yaml says; empty when it does not.
-    """
-    stated: Any = package.own_entries
-    for entry in ("calibration", "interval_factors"):
-        stated = stated.get(entry, {}) if isinstance(stated, dict) else {}
-    try:
-        factors = {str(level): float(factor) for level, factor in stated.items()}
-        usable = [0 < float(level) < 1 and 0 < f < math.inf for level, f in factors.items()]
-    except (AttributeError, TypeError, ValueError):
-        return {}
-    return factors if all(usable) else {}
 
 
 def metric_inputs(
@@ -168,7 +139,7 @@ def on_common_grid(
     """Return the planes of both images that are to be compared, on the truth's grid.
 
     A package with a pixel size or a magnification of its own restores on its own grid: the same
-    field of view is brought onto the truth's, see `benchmark.running.grids.onto_grid`.
+    field of view is brought onto the truth's, see `onto_grid`.
 
     Parameters
     ----------
@@ -199,6 +170,106 @@ def on_common_grid(
             "target_pixel_size_um in dataset.toml, or crop or resample the truth."
         )
     return _planes(restored), _planes(truth)
+
+
+def mean_channel(image: xr.DataArray) -> xr.DataArray:
+    """Take the channel that is compared with the truth and shown.
+
+    Parameters
+    ----------
+    image
+        Axes out of b, c, z, y, x.
+
+    Returns
+    -------
+    xr.DataArray
+        Without the axis c: of several channels the one named mean, or else the first.
+    """
+    if "c" not in image.dims:
+        return image
+    mean = named_channel(image, "mean")
+    return image.isel(c=0) if mean is None else mean
+
+
+def named_channel(image: xr.DataArray, name: str) -> xr.DataArray | None:
+    """Take a channel by its name.
+
+    Parameters
+    ----------
+    image
+        Axes out of b, c, z, y, x.
+    name
+        For example "std".
+
+    Returns
+    -------
+    xr.DataArray or None
+        Without the axis c; None where no channel has this name.
+    """
+    if "c" not in image.coords:
+        return None
+    names = [str(name) for name in np.atleast_1d(image.coords["c"].values)]
+    if name not in names:
+        return None
+    return image.isel(c=names.index(name)) if "c" in image.dims else image
+
+
+def onto_grid(image: xr.DataArray, shape: tuple[int, int]) -> NDArray[np.floating]:
+    """Bring an image to a grid of other pixels over the same field.
+
+    Towards coarser pixels each new one is the mean over its area. The wider filter of
+    `imaging.resample.linear` would smooth, and thereby improve, what is compared with images that
+    were on that grid from the start. Towards finer pixels this is linear interpolation.
+
+    Parameters
+    ----------
+    image
+        Axes end with y, x.
+    shape
+        Rows and columns of the result.
+
+    Returns
+    -------
+    ndarray
+        (..., rows, columns).
+    """
+    values = image.values
+    for axis, length in zip((-2, -1), shape, strict=True):
+        if length < values.shape[axis]:
+            values = area_mean(values, length, axis)
+    return values if values.shape[-2:] == shape else linear(values, shape)
+
+
+def area_mean(values: NDArray[np.floating], length: int, axis: int) -> NDArray[np.float64]:
+    """Average over the pixels, and parts of pixels, that each coarser pixel covers.
+
+    Parameters
+    ----------
+    values
+        Any shape.
+    length
+        Of the result along the axis, at most that of the values.
+    axis
+        Along which to average.
+
+    Returns
+    -------
+    ndarray
+        Means that weigh the values by the length they have in common with the new pixel.
+
+    Examples
+    --------
+    >>> area_mean(np.array([1.0, 3.0, 5.0]), 2, axis=0)
+    array([1.66666667, 4.33333333])
+    """
+    fine = np.moveaxis(np.asarray(values, dtype=np.float64), axis, 0)
+    edges = np.arange(length + 1) * (len(fine) / length)
+    whole = np.minimum(edges.astype(np.intp), len(fine) - 1)
+    part = (edges - whole).reshape(-1, *(1,) * (fine.ndim - 1))
+    before = np.concatenate([np.zeros_like(fine[:1]), np.cumsum(fine, axis=0)])
+    integral = before[whole] + part * fine[whole]
+    means = (integral[1:] - integral[:-1]) * (length / len(fine))
+    return np.moveaxis(means, 0, axis)
 
 
 def _own_channels(

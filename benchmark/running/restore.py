@@ -18,11 +18,12 @@ import xarray as xr
 
 from benchmark.metrics import NotApplicable
 from benchmark.running.controls import CONTROLS, INPUT
-from benchmark.running.delivery import Delivery
+from benchmark.running.delivery import delivery_of, interval_factors
 from imaging import images
 from imaging.cli import UserError
 from imaging.datasets import Item
 from imaging.measure import Measure
+from imaging.scores import Delivery
 from packages.package import open_package
 from packages.runner import Runner, resample
 
@@ -85,6 +86,40 @@ class Method:
     def restores_repeats(self) -> bool:
         """Tell whether a second recording is restored, too: other controls need more than that."""
         return self.path is not None or self.name == INPUT
+
+
+def method_of(path: Path, *, trust: bool) -> Method:
+    """Read what tables and runs need to know of a package.
+
+    Parameters
+    ----------
+    path
+        The package; its file name without .zip becomes its name.
+    trust
+        Whether its Python code may run.
+
+    Returns
+    -------
+    Method
+        With the weights that would run.
+
+    Raises
+    ------
+    UserError
+        The package cannot be opened.
+    """
+    with open_package(path, trust=trust) as package:
+        return Method(
+            name=path.resolve().name.removesuffix(".zip"),
+            title=package.name,
+            path=path,
+            sha256=package.sha256,
+            pixel_size_um=package.pixel_size_um,
+            weights=package.weights[0],
+            interval_factors=interval_factors(package),
+            delivery=delivery_of(package),
+            trust=trust,
+        )
 
 
 @dataclass(frozen=True)

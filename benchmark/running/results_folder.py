@@ -6,7 +6,7 @@
       run.json                                  what was run on what
       scores.parquet, scores.csv                package, dataset, image, metric, value
       not_applicable.csv                        package, dataset, image, metric, reason
-      cells/, predictions/, repeats/            see `benchmark.running.cell_files`
+      cells/, predictions/, repeats/            see `benchmark.running.cell`
 """
 
 import re
@@ -15,12 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-import psutil
 
-from benchmark.running.cell_files import CellFiles, CellKey
+from benchmark.running.cell import CellFiles, CellKey
 from imaging.benchmark_run import BenchmarkRun, FailedCell
 from imaging.cli import UserError
-from imaging.files import replacing
+from imaging.files import remove_abandoned, replacing
 from imaging.results import NOT_APPLICABLE, SCORES, Scores
 from imaging.scores import COLUMNS, REASON_COLUMNS
 
@@ -48,7 +47,7 @@ class Results(CellFiles):
             raise UserError(f"{path} is a file: give a folder for the results.")
         if self._record.exists():
             BenchmarkRun.read(self._record)
-            _remove_abandoned(path)
+            remove_abandoned(path.rglob(".*"))
         elif path.exists() and any(not _BEGUN.fullmatch(file.name) for file in path.iterdir()):
             raise UserError(
                 f"{path} is neither empty nor a folder of results (it has no {BenchmarkRun.FILE}): "
@@ -112,11 +111,3 @@ class Results(CellFiles):
             absent.to_csv(temporary, index=False)
         run.write(self._record)
         return Scores(run, table, absent)
-
-
-def _remove_abandoned(path: Path) -> None:
-    """Remove what killed processes had begun to write (see `imaging.files.replacing`)."""
-    for file in path.rglob(".*"):
-        owner = re.match(r"\.(\d+)\.", file.name)
-        if owner and file.is_file() and not psutil.pid_exists(int(owner[1])):
-            file.unlink(missing_ok=True)

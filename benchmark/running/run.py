@@ -1,30 +1,40 @@
 """Run packages and controls over datasets, cell by cell, and score what they restore."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
+import torch
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.running.cell import CellTask, compute_cell, is_kept
-from benchmark.running.cell_files import CellKey
+from benchmark.metrics.columns import COSTS, QUALITY
+from benchmark.running.cell import CellKey, CellTask, compute_cell, is_kept
 from benchmark.running.controls import CONTROLS
-from benchmark.running.delivery import delivery_of
-from benchmark.running.planes import interval_factors
-from benchmark.running.provenance import describe_run
-from benchmark.running.restore import Job, Method, each
+from benchmark.running.restore import SEED, Job, Method, each, method_of
 from benchmark.running.results_folder import Results
 from imaging import images
-from imaging.benchmark_run import BenchmarkRun, FailedCell
+from imaging.benchmark_run import (
+    BenchmarkRun,
+    DatasetEntry,
+    FailedCell,
+    ImageEntry,
+    MetricEntry,
+    PackageEntry,
+)
 from imaging.cli import UserError, console, progress
 from imaging.datasets import Dataset, Item, open_dataset
 from imaging.files import sha256
 from imaging.results import Scores
 from imaging.scores import SAMPLE_SUFFIX
-from packages.package import open_package
+from imaging.source_files import source_sha256
 
 __all__ = ["run_benchmark"]
+
+_LIBRARIES = ("bioimageio.core", "numpy", "onnxruntime", "scikit-image", "scipy", "torch")
 
 
 def run_benchmark(
@@ -96,9 +106,12 @@ def run_benchmark(
             _say_what_changed(method, due, results)
             computed += len(due)
             bars.advance(bar, len(tasks) - len(due))
-            for failure in _compute(method, due, results):
+            for task, error in each(method, due, lambda task, by: compute_cell(task, by, results)):
                 bars.advance(bar)
-                failures += [failure] if failure else []
+                if error is not None:
+                    place = task.place
+                    failed = FailedCell(place.package, place.dataset, place.image, str(error))
+                    failures.append(failed)
     scores = results.finish(run, places, failures)
     _print_failures(scores.run.failures)
     console.print(
@@ -109,38 +122,37 @@ def run_benchmark(
     return scores
 
 
-def method_of(path: Path, *, trust: bool) -> Method:
-    """Read what tables and runs need to know of a package.
+def describe_run(
+    methods: Sequence[Method], datasets: Sequence[Dataset], hashes: dict[Path, str]
+) -> BenchmarkRun:
+    """Describe what a run is made of and made on.
 
     Parameters
     ----------
-    path
-        The package; its file name without .zip becomes its name.
-    trust
-        Whether its Python code may run.
+    methods, datasets
+        What is run on what.
+    hashes
+        SHA-256 of every image file.
 
     Returns
     -------
-    Method
-        With the weights that would run.
-
-    Raises
-    ------
-    UserError
-        The package cannot be opened.
+    BenchmarkRun
+        Without failures.
     """
-    with open_package(path, trust=trust) as package:
-        return Method(
-            name=path.resolve().name.removesuffix(".zip"),
-            title=package.name,
-            path=path,
-            sha256=package.sha256,
-            pixel_size_um=package.pixel_size_um,
-            weights=package.weights[0],
-            interval_factors=interval_factors(package),
-            delivery=delivery_of(package),
-            trust=trust,
-        )
+    return BenchmarkRun(
+        seed=SEED,
+        device=torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
+        cpu=f"{_cpu()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
+        system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        versions={name: version(name) for name in _LIBRARIES},
+        benchmark_sha256=source_sha256("benchmark.running.cell"),
+        packages=[_package(method) for method in methods],
+        datasets=[_dataset(dataset, hashes) for dataset in datasets],
+        metrics={
+            column.metric: MetricEntry(column.direction, column.unit, column.ideal)
+            for column in (*QUALITY, *COSTS)
+        },
+    )
 
 
 def _methods(packages: Sequence[Path], *, trust: bool, controls: bool) -> list[Method]:
@@ -244,18 +256,6 @@ def _say_what_changed(method: Method, due: Iterable[CellTask], results: Results)
         console.print(f"{method.name}: {count} cells are computed again ({why}).")
 
 
-def _compute(
-    method: Method, tasks: Sequence[CellTask], results: Results
-) -> Iterator[FailedCell | None]:
-    """Compute cells one by one."""
-    for task, error in each(method, tasks, lambda task, by: compute_cell(task, by, results)):
-        yield _failed(task.place, error) if error else None
-
-
-def _failed(place: CellKey, error: Exception) -> FailedCell:
-    return FailedCell(place.package, place.dataset, place.image, str(error))
-
-
 def _print_failures(failures: Sequence[FailedCell]) -> None:
     if not failures:
         return
@@ -268,3 +268,57 @@ def _print_failures(failures: Sequence[FailedCell]) -> None:
         others = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
         table.add_row(package, dataset, failed[0] + others, Text(reason))
     console.print(table)
+
+
+def _package(method: Method) -> PackageEntry:
+    return PackageEntry(
+        name=method.name,
+        title=method.title,
+        control=method.path is None,
+        file=str(method.path or ""),
+        sha256=method.sha256,
+        weights=method.weights,
+        interval_factors=method.interval_factors,
+        delivery=method.delivery,
+        pixel_size_um=method.pixel_size_um,
+    )
+
+
+def _dataset(dataset: Dataset, hashes: dict[Path, str]) -> DatasetEntry:
+    stated = dataset.facts
+    return DatasetEntry(
+        name=dataset.name,
+        path=str(dataset.path.resolve()),
+        description=stated.description or "",
+        licence=stated.licence or "",
+        pixel_size_um=stated.pixel_size_um,
+        target_pixel_size_um=stated.target_pixel_size_um,
+        registration=stated.registration or "",
+        registered=stated.registered or {},
+        provenance=stated.provenance,
+        part="validation" if any(item.split for item in dataset.items) else "all",
+        images=[_image(item, hashes) for item in dataset.evaluation_items],
+    )
+
+
+def _image(item: Item, hashes: dict[Path, str]) -> ImageEntry:
+    return ImageEntry(
+        name=item.name,
+        source=item.source,
+        input=str(item.input.resolve()),
+        input_sha256=hashes[item.input],
+        target=str(item.target.resolve()) if item.target else "",
+        target_sha256=hashes[item.target] if item.target else "",
+        repeat=str(item.repeat.resolve()) if item.repeat else "",
+        repeat_sha256=hashes[item.repeat] if item.repeat else "",
+        native=str(item.native.resolve()) if item.native else "",
+    )
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -24,8 +24,8 @@ from torch import nn
 from benchmark.metrics import METRICS, MetricInputs, NotApplicable
 from benchmark.metrics.calibration import coverage_50, coverage_90, coverage_95
 from benchmark.metrics.uncertainty import crps
-from benchmark.running.planes import interval_factors, metric_inputs
-from benchmark.running.provenance import describe_run
+from benchmark.running.delivery import interval_factors
+from benchmark.running.planes import metric_inputs
 from benchmark.running.restore import (
     Job,
     Method,
@@ -34,6 +34,7 @@ from benchmark.running.restore import (
     in_this_process,
     sentence_of,
 )
+from benchmark.running.run import describe_run
 from benchmark.study.samples_figure import draw_study
 from imaging import images
 from imaging.benchmark_run import BenchmarkRun
@@ -62,7 +63,7 @@ class _Subject:
     ----------
     package
         Open, its state dict and architecture may run.
-    dataset, items
+    dataset
         Images with a truth.
     build
         Builds its network with other values of `ARGUMENTS`, and loads its weights.
@@ -76,7 +77,6 @@ class _Subject:
 
     package: Package
     dataset: Dataset
-    items: tuple[Item, ...]
     build: Callable[[Arguments], nn.Module]
     defaults: Arguments
     run: BenchmarkRun
@@ -108,7 +108,7 @@ def samples(
         values: list[tuple[Arguments, Values]] = []
         computed = 0
         with progress() as bars:
-            bar = bars.add_task("", total=len(cells) * len(subject.items))
+            bar = bars.add_task("", total=len(cells) * len(subject.dataset.items))
             for arguments in cells:
                 bars.update(bar, description=_name(arguments))
                 file = out / "cells" / f"{_name(arguments)}.json"
@@ -118,14 +118,14 @@ def samples(
                     write_json(file, {"computed_for": _computed_for(subject), "values": found})
                     computed += 1
                 else:
-                    bars.advance(bar, len(subject.items))
+                    bars.advance(bar, len(subject.dataset.items))
                 values.append((arguments, found))
         table = _table(subject, values)
         with replacing(out / "samples.csv") as temporary:
             table.to_csv(temporary, index=False)
         write_figures(out, {"samples": draw_study(table, subject.defaults)})
     console.print(
-        f"{len(cells)} settings scored on {len(subject.items)} images ({computed} now, "
+        f"{len(cells)} settings scored on {len(subject.dataset.items)} images ({computed} now, "
         f"{len(cells) - computed} kept from before): {out / 'samples.csv'}, .svg and .png",
         soft_wrap=True,
         highlight=False,
@@ -174,7 +174,7 @@ def _subject(package: Package, dataset: Dataset, *, trust: bool) -> _Subject:
     hashes = {file: sha256(file) for file in files}
     evaluated = Dataset(dataset.name, dataset.path, dataset.facts, items)
     run = describe_run([], [evaluated], hashes)
-    return _Subject(package, dataset, items, build, defaults, run, trust)
+    return _Subject(package, evaluated, build, defaults, run, trust)
 
 
 def _builder(
@@ -244,7 +244,7 @@ def _compute(subject: _Subject, arguments: Arguments, done: Callable[[], object]
         try:
             values: Values = {}
             with in_this_process(method) as restore:
-                for item in subject.items:
+                for item in subject.dataset.items:
                     values[item.name] = _score(subject, item, restore, Path(folder))
                     done()
         except (RestorationError, UserError, NotApplicable) as error:
@@ -306,7 +306,7 @@ def _stays(key: str, members: int) -> bool:
 
 def _table(subject: _Subject, cells: Sequence[tuple[Arguments, Values]]) -> pd.DataFrame:
     """Return one row per setting, image and metric."""
-    sources = {item.name: item.source for item in subject.items}
+    sources = {item.name: item.source for item in subject.dataset.items}
     rows = [
         {
             "package": subject.package.path.resolve().name.removesuffix(".zip"),

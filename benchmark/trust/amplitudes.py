@@ -17,14 +17,7 @@ _LOST = 4.0
 def compare(plane: Plane, geometry: Geometry, psf_fwhm_um: float) -> list[Outcome]:
     """Measure the light of both points of each pair that lies apart enough.
 
-    Parameters
-    ----------
-    plane
-        The restored image.
-    geometry
-        With `pairs` and `points`.
-    psf_fwhm_um
-        Of the microscope; pairs at least 1.5 times as far apart are measured.
+    Of the geometry, `pairs` and `points`: those at least 1.5 times the width of the PSF apart.
 
     Returns
     -------
@@ -53,12 +46,7 @@ def compare(plane: Plane, geometry: Geometry, psf_fwhm_um: float) -> list[Outcom
 
 
 def summarise(outcomes: pd.DataFrame) -> list[TrustValue]:
-    """Fit restored = ratio^γ.
-
-    Parameters
-    ----------
-    outcomes
-        Of `compare`, with the column image.
+    """Fit restored = ratio^γ to outcomes of `compare`, with the column image.
 
     Returns
     -------

@@ -19,14 +19,7 @@ _BEYOND_UM = 0.4
 def count(plane: Plane, geometry: Geometry, psf_fwhm_um: float) -> list[Outcome]:
     """Count tubes at each crossing.
 
-    Parameters
-    ----------
-    plane
-        The restored image.
-    geometry
-        With `crossings` and `tubes`; the tubes of a crossing have as many points.
-    psf_fwhm_um
-        Of the microscope.
+    Of the geometry, `crossings` and `tubes`; the tubes of a crossing have as many points.
 
     Returns
     -------
@@ -59,12 +52,7 @@ def count(plane: Plane, geometry: Geometry, psf_fwhm_um: float) -> list[Outcome]
 
 
 def summarise(outcomes: pd.DataFrame) -> list[TrustValue]:
-    """Average over crossings.
-
-    Parameters
-    ----------
-    outcomes
-        Of `count`, with the column image.
+    """Average outcomes of `count`, with the column image, over crossings.
 
     Returns
     -------

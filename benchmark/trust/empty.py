@@ -35,14 +35,7 @@ def look(plane: Plane, geometry: Geometry, psf_fwhm_um: float) -> list[Outcome]:
     PSF, under which noise shrinks and structure stays; g the ground, the median beside the field;
     b the brightness of the tubes above it, the median along their ridges.
 
-    Parameters
-    ----------
-    plane
-        The restored image.
-    geometry
-        With the `tubes` beside the field, and the `fields`: two opposite corners.
-    psf_fwhm_um
-        Of the microscope.
+    Of the geometry, the `tubes` beside the field, and the `fields`: two opposite corners.
 
     Returns
     -------
@@ -76,10 +69,7 @@ def look(plane: Plane, geometry: Geometry, psf_fwhm_um: float) -> list[Outcome]:
 def summarise(outcomes: pd.DataFrame) -> list[TrustValue]:
     """Add up the objects of all fields, and average their light.
 
-    Parameters
-    ----------
-    outcomes
-        Of `look`, with the column image.
+    Of outcomes of `look`, with the column image.
 
     Returns
     -------

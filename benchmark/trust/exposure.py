@@ -42,18 +42,10 @@ STANDARD = Microscope(**_TYPICAL, **_EXACT)
 
 
 def middle_of(path: Path | None) -> Microscope:
-    """Return one microscope out of a file of ranges.
+    """Return one microscope out of a file of ranges, as `training fit` writes it.
 
-    Parameters
-    ----------
-    path
-        As `training fit` writes it; `STANDARD` without it.
-
-    Returns
-    -------
-    Microscope
-        Its ranges shrunk to their middle, with nothing that moves or dims the truth; entries that
-        the file leaves out are those of `STANDARD`, and photons are still to be said.
+    Its ranges are shrunk to their middle, with nothing that moves or dims the truth; entries that
+    the file leaves out are those of `STANDARD`, and photons are still to be said.
 
     Raises
     ------
@@ -92,18 +84,7 @@ def blurrier(microscope: Microscope, factor: float) -> Microscope:
 
 
 def entries(microscope: Microscope) -> dict[str, object]:
-    """Return what the file of a microscope of the trust tests says.
-
-    Parameters
-    ----------
-    microscope
-        At a level of light.
-
-    Returns
-    -------
-    dict
-        What the tests choose, and of the rest what is not the default.
-    """
+    """Return what the file of a microscope says: what the tests choose, and what is no default."""
     values, default = to_toml(microscope), to_toml(Microscope())
     chosen = [*_TYPICAL, *_EXACT, "photons"]
     others = [name for name in values if values[name] != default.get(name)]

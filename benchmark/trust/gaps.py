@@ -21,14 +21,7 @@ _SIDEWAYS_UM = 0.08
 
 
 def follow(plane: Plane, geometry: Geometry) -> list[Outcome]:
-    """Judge tubes with a gap and whole ones.
-
-    Parameters
-    ----------
-    plane
-        The restored image.
-    geometry
-        With `gaps` and `tubes`.
+    """Judge tubes with a gap and whole ones: `gaps` and `tubes` of the geometry.
 
     Returns
     -------
@@ -58,14 +51,9 @@ def ridge(plane: Plane, start_um: Floats, end_um: Floats) -> Floats:
 
 
 def summarise(outcomes: pd.DataFrame, psf_fwhm_um: float) -> list[TrustValue]:
-    """Count bridges and breaks.
+    """Count bridges and breaks among outcomes of `follow`, with the column image.
 
-    Parameters
-    ----------
-    outcomes
-        Of `follow`, with the column image.
-    psf_fwhm_um
-        Of the microscope; gaps at least as long can be seen.
+    Gaps at least as long as the PSF is wide can be seen.
 
     Returns
     -------

@@ -58,14 +58,10 @@ class Outcomes(Record):
 
 @dataclass(frozen=True)
 class PhantomTask:
-    """A package and a dataset.
+    """A package or control, and a dataset.
 
     Attributes
     ----------
-    method
-        The package or control.
-    phantoms
-        The dataset.
     is_shift
         Whether images are scored; objects of known geometry are judged otherwise.
     computed_for
@@ -92,14 +88,7 @@ class PhantomTask:
 def measure(task: PhantomTask, restore: Restore, done: Callable[[], None]) -> None:
     """Restore the images of a dataset, measure the outcomes, and keep them.
 
-    Parameters
-    ----------
-    task
-        What to measure.
-    restore
-        Of its method.
-    done
-        Called after every image.
+    `done` is called after every image.
 
     Raises
     ------

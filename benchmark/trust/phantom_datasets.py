@@ -71,17 +71,7 @@ class PhantomPlan:
 
 @dataclass(frozen=True)
 class PhantomDataset:
-    """A dataset of phantoms that is made.
-
-    Attributes
-    ----------
-    plan
-        What was asked for.
-    dataset
-        With geometry/ beside its images.
-    sha256
-        Of everything it was made of.
-    """
+    """A dataset of phantoms that is made, with geometry/, and a hash of all it was made of."""
 
     plan: PhantomPlan
     dataset: Dataset
@@ -103,11 +93,6 @@ def plan_phantoms(
         Objects wanted in each condition: each 0.1 µm of distance at each level, for instance.
     seed
         From which all randomness follows.
-
-    Returns
-    -------
-    list of PhantomPlan
-        By structure and level.
     """
     return [
         PhantomPlan(
@@ -128,20 +113,7 @@ def at_level(photons: float) -> str:
 
 
 def plan_shifts(microscope: Microscope, photons: float, seed: int) -> list[PhantomPlan]:
-    """List structures unlike the first of them, and microscopes unlike its own.
-
-    Parameters
-    ----------
-    microscope, seed
-        As for `plan_phantoms`.
-    photons
-        The usual level of light.
-
-    Returns
-    -------
-    list of PhantomPlan
-        The usual first.
-    """
+    """List structures unlike the first of them, and microscopes unlike its own, at usual light."""
     usual = with_photons(microscope, photons)
     recorded = {
         (REFERENCE, _USUAL): usual,
@@ -190,17 +162,7 @@ def make(plans: Sequence[PhantomPlan], folder: Path) -> Iterator[PhantomDataset]
 def simulate(plan: PhantomPlan, out: Path) -> None:
     """Make the dataset that ``python -m training simulate`` makes, unless it is there.
 
-    Parameters
-    ----------
-    plan
-        What to simulate.
-    out
-        The dataset to write; the file of its microscope comes beside it.
-
-    Raises
-    ------
-    UserError
-        The simulation refused.
+    The file of its microscope comes beside it.
     """
     microscope_file = out.with_name(f"{out.name}.toml")
     write_toml(microscope_file, entries(plan.microscope))

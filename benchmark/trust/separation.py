@@ -28,12 +28,7 @@ _DIRECTIONS = np.pi * np.arange(4) / 4
 def see_points(plane: Plane, geometry: Geometry) -> list[Outcome]:
     """Judge pairs of points of one brightness, and single points of the light of two.
 
-    Parameters
-    ----------
-    plane
-        The restored image.
-    geometry
-        With `pairs` and `points`.
+    Of the geometry, `pairs` and `points`.
 
     Returns
     -------
@@ -60,12 +55,7 @@ def see_points(plane: Plane, geometry: Geometry) -> list[Outcome]:
 def see_tubes(plane: Plane, geometry: Geometry) -> list[Outcome]:
     """Judge pairs of tubes, and single tubes of the light of two.
 
-    Parameters
-    ----------
-    plane
-        The restored image.
-    geometry
-        With `pairs` and `tubes`.
+    Of the geometry, `pairs` and `tubes`.
 
     Returns
     -------
@@ -90,10 +80,7 @@ def see_tubes(plane: Plane, geometry: Geometry) -> list[Outcome]:
 def summarise(outcomes: pd.DataFrame) -> list[TrustValue]:
     """Fit the curve of what is resolved, and count what is split.
 
-    Parameters
-    ----------
-    outcomes
-        Of `see_points` or `see_tubes`, with the column image.
+    Of outcomes of `see_points` or `see_tubes`, with the column image.
 
     Returns
     -------

@@ -24,19 +24,9 @@ _MEASURED = (*GAINS, "coverage_90")
 
 
 def score(restored: xr.DataArray, item: Item, method: Method) -> Outcome:
-    """Score a restored image.
+    """Score an image that a method restored of an item with a target, by metric.
 
-    Parameters
-    ----------
-    restored, item
-        As for `benchmark.running.planes.metric_inputs`; the item has a target.
-    method
-        That restored it.
-
-    Returns
-    -------
-    dict
-        By metric; without coverage where the package states no standard deviation.
+    Without coverage where the package states no standard deviation.
     """
     (known,) = metric_inputs(restored, item, method.interval_factors, delivery=method.delivery)
     outcome: Outcome = {}
@@ -51,17 +41,8 @@ def summarise(
 ) -> dict[str, list[TrustValue]]:
     """Average over images and compare with the usual ones.
 
-    Parameters
-    ----------
-    outcomes
-        Of `score` by condition, with the column image.
-    of_input
-        The same of the input.
-
-    Returns
-    -------
-    dict
-        By condition: each metric, its ``..._gain`` over the input, and its ``..._loss``.
+    Of outcomes of `score` by condition, with the column image, and of those of the input: by
+    condition each metric, its ``..._gain`` over the input, and its ``..._loss``.
     """
     found: dict[str, list[TrustValue]] = {}
     usual: dict[str, float] = {}

@@ -11,15 +11,14 @@
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from benchmark.running.controls import CONTROLS, INPUT
-from benchmark.running.provenance import describe_run
-from benchmark.running.restore import Method, NotLoadedError, each
-from benchmark.running.run import method_of, refuse_shared_names
+from benchmark.running.restore import Method, NotLoadedError, each, method_of
+from benchmark.running.run import describe_run, refuse_shared_names
 from benchmark.trust import outcomes
 from benchmark.trust.exposure import middle_of
 from benchmark.trust.outcomes import PhantomTask, measure
@@ -64,38 +63,7 @@ def trust_packages(
     Returns
     -------
     int
-        Exit status: 0, or 1 when a package failed on some phantoms.
-    """
-    failures = find_out(
-        packages or [],
-        out,
-        draws=draws,
-        photons=photons,
-        microscope=microscope,
-        seed=seed,
-        trust=trust,
-    )
-    for failure in failures:
-        complain(failure)
-    return STATUS_FAILED_CHECK if failures else 0
-
-
-def find_out(
-    packages: Sequence[Path],
-    out: Path,
-    *,
-    draws: int = DEFAULT_DRAWS,
-    photons: Sequence[float] = DEFAULT_PHOTONS,
-    microscope: Path | None = None,
-    seed: int = 0,
-    trust: bool = False,
-) -> list[str]:
-    """Do what `trust_packages` says.
-
-    Returns
-    -------
-    list of str
-        What failed, a sentence each; it is tried again next time.
+        Exit status: 0, or 1 when a package failed on some phantoms; that is tried again next time.
 
     Raises
     ------
@@ -106,7 +74,7 @@ def find_out(
     instrument = middle_of(microscope)
     planned = plan_phantoms(instrument, sorted(photons), draws, seed)
     shifts = plan_shifts(instrument, usual(photons), seed)
-    methods = _methods(packages, trust=trust)
+    methods = _methods(packages or [], trust=trust)
     described = describe_run(methods, [], {})
     told: dict[str, Any] = asdict(described) | {"metrics": {}}  # tests have values of their own
     run = TrustRun(**told, draws=draws, photons=sorted(photons), verdicts=[])
@@ -141,8 +109,11 @@ def find_out(
     run.write(out / TrustRun.FILE)
     for verdict in verdicts:
         console.print(str(verdict), soft_wrap=True, highlight=False)
-    console.print(f"Trust tests of {len(packages)} package(s) and their controls are in {out}")
-    return list(dict.fromkeys(_sentence(task, error) for task, error in failures))
+    tested = len(methods) - len(_CONTROLS)
+    console.print(f"Trust tests of {tested} package(s) and their controls are in {out}")
+    for failure in dict.fromkeys(_sentence(task, error) for task, error in failures):
+        complain(failure)
+    return STATUS_FAILED_CHECK if failures else 0
 
 
 def _methods(packages: Sequence[Path], *, trust: bool) -> list[Method]:
@@ -180,17 +151,9 @@ def _measure_all(methods: Sequence[Method], tasks: Sequence[PhantomTask]) -> lis
                     due.append(task)
                 else:
                     bars.advance(bar, len(task.phantoms.dataset.items))
-            failures += _measure(method, due, lambda: bars.advance(bar))
+            done = each(method, due, lambda task, by: measure(task, by, lambda: bars.advance(bar)))
+            failures += [(task, error) for task, error in done if error is not None]
     return failures
-
-
-def _measure(
-    method: Method, tasks: Sequence[PhantomTask], done: Callable[[], None]
-) -> Iterator[_Failure]:
-    """Measure datasets one by one."""
-    for task, error in each(method, tasks, lambda task, restore: measure(task, restore, done)):
-        if error is not None:
-            yield task, error
 
 
 def _sentence(task: PhantomTask, error: Exception) -> str:

@@ -15,6 +15,8 @@ from imaging import drawing
 
 _PANEL, _HEIGHT, _LEFT, _TOP = 210.0, 150.0, 40.0, 40.0
 _ROW, _ROWS_TOP = 13.0, 24.0
+_PACKAGE = drawing.Stroke(drawing.ACCENT, 1.8)
+_CONTROL = drawing.Stroke(drawing.INK, 1.0, 0.6, "4 3")
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,7 @@ def draw_figures(
     table
         With the columns of trust.csv.
     packages
-        All names, in their order in the legend.
-    controls
-        Which of them are controls.
+        All names, in their order in the legend; some are controls.
 
     Returns
     -------
@@ -88,11 +88,7 @@ def draw_figures(
 
 
 def _key(name: str, shape: str, *, is_control: bool) -> drawing.Key:
-    stroke = (
-        drawing.Stroke(drawing.INK, 1.0, 0.6, "4 3")
-        if is_control
-        else drawing.Stroke(drawing.ACCENT, 1.8)
-    )
+    stroke = _CONTROL if is_control else _PACKAGE
     return drawing.Key(name, stroke, shape, bold=not is_control)
 
 

@@ -13,7 +13,7 @@ from benchmark.trust.battery import TESTS
 from benchmark.trust.outcomes import SHIFTS, Outcomes, PhantomTask
 from benchmark.trust.values import TrustValue
 from imaging.cli import UserError
-from imaging.trust_run import TrustRun, Verdict
+from imaging.trust_run import TrustRun
 
 COLUMNS = ("package", "test", "condition", "metric", "at_um", "value", "low", "high", "n")
 _T = TypeVar("_T")
@@ -37,24 +37,9 @@ class TrustReport:
     figures: dict[str, str]
     run: TrustRun
 
-    @property
-    def verdicts(self) -> list[Verdict]:
-        """Return one of each package, then of each control."""
-        return self.run.verdicts
-
 
 def read_findings(out: Path) -> TrustReport:
-    """Read what finished trust tests found.
-
-    Parameters
-    ----------
-    out
-        The folder that `trust_packages` wrote.
-
-    Returns
-    -------
-    TrustReport
-        Table, verdicts and figures.
+    """Read what finished trust tests found, from the folder that `trust_packages` wrote.
 
     Raises
     ------
@@ -71,17 +56,9 @@ def read_findings(out: Path) -> TrustReport:
 
 
 def summarise(tasks: Sequence[PhantomTask]) -> pd.DataFrame:
-    """Make the table of what was measured.
+    """Make the table of `COLUMNS` of what was measured of all packages and the input.
 
-    Parameters
-    ----------
-    tasks
-        Of all packages and the input; those that failed have no rows.
-
-    Returns
-    -------
-    DataFrame
-        Columns `COLUMNS`.
+    Tasks that failed have no rows.
     """
     rows: list[dict[str, Any]] = []
 

@@ -26,18 +26,8 @@ def join_tubes(fields: PhantomDataset, tubes: PhantomDataset, folder: Path) -> P
     The upper half of a record of tubes comes below each field, on the microscope's own pixels, and
     both are interpolated as one.
 
-    Parameters
-    ----------
-    fields, tubes
-        Recorded by one microscope.
-    folder
-        Where datasets of phantoms are kept.
-
-    Returns
-    -------
-    PhantomDataset
-        As many images as fields; their geometry has the `tubes`, and in `fields` two opposite
-        corners of where nothing is.
+    Both come from one microscope. There are as many images as fields; their geometry has the
+    `tubes`, and in `fields` two opposite corners of where nothing is.
     """
     out = folder / f"{fields.plan.name}-beside-tubes"
     made_of = f"{fields.sha256} {tubes.sha256} {source_sha256(__name__)}"

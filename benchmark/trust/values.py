@@ -137,15 +137,7 @@ def redrawn(images: Iterable[object]) -> NDArray[np.float64]:
 
 
 def bootstrapped(metric: str, estimates: NDArray[np.float64], n: int) -> TrustValue:
-    """Make a value of an estimate and of its bootstrap draws.
-
-    Parameters
-    ----------
-    metric, n
-        See `TrustValue`.
-    estimates
-        (1 + draws,): of the rows of `redrawn`.
-    """
+    """Make a value of an estimate and its bootstrap draws, (1 + draws,), as `redrawn` has rows."""
     tail = (1 - CONFIDENCE) / 2
     # Order statistics, not interpolated: some estimates are infinite.
     low, high = np.quantile(estimates[1:], [tail, 1 - tail], method="nearest")

@@ -111,13 +111,7 @@ def micrometres(length: float, unit: str | None) -> float | None:
 
 
 def is_screen_resolution(per_inch: float) -> bool:
-    """Tell whether a resolution is a default of screens and printers, not of a microscope.
-
-    Parameters
-    ----------
-    per_inch
-        Pixels per inch.
-    """
+    """Tell whether pixels per inch are a default of screens and printers, not of a microscope."""
     return any(abs(per_inch - default) < 0.05 for default in (72, 96, 150, 300, 600))
 
 

@@ -10,8 +10,9 @@ from scipy import ndimage, optimize, special
 
 from imaging.cli import UserError
 from simulation import psf
-from simulation.optics import FWHM_PER_SIGMA, sample
+from simulation.optics import sample
 from simulation.psf import Optics
+from simulation.structures.grid import FWHM_PER_SIGMA
 
 Floats = NDArray[np.float64]
 

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
+from simulation.fitting.measurement import Measurement
 from simulation.fitting.noise import DetectorFit
 from simulation.formation import BRIGHT_PERCENTILE, count
 from simulation.microscope import Microscope
@@ -19,21 +20,6 @@ _LEAST = 1e-3  # photons; below it there is no light
 _TURNS = 2  # background and bright level change each other little
 _SMOOTHED_PX = 9
 _BACKGROUND_QUANTILE = 0.02
-
-
-@dataclass(frozen=True)
-class Decay:
-    """Exponential decay of the light from plane to plane.
-
-    Attributes
-    ----------
-    rate, low, high
-        Per plane; positive where the light gets less. The ends of a 90 % interval.
-    """
-
-    rate: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -207,7 +193,7 @@ def _inverse(observed: Floats, recorded: list[float], levels: Floats) -> Floats:
     return np.interp(observed, rising, levels)
 
 
-def decay(planes: Floats, offset_counts: float) -> Decay | None:
+def decay(planes: Floats, offset_counts: float) -> Measurement | None:
     """Fit the mean light of successive planes.
 
     Parameters
@@ -219,13 +205,13 @@ def decay(planes: Floats, offset_counts: float) -> Decay | None:
 
     Returns
     -------
-    Decay
-        By the Theil-Sen slope of the logarithm; None for fewer than five planes, or planes
-        without light.
+    Measurement or None
+        Rate of an exponential decay per plane, positive where the light gets less, by the Theil-Sen
+        slope of the logarithm; None for fewer than five planes, or planes without light.
     """
     light = planes.mean((1, 2)) - offset_counts
     if len(light) < 5 or light.min() <= 0:
         return None
     found = stats.theilslopes(np.log(light), np.arange(len(light)), alpha=0.9)
     slope, _, low, high = (float(number) for number in np.asarray(found))
-    return Decay(-slope, -high, -low)
+    return Measurement(-slope, -high, -low)

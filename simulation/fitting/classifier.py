@@ -26,7 +26,7 @@ _TINY = 1e-12  # keeps logarithms of an entirely flat patch finite
 
 @dataclass(frozen=True)
 class ScoredPatch:
-    """A patch, and how real it looked to a classifier that had not seen its surroundings.
+    """A patch, and how real it looked to a classifier not trained on its surroundings.
 
     Attributes
     ----------
@@ -260,12 +260,8 @@ def _compare(
 ) -> tuple[Floats, Floats]:
     """Count how often the real patch of a pair scores higher, ties half.
 
-    Only patches of one fold were scored by one forest and can be compared.
-
-    Returns
-    -------
-    tuple
-        Won pairs and all pairs, (real groups, simulated groups) each.
+    Only patches of one fold were scored by one forest and can be compared. Returns won pairs and
+    all pairs, (real groups, simulated groups) each.
     """
     real, simulated = scores
     comparable = folds[0][:, None] == folds[1]

@@ -1,7 +1,7 @@
 """``python -m training fit``: real images in, a microscope and a page out."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -258,7 +258,7 @@ def _provenance(
         "seed": given.seed,
         # What is in the images is no part of the microscope, but a simulation needs it.
         "structure": str(fitted.candidates[0].structure),
-        "share of the field covered": "{:.2g} ({:.2g} to {:.2g})".format(*_ends(fitted.covered)),
+        "share of the field covered": "{:.2g} ({:.2g} to {:.2g})".format(*astuple(fitted.covered)),
         "project": __version__,
         **libraries,
         **{f"sha256 of {path.name}": digest for path, digest in files.items()},
@@ -277,57 +277,39 @@ def _transfer(fitted: MicroscopeFit) -> PhotonTransfer:
 
 def _estimates(fitted: MicroscopeFit, given: Given) -> tuple[FittedEntry, ...]:
     """Say what was measured, how, and what a user should know."""
-    noise_method = (
-        "photon transfer of repeats and histogram of the darkest pixels"
-        if given.repeats
-        else "photon transfer of single images and histogram of the darkest pixels"
-    )
+    compared = "repeats" if given.repeats else "single images"
+    noise_method = f"photon transfer of {compared} and histogram of the darkest pixels"
     width_method = (
         "spectrum, against generated structure" if given.bead_widths_um is None else "beads"
     )
-    nearest = fitted.candidates[0]
-    jitter = fitted.jitter
-    pixel = given.pixel_size_um
+    factor, known = fitted.detector.excess_noise_factor, given.excess_noise_factor
     rows = [
-        FittedEntry("Gain", *_ends(fitted.gain), "counts per photon", noise_method),
+        FittedEntry("Gain", fitted.gain, "counts per photon", noise_method),
         FittedEntry(
             "Excess noise factor",
-            fitted.detector.excess_noise_factor,
-            *excess_range(fitted.detector),
+            Measurement(factor, *excess_range(fitted.detector)),
             "",
-            "given" if given.excess_noise_factor else noise_method,
-            "Only its product with the gain is sure."
-            if given.excess_noise_factor is None
-            else "",
+            "given" if known else noise_method,
+            "Only its product with the gain is sure." if known is None else "",
         ),
-        FittedEntry("Offset", *_ends(fitted.offset), "counts", noise_method),
-        FittedEntry("Read noise", *_ends(fitted.read_noise), "counts", noise_method),
-        FittedEntry("Photons of bright structure", *_ends(fitted.photons), "per pixel",
+        FittedEntry("Offset", fitted.offset, "counts", noise_method),
+        FittedEntry("Read noise", fitted.read_noise, "counts", noise_method),
+        FittedEntry("Photons of bright structure", fitted.photons, "per pixel",
                  "percentile 99.8, noise taken out"),
-        FittedEntry("Background", *_ends(fitted.background), "photons per pixel",
+        FittedEntry("Background", fitted.background, "photons per pixel",
                  "low quantile of the local mean"),
-        FittedEntry("Field covered by structure", *_ends(fitted.covered), "",
+        FittedEntry("Field covered by structure", fitted.covered, "",
                  "mean and variance of the light above background, noise taken out",
                  "Were all structure equally bright, blur included; not drawn from."),
-        FittedEntry("PSF, lateral FWHM", *_ends(fitted.width_um), "µm", width_method,
-                 f"compared with the structure '{nearest.structure}'"),
-        FittedEntry("Line jitter", jitter.best_px * pixel, jitter.low_px * pixel,
-                 jitter.high_px * pixel, "µm", "lines against their neighbours"),
+        FittedEntry("PSF, lateral FWHM", fitted.width_um, "µm", width_method,
+                 f"compared with the structure '{fitted.candidates[0].structure}'"),
+        FittedEntry("Line jitter", fitted.jitter_px.times(given.pixel_size_um), "µm",
+                 "lines against their neighbours"),
     ]  # fmt: skip
+    slope = "slope of the logarithm of the mean"
     rows += [
-        FittedEntry(
-            f"Loss of light with {name}",
-            decay.rate,
-            decay.low,
-            decay.high,
-            "per plane",
-            "slope of the logarithm of the mean",
-        )
+        FittedEntry(f"Loss of light with {name}", decay, "per plane", slope)
         for name, decay in (("depth", fitted.depth_decay), ("time", fitted.time_decay))
         if decay is not None
     ]
     return tuple(rows)
-
-
-def _ends(value: Measurement) -> tuple[float, float, float]:
-    return value.best, value.low, value.high

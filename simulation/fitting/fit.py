@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from imaging.cli import UserError
 from simulation import psf
 from simulation.fitting import brightness, noise
-from simulation.fitting.brightness import Decay, Light
-from simulation.fitting.jitter import Jitter, line_jitter
+from simulation.fitting.brightness import Light
+from simulation.fitting.jitter import line_jitter
 from simulation.fitting.measurement import Measurement, spread
 from simulation.fitting.noise import DetectorFit, Transfer
 from simulation.fitting.noise_free import with_width
@@ -92,10 +92,10 @@ class MicroscopeFit:
         Density of structure: the share of a field that it covers, see `brightness.share_covered`.
     background_variation
         Standard deviation of the logarithm of the background over parts of the images.
-    jitter
-        Of the lines.
+    jitter_px
+        Of the lines, pixels.
     depth_decay, time_decay
-        Of the longest stack in depth or time; None where there is none.
+        Loss of light per plane of the longest stack in depth or time; None where there is none.
     relative_light
         (squares,) how bright structure is in parts of the images, over the bright level of whole
         ones: structure is denser in some places than in others.
@@ -113,9 +113,9 @@ class MicroscopeFit:
     background: Measurement
     covered: Measurement
     background_variation: float
-    jitter: Jitter
-    depth_decay: Decay | None
-    time_decay: Decay | None
+    jitter_px: Measurement
+    depth_decay: Measurement | None
+    time_decay: Measurement | None
     relative_light: Floats
     candidates: Sequence[Candidate]
 
@@ -139,7 +139,8 @@ def fit(given: Given) -> MicroscopeFit:
     UserError
         There is no noise of photons.
     """
-    squares = cut([plane for stack in given.stacks for plane in stack.planes], SQUARE_PX)
+    planes = [plane for stack in given.stacks for plane in stack.planes]
+    squares = cut(planes, SQUARE_PX)
     transfer, detector, scatter = _fit_detector(given, squares)
     found = candidates(
         squares,
@@ -155,7 +156,6 @@ def fit(given: Given) -> MicroscopeFit:
     )
     nearest = found[0]
     sharp = nearest.structure.images(with_width(in_effect(given.base), nearest.width_um))
-    planes = [plane for stack in given.stacks for plane in stack.planes]
     lit = brightness.measure_light(planes, sharp, detector, given.saturation_counts, given.seed)
     photons = Measurement.of_fields(lit.bright, lit.bright_error, _PHOTONS_SD)
     extrapolated = transfer.mean.min() - detector.offset_counts
@@ -177,7 +177,7 @@ def fit(given: Given) -> MicroscopeFit:
         background=Measurement.of_fields(lit.background, lit.background_error, _BACKGROUND_SD),
         covered=Measurement.of_fields(lit.covered, 0.0, _COVERED_SD).at_most(1.0),
         background_variation=spread(nearest.light.background, nearest.light.background_error),
-        jitter=line_jitter(squares, detector),
+        jitter_px=line_jitter(squares, detector),
         depth_decay=_decay(given.stacks, "depth", detector.offset_counts),
         time_decay=_decay(given.stacks, "time", detector.offset_counts),
         relative_light=_relative(nearest.light, photons.best),
@@ -188,15 +188,7 @@ def fit(given: Given) -> MicroscopeFit:
 def in_effect(base: Microscope) -> Acquisition:
     """Return optics whose numerical aperture stands for everything that widens the PSF.
 
-    Parameters
-    ----------
-    base
-        Kind of microscope.
-
-    Returns
-    -------
-    Acquisition
-        With a uniformly filled aperture and no aberration.
+    The aperture is uniformly filled, and there is no aberration.
     """
     return replace(base.typical(), aperture_filling=float("inf"), depth_um=0.0)
 
@@ -226,10 +218,7 @@ def to_microscope(
         return psf.numerical_aperture_for(float(np.clip(width_um, narrowest, widest)), optics)
 
     excess = given.excess_noise_factor
-    jitter_um = (
-        fitted.jitter.low_px * given.pixel_size_um,
-        fitted.jitter.high_px * given.pixel_size_um,
-    )
+    jitter_um = fitted.jitter_px.times(given.pixel_size_um)
     return replace(
         given.base,
         numerical_aperture=(aperture(fitted.width_um.high), aperture(fitted.width_um.low)),
@@ -239,7 +228,7 @@ def to_microscope(
         background_photons=(fitted.background.low, fitted.background.high),
         background_variation=(0.0, fitted.background_variation),
         vignetting=(0.0, 0.0),
-        line_jitter_um=jitter_um,
+        line_jitter_um=(jitter_um.low, jitter_um.high),
         breathing_um=(0.0, 0.0),
         drift_um=(0.0, 0.0),
         photons=(fitted.photons.low, fitted.photons.high),
@@ -329,7 +318,7 @@ def _count_fields(stacks: Sequence[Stack], side_px: int) -> int:
     )
 
 
-def _decay(stacks: Sequence[Stack], order: str, offset_counts: float) -> Decay | None:
+def _decay(stacks: Sequence[Stack], order: str, offset_counts: float) -> Measurement | None:
     ordered = [stack for stack in stacks if stack.order == order]
     if not ordered:
         return None
@@ -364,4 +353,4 @@ def _bleaching(fitted: MicroscopeFit, given: Given) -> tuple[float, float]:
     if decay is None or decay.low <= 0:
         return (0.0, 0.0)
     frames = max(len(stack.planes) for stack in given.stacks if stack.order == "time")
-    return (0.0, float(1 - np.exp(-decay.rate * (frames - 1))))
+    return (0.0, float(1 - np.exp(-decay.best * (frames - 1))))

@@ -27,18 +27,7 @@ Curve = list[drawing.Point]
 
 
 def photon_transfer(transfer: PhotonTransfer) -> str:
-    """Draw the variance of the noise against the mean, with the fitted line.
-
-    Parameters
-    ----------
-    transfer
-        Points and line.
-
-    Returns
-    -------
-    str
-        An SVG element.
-    """
+    """Draw the variance of the noise against the mean, with the fitted line, as SVG."""
     mean, variance = transfer.mean_counts, transfer.variance_counts2
     ends = np.array([mean.min(), mean.max()])
     fitted = transfer.slope_counts * ends + transfer.intercept_counts2
@@ -62,38 +51,14 @@ def photon_transfer(transfer: PhotonTransfer) -> str:
 
 
 def spectra(kinds: Mapping[str, Images], pixel_size_um: float) -> str:
-    """Draw radial power spectra.
-
-    Parameters
-    ----------
-    kinds
-        Images by "real", "fitted" and "default".
-    pixel_size_um
-        Side of a pixel.
-
-    Returns
-    -------
-    str
-        An SVG element.
-    """
+    """Draw radial power spectra of images by "real", "fitted" and "default", as SVG."""
     curves = {kind: _joined(*mean_power(of, pixel_size_um)) for kind, of in kinds.items()}
     x_label, y_label = "spatial frequency (cycles/µm)", "power (counts²)"
     return _compared(curves, x_label, y_label, "Radial power spectra")
 
 
 def histograms(kinds: Mapping[str, Images]) -> str:
-    """Draw how often each intensity occurs.
-
-    Parameters
-    ----------
-    kinds
-        Images by "real", "fitted" and "default".
-
-    Returns
-    -------
-    str
-        An SVG element.
-    """
+    """Draw how often each intensity occurs in the images of each kind, as SVG."""
     values = {k: np.concatenate([image.ravel() for image in images]) for k, images in kinds.items()}
     # The default microscope may have other counts altogether, beside which these would be a line.
     ends = np.array([np.quantile(values[kind], (0.001, 0.999)) for kind in ("real", "fitted")])
@@ -110,18 +75,7 @@ def histograms(kinds: Mapping[str, Images]) -> str:
 
 
 def noise_autocorrelation(kinds: Mapping[str, Images]) -> str:
-    """Draw how the finest part of the images resembles its neighbours along y and x.
-
-    Parameters
-    ----------
-    kinds
-        Images by "real", "fitted" and "default".
-
-    Returns
-    -------
-    str
-        An SVG element.
-    """
+    """Draw how the finest part of images resembles its neighbours along y and x, as SVG."""
     found: dict[int, dict[str, Curve]] = {-1: {}, -2: {}}
     for kind, images in kinds.items():
         noises = [noise_of(image.astype(np.float64)) for image in images]
@@ -151,18 +105,7 @@ def noise_autocorrelation(kinds: Mapping[str, Images]) -> str:
 
 
 def separabilities(before: Separability, after: Separability) -> str:
-    """Draw both areas under the curve with their intervals.
-
-    Parameters
-    ----------
-    before, after
-        Of the default and of the fitted microscope.
-
-    Returns
-    -------
-    str
-        An SVG element.
-    """
+    """Draw both areas under the curve with their intervals, default and fitted, as SVG."""
     kinds = {"default": before, "fitted": after}
     lowest = min(0.4, before.interval[0], after.interval[0])
     row, top = 28.0, 10.0

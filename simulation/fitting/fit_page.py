@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -108,10 +108,11 @@ def _with_interval(found: Separability) -> str:
 
 
 def _row(estimate: FittedEntry) -> tuple[str, ...]:
+    best, low, high = map(_number, astuple(estimate.measured))
     return (
         estimate.name,
-        _number(estimate.value),
-        f"{_number(estimate.low)} to {_number(estimate.high)}",
+        best,
+        f"{low} to {high}",
         estimate.unit,
         estimate.method,
         estimate.remark,

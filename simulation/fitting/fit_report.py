@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simulation.fitting.classifier import Separability
+from simulation.fitting.measurement import Measurement
 from simulation.fitting.noise_correlation import Floats, Images
 
 
@@ -15,7 +16,7 @@ class FittedEntry:
     ----------
     name
         What it is, in words.
-    value, low, high
+    measured
         Best value and the range that the simulation draws from.
     unit
         Empty for a pure number.
@@ -26,9 +27,7 @@ class FittedEntry:
     """
 
     name: str
-    value: float
-    low: float
-    high: float
+    measured: Measurement
     unit: str
     method: str
     remark: str = ""

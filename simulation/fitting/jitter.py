@@ -1,35 +1,18 @@
 """How far scan lines are displaced against their neighbours."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from simulation.fitting.measurement import Z90, Measurement
 from simulation.fitting.noise import DetectorFit
 
 Floats = NDArray[np.float64]
 
 _GRADIENT_SIGMA_PX = 1.0
-_Z90 = 1.645
 
 
-@dataclass(frozen=True)
-class Jitter:
-    """Standard deviation of the displacement of lines along themselves.
-
-    Attributes
-    ----------
-    best_px, low_px, high_px
-        Best estimate and the ends of a 90 % interval, pixels.
-    """
-
-    best_px: float
-    low_px: float
-    high_px: float
-
-
-def line_jitter(planes: NDArray[np.floating], detector: DetectorFit) -> Jitter:
+def line_jitter(planes: NDArray[np.floating], detector: DetectorFit) -> Measurement:
     """Compare each line with the mean of its neighbours.
 
     To first order the difference is the gradient along the line times the displacement, which
@@ -45,8 +28,9 @@ def line_jitter(planes: NDArray[np.floating], detector: DetectorFit) -> Jitter:
 
     Returns
     -------
-    Jitter
-        Zero where rows move no more than columns.
+    Measurement
+        Standard deviation of the displacement of lines along themselves, pixels; zero where rows
+        move no more than columns.
     """
     rows = np.concatenate([_squared_displacements(plane, detector) for plane in planes])
     columns = np.concatenate([_squared_displacements(plane.T, detector) for plane in planes])
@@ -54,8 +38,8 @@ def line_jitter(planes: NDArray[np.floating], detector: DetectorFit) -> Jitter:
     excess = (np.average(rows[:, 0], weights=rows[:, 1])
               - np.average(columns[:, 0], weights=columns[:, 1])) / 1.5  # fmt: skip
     error = np.hypot(_error_of_mean(rows), _error_of_mean(columns)) / 1.5
-    ends = (excess, excess - _Z90 * error, excess + _Z90 * error)
-    return Jitter(*(float(np.sqrt(max(variance, 0))) for variance in ends))
+    ends = (excess, excess - Z90 * error, excess + Z90 * error)
+    return Measurement(*(float(np.sqrt(max(variance, 0))) for variance in ends))
 
 
 def _squared_displacements(plane: NDArray[np.floating], detector: DetectorFit) -> Floats:

@@ -15,17 +15,9 @@ _TINY = 1e-12  # a flat image has no variance to divide by
 
 
 def noise_of(planes: Floats) -> Floats:
-    """Return what is finer than a Gaussian of `NOISE_SIGMA_PX`: mostly noise.
+    """Return what is finer than a Gaussian of `NOISE_SIGMA_PX`: mostly noise, (..., y, x).
 
-    Parameters
-    ----------
-    planes
-        (..., y, x).
-
-    Returns
-    -------
-    NDArray
-        Same shape; of white noise 1 − 2g(0) + Σg² = 0.89 of the variance is left.
+    Of white noise 1 − 2g(0) + Σg² = 0.89 of the variance is left.
     """
     return planes - gaussian_filter(planes, NOISE_SIGMA_PX, axes=(-2, -1))
 

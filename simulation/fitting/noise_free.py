@@ -186,19 +186,7 @@ def generate(
 
 
 def with_width(acquisition: Acquisition, lateral_fwhm_um: float) -> Acquisition:
-    """Return an acquisition whose PSF has a lateral width.
-
-    Parameters
-    ----------
-    acquisition
-        Its numerical aperture is replaced.
-    lateral_fwhm_um
-        Full width at half maximum, µm.
-
-    Returns
-    -------
-    Acquisition
-        With the numerical aperture in effect.
+    """Return an acquisition with the numerical aperture that gives this lateral FWHM, µm.
 
     Raises
     ------

@@ -1,4 +1,7 @@
-"""Structures to train on and phantoms to test with: seeded, in images and volumes."""
+"""Structures to train on and phantoms to test with: seeded, in images and volumes.
+
+Each is a function of one form, `Structure`.
+"""
 
 from simulation.structures.cells import cells, microtubes
 from simulation.structures.filaments import nets, tubes

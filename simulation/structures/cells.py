@@ -33,18 +33,8 @@ _KEPT_IN_GEOMETRY = 4
 def cells(grid: Grid, rng: np.random.Generator) -> Specimen:
     """Draw membrane-labelled tumour cells, microtubes and fine processes.
 
-    Parameters
-    ----------
-    grid
-        Where to draw.
-    rng
-        Source of all randomness: the same state gives the same specimen.
-
-    Returns
-    -------
-    Specimen
-        1 is a typical membrane seen edge-on; bright patches reach several times that. The geometry
-        has the axes of each kind with their radii; `structure` counts what belongs together.
+    1 is a typical membrane seen edge-on; bright patches reach several times that. The geometry has
+    the axes of each kind with their radii; `structure` counts what belongs together.
     """
     return _populated(Field(grid, rng), _CELLS)
 
@@ -52,17 +42,7 @@ def cells(grid: Grid, rng: np.random.Generator) -> Specimen:
 def microtubes(grid: Grid, rng: np.random.Generator) -> Specimen:
     """Draw tumour microtubes alone: hollow tubes with varicosities, protrusions and patches.
 
-    Parameters
-    ----------
-    grid
-        Where to draw.
-    rng
-        Source of all randomness.
-
-    Returns
-    -------
-    Specimen
-        As of `cells`.
+    Brightness and geometry are as of `cells`.
     """
     return _populated(Field(grid, rng), _MICROTUBES)
 

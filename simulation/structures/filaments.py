@@ -21,20 +21,7 @@ _SECTION_UM = 0.5
 def tubes(grid: Grid, rng: np.random.Generator) -> Specimen:
     """Draw tubules as CARE's: persistent random walks over a Perlin background.
 
-    Parameters
-    ----------
-    grid
-        Where to draw.
-    rng
-        Source of all randomness.
-
-    Returns
-    -------
-    Specimen
-        The geometry has each tubule's line as `tubes`, with its brightness and apparent width.
-
-    References
-    ----------
+    The geometry has each tubule's line as `tubes`, with its brightness and apparent width. Source:
     Weigert et al., Content-aware image restoration, Nature Methods 2018, supplementary note on
     synthetic tubules and granules.
     """
@@ -66,17 +53,8 @@ def tubes(grid: Grid, rng: np.random.Generator) -> Specimen:
 def nets(grid: Grid, rng: np.random.Generator) -> Specimen:
     """Draw a net: threads along the borders of random polygons, some of them torn.
 
-    Parameters
-    ----------
-    grid
-        Where to draw. In a volume wavy nets lie over each other, one of them in the plane of focus.
-    rng
-        Source of all randomness.
-
-    Returns
-    -------
-    Specimen
-        The geometry has each thread's line as `threads`.
+    In a volume wavy nets lie over each other, one of them in the plane of focus. The geometry has
+    each thread's line as `threads`.
     """
     mesh_um, torn = rng.uniform(1.2, 3.0), rng.uniform(0, 0.25)
     lines = list[FloatArray]()

@@ -12,22 +12,9 @@ _SECTION_UM = 0.3
 def granules(grid: Grid, rng: np.random.Generator) -> Specimen:
     """Draw granules as CARE's: filled balls, denser in places, over a Perlin background.
 
-    Parameters
-    ----------
-    grid
-        Where to draw.
-    rng
-        Source of all randomness.
-
-    Returns
-    -------
-    Specimen
-        The geometry has each granule as `granules`, with radius and brightness.
-
-    References
-    ----------
-    Weigert et al., Content-aware image restoration, Nature Methods 2018, supplementary note on
-    synthetic tubules and granules.
+    The geometry has each granule as `granules`, with radius and brightness. Source: Weigert et al.,
+    Content-aware image restoration, Nature Methods 2018, supplementary note on synthetic tubules
+    and granules.
     """
     cloud = perlin_noise(grid, 2.5, rng)
     image = rng.uniform(0.05, 0.25) * cloud
@@ -48,17 +35,7 @@ def granules(grid: Grid, rng: np.random.Generator) -> Specimen:
 def points(grid: Grid, rng: np.random.Generator) -> Specimen:
     """Draw point sources anywhere, of different brightness, on a dark ground.
 
-    Parameters
-    ----------
-    grid
-        Where to draw.
-    rng
-        Source of all randomness.
-
-    Returns
-    -------
-    Specimen
-        The geometry has each source as `points`, with the brightness of its peak.
+    The geometry has each source as `points`, with the brightness of its peak.
     """
     places = rng.uniform(0, grid.sides_um, (_count(grid, rng, 0.4, 2.0), len(grid.shape)))
     brightness = rng.lognormal(-0.2, 0.4, len(places))

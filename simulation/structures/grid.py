@@ -1,5 +1,6 @@
 """The grid that a structure is drawn on, and what is drawn: an image with its exact geometry."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -16,12 +17,12 @@ TARGET_AXIAL_FWHM_UM = 0.2
 PLANE_DISTANCE_UM = 0.25
 """Distance of the planes that a volume is drawn in."""
 
-FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
+FWHM_PER_SIGMA = math.sqrt(8 * math.log(2))
 
 FloatArray: TypeAlias = NDArray[np.floating]
 
 Geometry: TypeAlias = dict[str, list[dict[str, Any]]]
-"""Objects by kind. Each has `points_um`, a list of (y, x) or (z, y, x), and facts in plain numbers.
+"""Objects by kind. Each has `points_um`, a list of (y, x) or (z, y, x), and metadata in numbers.
 
 Lengths are µm from the corner of the image: the centre of the first pixel lies at half a pixel.
 """
@@ -67,11 +68,6 @@ class Grid:
         return float(np.prod(self.sides_um[-2:]))
 
     @property
-    def extent(self) -> float:
-        """Area of an image in µm², or content of a volume in µm³."""
-        return float(np.prod(self.sides_um))
-
-    @property
     def focus_um(self) -> FloatArray:
         """Depth of the middle plane, (1,), µm; empty for an image, which is one plane only."""
         depth_um = (self.shape[0] // 2 + 0.5) * self.z_step_um
@@ -106,17 +102,20 @@ class Specimen:
 
 
 Structure: TypeAlias = Callable[[Grid, np.random.Generator], Specimen]
-"""Draws a specimen on a grid; the same state of the generator gives the same specimen."""
+"""Draws a specimen on a grid, with a generator as its only source of randomness.
+
+The same state of the generator gives the same specimen.
+"""
 
 
-def entry(points_um: ArrayLike, **facts: Any) -> dict[str, Any]:
+def entry(points_um: ArrayLike, **metadata: Any) -> dict[str, Any]:
     """Write down one object of a geometry.
 
     Parameters
     ----------
     points_um
         Where it is: one point (axes,) or several (n, axes), µm.
-    **facts
+    **metadata
         Numbers, texts or arrays about it.
 
     Returns
@@ -124,8 +123,8 @@ def entry(points_um: ArrayLike, **facts: Any) -> dict[str, Any]:
     dict
         The same in plain Python types, numbers rounded to 1e-4.
     """
-    facts = {"points_um": np.atleast_2d(points_um), **facts}
-    return {name: _plain(value) for name, value in facts.items()}
+    described = {"points_um": np.atleast_2d(points_um), **metadata}
+    return {name: _plain(value) for name, value in described.items()}
 
 
 def seen_from(geometry: Geometry, origin_um: FloatArray, sides_um: FloatArray) -> Geometry:

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from simulation.structures.grid import TARGET_FWHM_UM, FloatArray, Geometry, Grid, Specimen, entry
-from simulation.structures.rasterise import add_line, add_points, perlin_noise, resolved
+from simulation.structures.rasterise import add_lines, add_points, perlin_noise, resolved
 from simulation.structures.walk import direction
 
 _PAIR_TILE_UM = 2.5
@@ -26,19 +26,9 @@ _SINGLE = 0.2
 def point_pairs(grid: Grid, rng: np.random.Generator) -> Specimen:
     """Draw pairs of point sources 0.1 to 0.8 µm apart, of the same or different brightness.
 
-    Parameters
-    ----------
-    grid
-        Where to draw.
-    rng
-        Source of all randomness.
-
-    Returns
-    -------
-    Specimen
-        The geometry has `pairs`, at their middle, with distance and brightness ratio (1 to 5), and
-        their `points` with brightness, the brighter 1. A distance of 0 is one source of the
-        brightness of both.
+    The geometry has `pairs`, at their middle, with distance and brightness ratio (1 to 5), and
+    their `points` with brightness, the brighter 1. A distance of 0 is one source of the brightness
+    of both.
     """
     image = np.zeros(grid.shape)
     geometry: Geometry = {"pairs": [], "points": []}
@@ -64,18 +54,8 @@ def point_pairs(grid: Grid, rng: np.random.Generator) -> Specimen:
 def tube_pairs(grid: Grid, rng: np.random.Generator) -> Specimen:
     """Draw pairs of parallel straight tubes, thinner than the resolution, 0.1 to 0.8 µm apart.
 
-    Parameters
-    ----------
-    grid
-        Where to draw.
-    rng
-        Source of all randomness.
-
-    Returns
-    -------
-    Specimen
-        The geometry has `pairs`, at their middle, with distance, and their `tubes` from end to
-        end. A distance of 0 is one tube of the brightness of both.
+    The geometry has `pairs`, at their middle, with distance, and their `tubes` from end to end. A
+    distance of 0 is one tube of the brightness of both.
     """
     image = np.zeros(grid.shape)
     geometry: Geometry = {"pairs": [], "tubes": []}
@@ -94,18 +74,8 @@ def tube_pairs(grid: Grid, rng: np.random.Generator) -> Specimen:
 def gaps(grid: Grid, rng: np.random.Generator) -> Specimen:
     """Draw straight tubes, thinner than the resolution, broken by gaps of 0 to 1 µm.
 
-    Parameters
-    ----------
-    grid
-        Where to draw.
-    rng
-        Source of all randomness.
-
-    Returns
-    -------
-    Specimen
-        The geometry has `gaps` from end to end, with length (0 where the tube is unbroken), and
-        the `tubes` on both sides.
+    The geometry has `gaps` from end to end, with length (0 where the tube is unbroken), and the
+    `tubes` on both sides.
     """
     image = np.zeros(grid.shape)
     geometry: Geometry = {"gaps": [], "tubes": []}
@@ -126,18 +96,8 @@ def gaps(grid: Grid, rng: np.random.Generator) -> Specimen:
 def crossings(grid: Grid, rng: np.random.Generator) -> Specimen:
     """Draw two tubes, thinner than the resolution, that cross, or that approach and part again.
 
-    Parameters
-    ----------
-    grid
-        Where to draw.
-    rng
-        Source of all randomness.
-
-    Returns
-    -------
-    Specimen
-        The geometry has `crossings`, at their middle, with the angle between the tubes far away,
-        their closest approach (0 where they cross) and whether they cross, and the `tubes`.
+    The geometry has `crossings`, at their middle, with the angle between the tubes far away, their
+    closest approach (0 where they cross) and whether they cross, and the `tubes`.
     """
     image = np.zeros(grid.shape)
     geometry: Geometry = {"crossings": [], "tubes": []}
@@ -167,20 +127,7 @@ def crossings(grid: Grid, rng: np.random.Generator) -> Specimen:
 
 
 def empty(grid: Grid, rng: np.random.Generator) -> Specimen:
-    """Draw a weak smooth background without any object.
-
-    Parameters
-    ----------
-    grid
-        Where to draw.
-    rng
-        Source of all randomness.
-
-    Returns
-    -------
-    Specimen
-        The geometry is empty.
-    """
+    """Draw a weak smooth background without any object; the geometry is empty."""
     image = rng.uniform(0.01, 0.05) * perlin_noise(grid, 4.0, rng)
     return Specimen(resolved(image, grid), {})
 
@@ -214,5 +161,5 @@ def _draw(
     **belongs: int,
 ) -> None:
     """Add a tube to the image and to the geometry."""
-    add_line(image, grid, tube, brightness)
+    add_lines(image, grid, [tube], [brightness])
     geometry["tubes"].append(entry(tube, brightness=brightness, fwhm_um=TARGET_FWHM_UM, **belongs))

@@ -18,20 +18,7 @@ _EDGE_UM = 0.02
 
 
 def resolved(image: FloatArray, grid: Grid) -> NDArray[np.float32]:
-    """Blur what has sharp edges to the resolution of the target.
-
-    Parameters
-    ----------
-    image
-        Fluorescence, of the grid's shape.
-    grid
-        Where it lies.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, of the same shape, not negative.
-    """
+    """Blur fluorescence of the grid's shape to the target's resolution; float32, not negative."""
     return gaussian_filter(image, grid.sigmas_px).astype(np.float32)
 
 
@@ -62,8 +49,10 @@ def add_points(
         np.add.at(image, tuple(index[inside].T), weight[inside])
 
 
-def add_line(image: FloatArray, grid: Grid, points_um: FloatArray, brightness: float) -> None:
-    """Add a line thinner than the resolution.
+def add_lines(
+    image: FloatArray, grid: Grid, lines_um: list[FloatArray], brightness: list[float]
+) -> None:
+    """Add lines thinner than the resolution; all at once is faster.
 
     Parameters
     ----------
@@ -71,18 +60,11 @@ def add_line(image: FloatArray, grid: Grid, points_um: FloatArray, brightness: f
         Changed in place, of the grid's shape; to be `resolved` afterwards.
     grid
         Where it lies.
-    points_um
-        Corners (n, axes) of the line, µm.
+    lines_um
+        Corners (n, axes) of each line, µm.
     brightness
-        Relative brightness along its middle where it runs straight and in the plane.
+        Of each, relative, along its middle where it runs straight and in the plane.
     """
-    add_lines(image, grid, [points_um], [brightness])
-
-
-def add_lines(
-    image: FloatArray, grid: Grid, lines_um: list[FloatArray], brightness: list[float]
-) -> None:
-    """Add lines as `add_line` does, all at once, which is faster."""
     if not lines_um:
         return
     points, weights = list[FloatArray](), list[FloatArray]()

@@ -18,17 +18,7 @@ _SMALLEST_SLOPE = 0.35
 def sheets(grid: Grid, rng: np.random.Generator) -> Specimen:
     """Draw folded sheets with open borders: level sets of a slope that is crumpled.
 
-    Parameters
-    ----------
-    grid
-        Where to draw.
-    rng
-        Source of all randomness.
-
-    Returns
-    -------
-    Specimen
-        The geometry has the lines in which the plane of focus cuts them, as `sheets`.
+    The geometry has the lines in which the plane of focus cuts them, as `sheets`.
     """
     height_um = _height_um(grid, rng)
     gradient = np.asarray(np.gradient(height_um, *grid.steps_um))

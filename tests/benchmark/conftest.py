@@ -6,7 +6,6 @@ from benchmark.metrics import METRICS
 from benchmark.page.report import write_report
 from benchmark.running import cell as cells_module
 from benchmark.running import restore
-from benchmark.running import run as run_module
 from benchmark.running.run import run_benchmark
 from tests.benchmark import stand_ins
 
@@ -30,7 +29,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stand_ins.package(folder / "sampler.zip", "be uncertain"),
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "open_package", stand_ins.open_package)
+        patch.setattr(restore, "open_package", stand_ins.open_package)
         patch.setattr(restore, "open_method", stand_ins.StandIns().open_method)
         patch.setattr(cells_module, "METRICS", SHOWN)
         run_benchmark(packages, data, folder / "results")

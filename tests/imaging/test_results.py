@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.running.cell_files import Cell, CellKey
+from benchmark.running.cell import Cell, CellKey
 from benchmark.running.results_folder import Results
 from imaging.cli import UserError
 from imaging.results import NOT_APPLICABLE, SCORES, read_scores

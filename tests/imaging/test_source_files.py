@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.running.provenance import describe_run
+from benchmark.running.run import describe_run
 from imaging import source_files as module
 from imaging.source_files import ROOMS, ROOT, source_files, source_sha256
 
@@ -89,7 +89,6 @@ def test_a_cell_depends_on_all_that_restores_and_scores() -> None:
         *(
             "benchmark/running/controls.py",
             "imaging/deconvolution.py",
-            "benchmark/running/grids.py",
         ),
         *("benchmark/metrics/__init__.py", "benchmark/metrics/structure.py"),
         *("benchmark/metrics/rings.py", "packages/runner.py", "packages/network.py"),
@@ -105,7 +104,6 @@ def test_a_cell_does_not_depend_on_pages_figures_or_what_trains() -> None:
         *("benchmark/page/report.py", "benchmark/page/sections.py", "benchmark/page/text.py"),
         *(
             "benchmark/running/run.py",
-            "benchmark/running/provenance.py",
             "benchmark/running/results_folder.py",
             "benchmark/metrics/columns.py",
         ),

@@ -13,6 +13,7 @@ from torch import nn
 
 from imaging import images
 from imaging.cli import UserError
+from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
 from imaging.trained_weights import TrainedWeights
 from packages import build as build_module
 from packages.build import build, identifier
@@ -115,6 +116,14 @@ def test_samples_know_their_pixel_size(unpacked: Path) -> None:
     assert sample.attrs["pixel_size_um"] == pytest.approx({"y": 0.08, "x": 0.08})
 
 
+def test_both_sides_state_the_pixels_of_the_training(unpacked: Path) -> None:
+    description = yaml.safe_load((unpacked / "rdf.yaml").read_text("utf-8"))
+    for side in ("inputs", "outputs"):
+        space = [axis for axis in description[side][0]["axes"] if axis["type"] == "space"]
+        stated = [(axis["id"], axis["unit"], axis["scale"]) for axis in space]
+        assert stated == [("y", "micrometer", 0.08), ("x", "micrometer", 0.08)]
+
+
 def test_the_halo_holds_what_an_output_pixel_can_depend_on() -> None:
     torch.manual_seed(0)
     network = UNet(**NETWORK).eval()
@@ -198,6 +207,16 @@ def test_every_room_has_what_a_package_needs(name: str) -> None:
     assert model_named(name).model_file.exists()
     assert "# " in (folder / "documentation.md").read_text("utf-8")
     assert model_named(name).description()["format_version"] == "0.5.9"
+
+
+@pytest.mark.parametrize("name", [r.name for r in models()])
+def test_every_description_states_licence_authors_and_percentiles(name: str) -> None:
+    description = model_named(name).description()
+    assert description["license"] == "BSD-3-Clause"
+    assert description["authors"] == [{"name": "The restoration-zoo authors"}]
+    (scaling,) = [s for s in description["inputs"][0]["preprocessing"] if s["id"] == "scale_range"]
+    percentiles = [scaling["kwargs"][f"{end}_percentile"] for end in ("min", "max")]
+    assert percentiles == [LOW_PERCENTILE, HIGH_PERCENTILE]
 
 
 def test_a_damaged_checkpoint_is_refused(checkpoint: Path, tmp_path: Path) -> None:

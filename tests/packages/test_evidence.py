@@ -1,6 +1,7 @@
 """What a benchmark found is believed of the package that was benchmarked, and of no other."""
 
 import copy
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -13,9 +14,9 @@ import yaml
 from bioimageio.spec.model.v0_5 import Evaluation
 
 from benchmark.metrics import METRICS
-from benchmark.running.cell_files import Cell, CellKey
+from benchmark.running.cell import Cell, CellKey
 from benchmark.running.results_folder import Results
-from imaging.benchmark_run import MetricEntry
+from imaging.benchmark_run import FailedCell, MetricEntry
 from imaging.cli import UserError
 from imaging.files import sha256
 from imaging.scores import COSTS
@@ -118,6 +119,67 @@ def test_an_evaluation_is_as_the_zoo_defines_it(evidence: Evidence) -> None:
     assert yaml.safe_load(yaml.safe_dump(entry)) == entry
 
 
+def test_an_evaluation_says_by_hashes_what_was_measured_with_what(
+    evidence: Evidence, package: Path
+) -> None:
+    entry = evaluation(evidence, trained_on="tubes")
+    assert entry["benchmarked_package_sha256"] == sha256(package)
+    assert entry["benchmark_sha256"] == "b" * 64
+    assert entry["versions"] == {"torch": "2"}
+    assert entry["interval_95_percent"] == [[20.0, 27.0], [0.6, 0.8]]
+
+
+def test_the_data_are_the_names_and_hashes_of_their_images(evidence: Evidence) -> None:
+    image = records.image("cell", input_sha256="1" * 64, target_sha256="2" * 64)
+    found = replace(evidence, dataset=records.dataset("tubes", image))
+    expected = hashlib.sha256(b"cell\0" + 64 * b"1" + b"\0" + 64 * b"2" + b"\n").hexdigest()
+    assert evaluation(found, trained_on="tubes")["dataset_sha256"] == expected
+
+
+def test_specimens_are_fewer_than_images_where_they_share_one(evidence: Evidence) -> None:
+    images = [records.image(name, source="mouse") for name in "ab"]
+    found = replace(evidence, dataset=records.dataset("tubes", *images))
+    assert (found.images, found.specimens) == (2, 1)
+
+
+def test_images_on_which_it_failed_are_told(evidence: Evidence) -> None:
+    failures = [
+        FailedCell(package, dataset, "2", "It broke.")
+        for package, dataset in (("care", "tubes"), ("input", "tubes"), ("care", "cells"))
+    ]
+    found = replace(evidence, run=replace(evidence.run, failures=failures))
+    entry = evaluation(found, trained_on="tubes")
+    assert (entry["sample_count"], entry["failed_images"]) == (2, 1)
+    assert entry["results_summary"].startswith("2 of 3 images restored.")
+    assert limitations([found], None)[0] == "On tubes it failed on 1 of 3 images."
+
+
+@pytest.mark.parametrize(("device", "told"), [("CPU", "an old one"), ("a GPU", "a GPU")])
+def test_the_device_is_the_gpu_or_else_the_processor(
+    evidence: Evidence, device: str, told: str
+) -> None:
+    found = replace(evidence, run=replace(evidence.run, device=device))
+    assert evaluation(found, trained_on="tubes")["device"] == told
+
+
+def test_the_input_counts_where_the_package_has_a_score(results: Path, tmp_path: Path) -> None:
+    table = pd.read_parquet(results / "scores.parquet")
+    first = (table["image"] == "0") & (table["metric"] == "si_psnr_a")
+    table.loc[first & (table["package"] == "input"), "value"] = 1.0
+    table[~(first & (table["package"] == "care"))].to_parquet(results / "scores.parquet")
+    [found] = read_evidence(results, DESCRIPTION, tmp_path / "out.zip")
+    of_input = found.scores_of_input["si_psnr_a"]
+    assert (of_input.mean, of_input.images) == (25, 2)
+
+
+def test_data_with_an_address_are_named_by_it(evidence: Evidence) -> None:
+    address = "https://doi.org/10.1234/tubes"
+    tubes = replace(evidence.dataset, provenance={"seed": 3, "published": address})
+    entry = evaluation(replace(evidence, dataset=tubes), trained_on="tubes")
+    assert entry["dataset_source"] == address
+    assert "no public address" not in entry["results_summary"]
+
+
 def test_what_training_saw_of_other_data_is_unknown(evidence: Evidence) -> None:
     assert evaluation(evidence, trained_on="others")["dataset_role"] == "unknown"
 
@@ -184,6 +246,7 @@ def test_the_documentation_tells_scores_and_provenance(evidence: Evidence, tmp_p
 
     text = (tmp_path / "documentation.md").read_text()
     assert "| SI-PSNR (dB) | 23 | 20 to 27 | 25 | 3 |" in text
+    assert "3 images of 3 specimens, the validation part; intervals" in text
     assert "command simulate" in text
     assert description["config"]["bioimageio"]["bias_risks_limitations"]["limitations"].startswith(
         "Flat. On tubes"

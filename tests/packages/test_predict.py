@@ -63,6 +63,21 @@ def test_given_pixel_size_goes_before_the_file(tmp_path: Path, plain: Path) -> N
     assert images.read(tmp_path / "out.ome.tif").shape == (40, 60)
 
 
+@pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])
+def test_a_restored_stack_keeps_axes_and_pixel_size(
+    tmp_path: Path, plain: Path, suffix: str
+) -> None:
+    size_um = {"z": 0.5, "y": 0.1, "x": 0.1}
+    stack = random_image(3, 20, 30, dims="zyx").assign_attrs(pixel_size_um=size_um)
+
+    predict_file(plain, save(tmp_path / "a.ome.tif", stack), tmp_path / f"out{suffix}")
+
+    result = images.read(tmp_path / f"out{suffix}")
+    assert dict(result.sizes) == {"z": 3, "y": 20, "x": 30}
+    assert result.attrs["pixel_size_um"] == pytest.approx(size_um)
+    assert result.dtype == np.float32
+
+
 def test_unknown_pixel_size_is_said(
     tmp_path: Path, plain: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -135,15 +135,27 @@ def test_volume_tiled_equals_whole(tmp_path: Path) -> None:
 
 
 def test_planes_are_restored_one_by_one(package: Path) -> None:
-    stack = random_image(2, 3, 30, 20, dims="bzyx")
+    size_um = {"z": 0.5, "y": 0.1, "x": 0.1}
+    stack = random_image(2, 3, 30, 20, dims="bzyx").assign_attrs(pixel_size_um=size_um)
 
     with open_package(package) as opened:
         restore = Runner(opened)
         result = restore(stack)
         plane = restore(stack.isel(b=1, z=2))
 
-    assert result.dims == ("b", "c", "z", "y", "x")
+    assert dict(result.sizes) == {"b": 2, "c": 1, "z": 3, "y": 30, "x": 20}
+    assert result.attrs["pixel_size_um"] == size_um
     np.testing.assert_array_equal(result.isel(b=1, z=2), plane)
+
+
+def test_a_plane_cut_from_a_stack_has_the_pixels_of_a_plane(package: Path) -> None:
+    size_um = {"z": 0.5, "y": 0.1, "x": 0.1}
+    stack = random_image(3, 30, 20, dims="zyx").assign_attrs(pixel_size_um=size_um)
+
+    with open_package(package) as opened:
+        plane = Runner(opened)(stack.isel(z=2))
+
+    assert plane.attrs["pixel_size_um"] == {"y": 0.1, "x": 0.1}
 
 
 def test_large_images_are_never_held(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:

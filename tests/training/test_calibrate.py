@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from imaging.cli import UserError
+from imaging.files import sha256
 from imaging.trained_weights import TrainedWeights
 from imaging.training_metadata import SamplingOptions
 from packages.posterior import Calibration
@@ -44,7 +45,7 @@ def test_only_the_calibration_changes(weights: Path, data: Path, tmp_path: Path)
     assert changed == {f"calibration.{name}" for name in Calibration().state_dict()}
     found = after.metadata.calibration
     assert found is not None
-    assert found.data == "made"
+    assert (found.data, found.data_sha256) == ("made", sha256(data))
     assert after.metadata == replace(before.metadata, calibration=found)
 
 

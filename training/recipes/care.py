@@ -3,9 +3,8 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from imaging.training_metadata import Settings
 from packages.care.model import UNet
-from training.recipe import Recipe
+from training.recipe import Recipe, gpu, laptop
 
 
 def loss(network: UNet, image: Tensor, target: Tensor) -> Tensor:
@@ -22,26 +21,10 @@ RECIPE = Recipe(
         # The simulated microscope's pixels are 4 times coarser than the target's: working on
         # their grid costs a sixteenth of the operations. Not residual: on that grid the network
         # would have to cancel the noise of the fine one exactly. See decision 3.
-        "small": Settings(
-            network={
-                "depth": 2,
-                "filters": 48,
-                "kernel_size": 3,
-                "residual": False,
-                "coarsen": 4,
-            },
-            patch_px=128,
-            batch_size=8,
-            learning_rate=2e-3,
-            steps=6000,
+        "small": laptop(
+            {"depth": 2, "filters": 48, "kernel_size": 3, "residual": False, "coarsen": 4}
         ),
         # The published network and schedule length, on the fine grid.
-        "full": Settings(
-            network={"depth": 2, "filters": 32, "kernel_size": 5},
-            patch_px=128,
-            batch_size=16,
-            learning_rate=4e-4,
-            steps=40_000,
-        ),
+        "full": gpu({"depth": 2, "filters": 32, "kernel_size": 5}, learning_rate=4e-4),
     },
 )

@@ -5,9 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from imaging.training_metadata import Settings
 from packages.care_ensemble.model import CareEnsemble
-from training.recipe import Recipe
+from training.recipe import Recipe, gpu, laptop
 
 
 def loss(network: CareEnsemble, image: Tensor, target: Tensor) -> Tensor:
@@ -47,23 +46,19 @@ RECIPE = Recipe(
     presets={
         # CARE's "small" with 40 filters instead of 48: the most, in steps of 8, of which five
         # members stay below 16 MB of weights. A step costs four of CARE's.
-        "small": Settings(
-            network={
+        "small": laptop(
+            {
                 "members": 5,
                 "depth": 2,
                 "filters": 40,
                 "kernel_size": 3,
                 "residual": False,
                 "coarsen": 4,
-            },
-            patch_px=128,
-            batch_size=8,
-            learning_rate=2e-3,
-            steps=6000,
+            }
         ),
         # The published networks and schedule length, on the fine grid.
-        "full": Settings(
-            network={
+        "full": gpu(
+            {
                 "members": 5,
                 "depth": 2,
                 "filters": 32,
@@ -71,10 +66,7 @@ RECIPE = Recipe(
                 "residual": True,
                 "coarsen": 1,
             },
-            patch_px=128,
-            batch_size=16,
             learning_rate=4e-4,
-            steps=40_000,
         ),
     },
 )

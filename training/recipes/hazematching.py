@@ -8,7 +8,7 @@ from imaging.training_metadata import Settings
 from packages.hazematching.flow import path
 from packages.hazematching.model import COARSEN, HazeMatching, hazematching
 from packages.hazematching.published import PublishedHazeMatching
-from training.recipe import Recipe
+from training.recipe import Recipe, gpu, laptop
 
 _DRAWS = 2  # noises and times for each image: the velocity costs less than what sees the image
 _TYPICAL_ERROR = 0.1  # of the mean, in normalised intensity: its loss is then of the order of 1
@@ -109,30 +109,14 @@ RECIPE = Recipe(
     measure=measure,
     presets={
         # As many parameters as CARE's "small".
-        "small": Settings(
-            network={"filters": 45, "width": 48, "blocks": 2, "samples": 16, "steps": 2},
-            patch_px=128,
-            batch_size=8,
-            learning_rate=2e-3,
-            steps=6000,
-        ),
+        "small": laptop({"filters": 45, "width": 48, "blocks": 2, "samples": 16, "steps": 2}),
         # As many as the published network.
-        "full": Settings(
-            network={"filters": 80, "width": 96, "blocks": 2, "samples": 16, "steps": 2},
-            patch_px=128,
-            batch_size=16,
-            learning_rate=1e-3,
-            steps=40_000,
+        "full": gpu(
+            {"filters": 80, "width": 96, "blocks": 2, "samples": 16, "steps": 2}, learning_rate=1e-3
         ),
         # The network, times and solver of the publication. Warm-up, cosine, clipping and the
         # average of the weights are the loop's, so that the two forms differ in nothing else.
-        "published": Settings(
-            network={"published": True, "samples": 16, "steps": 19},
-            patch_px=128,
-            batch_size=16,
-            learning_rate=1e-4,
-            steps=40_000,
-        ),
+        "published": gpu({"published": True, "samples": 16, "steps": 19}, learning_rate=1e-4),
         # The same with as many parameters as "small" and the patches on which it was published too.
         # Two samples while it is trained, for 19 calls each are dear: `training calibrate
         # --samples 16` makes it comparable. The learning rate is that of a short training.

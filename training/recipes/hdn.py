@@ -4,9 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from imaging.training_metadata import Settings
 from packages.hdn.model import HDN, Gaussian
-from training.recipe import Recipe
+from training.recipe import Recipe, gpu, laptop
 
 FREE_NATS = 1.0
 """Divergence of a level, for a whole patch, that costs nothing (HDN's value): too little to matter
@@ -38,10 +37,10 @@ def loss(network: HDN, image: Tensor, target: Tensor) -> Tensor:
 def negative_lower_bound(restored: Gaussian, divergences: list[Tensor], target: Tensor) -> Tensor:
     """Return the negative evidence lower bound in nats per pixel, its pixels weighted.
 
-    With the variance that the network states at a pixel taken as a weight that passes no gradient,
-    pixels count by their squared error, as for a single variance of all (Seitzer et al. 2022,
-    https://arxiv.org/abs/2203.09168, β = 1), while the stated variances still become those of
-    greatest likelihood. Unweighted, dark background, known a hundred times more exactly than
+    With the variance that the network predicts at a pixel taken as a weight that passes no
+    gradient, pixels count by their squared error, as for a single variance of all (Seitzer et al.
+    2022, https://arxiv.org/abs/2203.09168, β = 1), while the predicted variances still become those
+    of greatest likelihood. Unweighted, dark background, known a hundred times more exactly than
     structure, takes all of the gradient.
 
     Parameters
@@ -70,7 +69,7 @@ def measure(network: HDN, image: Tensor, target: Tensor) -> dict[str, float]:
     ``kl_level_L``: divergence of level L (0 is the finest) in nats per position of its grid, all
     channels together. ``active_levels``: how many have at least one channel above `ACTIVE_NATS`.
     ``spread``: root mean square standard deviation between samples, without the variance that each
-    states itself. ``mean_squared_z``: squared errors of the mean over stated variances, 1 when
+    predicts itself. ``mean_squared_z``: squared errors of the mean over predicted variances, 1 when
     these are right on average.
     """
     seen = network.see_image(image)
@@ -95,32 +94,19 @@ RECIPE = Recipe(
     loss_name="evidence lower bound, and squared error at the mean of the prior",
     measure=measure,
     presets={
-        "small": Settings(
-            network={
-                "filters": [48, 72, 104],
-                "latents": 8,
-                "blocks": 1,
-                "dropout": 0.0,
-                "coarsen": 4,
-            },
-            patch_px=128,
-            batch_size=8,
-            learning_rate=2e-3,
-            steps=6000,
+        "small": laptop(
+            {"filters": [48, 72, 104], "latents": 8, "blocks": 1, "dropout": 0.0, "coarsen": 4}
         ),
         # HDN's published sizes, its finest level at 2 pixels.
-        "full": Settings(
-            network={
+        "full": gpu(
+            {
                 "filters": [64, 64, 64, 64, 64, 64],
                 "latents": 32,
                 "blocks": 5,
                 "dropout": 0.2,
                 "coarsen": 2,
             },
-            patch_px=128,
-            batch_size=16,
             learning_rate=3e-4,
-            steps=40_000,
         ),
     },
 )

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from benchmark.comparison.agreement import Agreement, measure_agreement
-from benchmark.running.cell_files import CellFiles, CellKey
+from benchmark.running.cell import CellFiles, CellKey
 from imaging import images
 from tests import records
 

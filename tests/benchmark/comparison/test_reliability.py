@@ -8,7 +8,7 @@ import yaml
 
 from benchmark.comparison.reliability import LEVELS, SHARES, Reliability, measure_reliability
 from benchmark.metrics import normalise
-from benchmark.running.cell_files import CellFiles, CellKey
+from benchmark.running.cell import CellFiles, CellKey
 from imaging import images
 from imaging.benchmark_run import DatasetEntry, PackageEntry
 from imaging.files import sha256

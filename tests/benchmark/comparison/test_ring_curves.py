@@ -5,7 +5,7 @@ import pytest
 
 from benchmark.comparison.ring_curves import RingCurve, measure_ring_curve
 from benchmark.metrics.ring_correlation import ring_correlation
-from benchmark.running.cell_files import CellFiles, CellKey
+from benchmark.running.cell import CellFiles, CellKey
 from imaging import images
 from imaging.benchmark_run import DatasetEntry
 from tests import records

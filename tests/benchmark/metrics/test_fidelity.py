@@ -9,7 +9,7 @@ from skimage.metrics import normalized_root_mse, peak_signal_noise_ratio
 from torchmetrics.functional.image import peak_signal_noise_ratio as torchmetrics_psnr
 from torchmetrics.functional.regression import mean_absolute_error, pearson_corrcoef
 
-from benchmark.metrics import NotApplicable
+from benchmark.metrics import METRICS, NotApplicable
 from benchmark.metrics.fidelity import (
     mae,
     nrmse_care,
@@ -150,3 +150,8 @@ def test_nrmse_of_dfcan_maps_each_image_by_itself(scale: float, offset: float):
 def test_a_constant_prediction_is_not_applicable(metric: Score):
     with pytest.raises(NotApplicable, match="prediction is constant"):
         metric(TRUTH, np.ones_like(TRUTH))
+
+
+@pytest.mark.parametrize("name", ["si_psnr_a", "si_psnr_b", "psnr"])
+def test_peaks_over_noise_are_decibels(name: str) -> None:
+    assert METRICS[name].unit == "dB"

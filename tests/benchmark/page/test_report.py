@@ -8,14 +8,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-import xarray as xr
 from PIL import Image
 
-from benchmark.page.panels import Restored, make_view, side_within
 from benchmark.page.report import write_report
 from benchmark.running.results_folder import Results
 from benchmark.running.run import run_benchmark
-from imaging import images
 from imaging.cli import UserError
 from tests import records
 from tests.benchmark import stand_ins
@@ -176,57 +173,6 @@ def test_results_without_any_score_are_refused(tmp_path: Path) -> None:
     results.finish(records.run(), [], [])
     with pytest.raises(UserError, match="holds no scores"):
         write_report(tmp_path)
-
-
-def test_crops_shrink_so_that_many_fit() -> None:
-    assert side_within(10, 6e6) == 256
-    assert 64 <= side_within(200, 6e6) < 256
-    assert side_within(10_000, 6e6) == 64
-
-
-def test_an_error_map_is_black_where_a_restoration_is_right(tmp_path: Path) -> None:
-    truth = np.random.default_rng(0).uniform(size=(64, 64))
-    shown = records.image(
-        "0000",
-        input=str(stand_ins.save(tmp_path / "input.tif", truth.astype(np.float32) ** 2)),
-        target=str(stand_ins.save(tmp_path / "target.tif", truth.astype(np.float32))),
-    )
-    restored = stand_ins.save(tmp_path / "net.ome.tif", (3 * truth + 1).astype(np.float32))
-    view = make_view(shown, "", [Restored("net", True, restored, tmp_path / "none")], {}, 64, None)
-    error = view.panels[1].error.partition(",")[2]
-    picture = Image.open(io.BytesIO(base64.b64decode(error))).convert("RGB")
-    assert np.asarray(picture).max() <= 8  # float32, quantised to 127 colours
-
-
-def test_standard_deviations_share_one_scale(tmp_path: Path) -> None:
-    truth = np.random.default_rng(0).uniform(size=(64, 64)).astype(np.float32)
-    restored: list[Restored] = []
-    for name, std in (("sure", 0.1), ("unsure", 0.2)):
-        channels = np.stack([truth, np.full_like(truth, std), truth])
-        image = xr.DataArray(
-            channels, dims=("c", "y", "x"), coords={"c": ["mean", "std", "sample"]}
-        )
-        images.write(tmp_path / f"{name}.ome.tif", image)
-        restored.append(Restored(name, True, tmp_path / f"{name}.ome.tif", tmp_path / "none"))
-    shown = records.image("0", input=str(stand_ins.save(tmp_path / "input.tif", truth)))
-    view = make_view(shown, "", restored, {}, 64, None)
-    assert [panel.name for panel in view.panels] == [
-        "input", "sure", "sure (sample)", "unsure", "unsure (sample)",
-    ]  # fmt: skip
-    assert view.std == pytest.approx(0.2)
-    stored = [panel.std.partition(",")[2] for panel in view.panels if panel.std]
-    levels = [np.asarray(Image.open(io.BytesIO(base64.b64decode(s)))).max() for s in stored]
-    assert levels == [128, 255]
-
-
-@pytest.mark.parametrize(("of_dataset", "bar_um"), [(0.1, 1.0), (None, 0.0)])
-def test_the_dataset_says_the_pixel_size_where_the_file_does_not(
-    tmp_path: Path, of_dataset: float | None, bar_um: float
-) -> None:
-    image = xr.DataArray(np.eye(64, dtype=np.uint8), dims=("y", "x"))
-    images.write(tmp_path / "silent.png", image)
-    shown = records.image("0000", input=str(tmp_path / "silent.png"))
-    assert make_view(shown, "", [], {}, 64, of_dataset).bar_um == bar_um
 
 
 @pytest.mark.parametrize("dataset", ["cells & more", "real"])

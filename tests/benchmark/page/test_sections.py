@@ -65,7 +65,7 @@ def test_registration_is_written_with_units() -> None:
         {"a": {"kept": "affine", "residual_after_median_um": 0.0312}, "b": {"rotation_deg": -1.5}}
     )
     assert headings == ["kept", "residual after median, µm", "rotation, deg"]
-    assert rows == [["a", "affine", "0.0312", ""], ["b", "", "", "−1.5"]]
+    assert rows == [("a", "affine", "0.0312", ""), ("b", "", "", "−1.5")]
 
 
 def findings(names: list[str]) -> TrustReport:
@@ -75,12 +75,12 @@ def findings(names: list[str]) -> TrustReport:
 
 def test_a_verdict_of_another_package_is_said_to_be_so() -> None:
     here = [records.package("same", sha256="1" * 64), records.package("newer", sha256="2" * 64)]
-    told = {v["name"]: v for v in tell_verdicts(findings(["same", "newer", "other"]), here)}
-    assert told["same"]["note"] == ""
-    assert "version" in told["newer"]["note"]
-    assert told["other"]["note"] == "not among the packages above"
-    assert told["same"]["sentence"] == "Resolves much."
-    assert told["same"]["faults"] == ["Invents more"]
+    told = {v.name: v for v in tell_verdicts(findings(["same", "newer", "other"]), here)}
+    assert told["same"].note == ""
+    assert "version" in told["newer"].note
+    assert told["other"].note == "not among the packages above"
+    assert told["same"].sentence == "Resolves much."
+    assert told["same"].faults == ["Invents more"]
 
 
 def test_values_without_interval_or_end_are_written_as_such() -> None:

@@ -13,13 +13,7 @@ IMAGES = [f"{i:02}" for i in range(12)]
 NOISE = np.random.default_rng(0).normal(0, 2, len(IMAGES))
 
 
-def summary(lacking: int = 0) -> Summary:
-    """Summarise two packages, of which the better lacks some images."""
-    values = {
-        ("care_0", "si_psnr_a"): 30 + NOISE[lacking:],
-        ("hdn & co", "si_psnr_a"): 29 + NOISE,
-        ("care_0", "seconds_per_megapixel"): 1 + abs(NOISE),
-    }
+def summarised(values: dict[tuple[str, str], np.ndarray], images_per_source: int = 1) -> Summary:
     table = pd.DataFrame(
         [
             (package, "d", image, metric, value)
@@ -30,7 +24,25 @@ def summary(lacking: int = 0) -> Summary:
     )
     packages = [records.package(name) for name in ("care_0", "hdn & co", "broken")]
     absent = pd.DataFrame(columns=["package", "dataset", "image", "metric", "reason"])
-    return summarise(packages, table, absent, {image: image for image in IMAGES})
+    sources = {image: f"{i // images_per_source}" for i, image in enumerate(IMAGES)}
+    return summarise(packages, table, absent, sources)
+
+
+def summary(lacking: int = 0) -> Summary:
+    """Summarise two packages, of which the better lacks some images."""
+    return summarised(
+        {
+            ("care_0", "si_psnr_a"): 30 + NOISE[lacking:],
+            ("hdn & co", "si_psnr_a"): 29 + NOISE,
+            ("care_0", "seconds_per_megapixel"): 1 + abs(NOISE),
+        }
+    )
+
+
+def close() -> Summary:
+    """Summarise two packages of which now one, now the other is ahead."""
+    scores = {("care_0", "si_psnr_a"): 30 + NOISE, ("hdn & co", "si_psnr_a"): 30 - NOISE}
+    return summarised(scores, images_per_source=2)
 
 
 def test_the_tidy_table_has_means_intervals_and_places() -> None:
@@ -44,6 +56,14 @@ def test_the_tidy_table_has_means_intervals_and_places() -> None:
     assert first["ahead"]
     assert not rows["hdn & co", "si_psnr_a"]["ahead"]
     assert rows["care_0", "seconds_per_megapixel"]["place"] is None
+
+
+def test_the_tidy_table_says_what_its_values_are() -> None:
+    row = tidy(close()).to_dict("records")[0]
+    names = ("package", "kind", "metric", "unit", "direction")
+    assert [row[name] for name in names] == ["care_0", "package", "si_psnr_a", "dB", "higher"]
+    assert (row["images"], row["sources"]) == (12, 6)
+    assert (row["place_low"], row["place_high"]) == (1, 2)
 
 
 def test_csv_and_parquet_hold_the_same(tmp_path: Path) -> None:
@@ -101,3 +121,9 @@ def test_the_paired_tests_are_a_file(tmp_path: Path) -> None:
     assert np.isclose(row["lead"], 1)
     assert row["effect"] == 1
     assert row["p"] < 0.05
+
+
+def test_a_lead_lies_in_its_interval(tmp_path: Path) -> None:
+    write_tables(tmp_path, "d", "d", close())
+    (row,) = pd.read_csv(tmp_path / "d.tests.csv").to_dict("records")
+    assert row["low"] < row["lead"] < row["high"]

@@ -1,3 +1,5 @@
+import hashlib
+
 import pandas as pd
 
 from benchmark.comparison.summary import summarise
@@ -21,3 +23,37 @@ def test_who_lacks_an_image_stands_last_without_a_place() -> None:
     packages = [records.package(name) for name in ("lacking", "a", "b")]
     found = summarise(packages, table, ABSENT, {image: image for image in images})
     assert text.ranks(found)[1] == [("b", "1"), ("a", "2"), ("lacking", "–")]
+
+
+def test_a_dataset_is_introduced_with_its_part_pixels_and_truth() -> None:
+    images = [records.image("0", target="/0.tif"), records.image("1", target="/1.tif")]
+    whole = records.dataset("d", *images, registration="exact", pixel_size_um=0.1)
+    assert text.about(whole, 1) == "2 images from 1 source, 0.1 µm per pixel, with truth (exact)."
+    held_out = records.dataset("d", records.image("0"), part="validation", description="Cells.")
+    told = "Cells. 1 image of the validation part from 1 source, without truth."
+    assert text.about(held_out, 1) == told
+
+
+def test_the_origin_of_a_dataset_is_told() -> None:
+    image = records.image("0", input_sha256="1" * 64, target_sha256="2" * 64)
+    made = records.dataset("d", image, licence="CC0-1.0", provenance={"seed": 3, "command": "sim"})
+    assert text.origin(made) == (
+        "d",
+        "1 image",
+        "seed 3, command sim",
+        "CC0-1.0",
+        hashlib.sha256(64 * b"1" + 64 * b"2").hexdigest(),
+    )
+    assert text.origin(records.dataset("d"))[2:4] == ("not stated", "not stated")
+
+
+def test_the_machine_is_told() -> None:
+    run = records.run(device="a GPU", cpu="a CPU", seed=7, versions={"torch": "2", "numpy": "1"})
+    assert text.machine(run) == [
+        ("Device", "a GPU"),
+        ("CPU", "a CPU"),
+        ("System", "Linux"),
+        ("Versions", "torch 2, numpy 1"),
+        ("Seed", "7"),
+        ("Benchmark code", "b" * 12),
+    ]

@@ -1,9 +1,11 @@
+import math
 from pathlib import Path
 
 import pytest
 
 from benchmark.metrics import Metric, MissingFile, NotApplicable
-from benchmark.running import cell, restore, run
+from benchmark.running import cell, restore
+from benchmark.running.cell import Cell, CellFiles, CellKey
 from benchmark.running.run import run_benchmark
 from imaging import images
 from imaging.results import Scores
@@ -37,7 +39,7 @@ def lpips(monkeypatch: pytest.MonkeyPatch) -> Lpips:
 @pytest.fixture
 def packages(monkeypatch: pytest.MonkeyPatch) -> stand_ins.StandIns:
     known = stand_ins.StandIns()
-    monkeypatch.setattr(run, "open_package", stand_ins.open_package)
+    monkeypatch.setattr(restore, "open_package", stand_ins.open_package)
     monkeypatch.setattr(restore, "open_method", known.open_method)
     return known
 
@@ -115,3 +117,40 @@ def test_a_damaged_restoration_is_made_again(
     score(tmp_path)
     assert packages.restored == [("net", "0001")]
     assert images.read(file).size
+
+
+PLACE = CellKey("care", "cells", "0001")
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> CellFiles:
+    return CellFiles(tmp_path / "results")
+
+
+def test_a_cell_comes_back_as_it_was_kept(results: CellFiles) -> None:
+    cell = Cell({"package": "abc"}, {"psnr": math.inf, "ssim": 0.5}, {"lpips": "No weights."})
+    results.keep(PLACE, cell)
+    assert results.find(PLACE) == cell
+
+
+def test_a_cut_off_cell_counts_as_absent(results: CellFiles) -> None:
+    results.keep(PLACE, Cell({"package": "abc"}))
+    file = results.cell_file(PLACE)
+    file.write_text(file.read_text()[:10])
+    assert results.find(PLACE) is None
+
+
+def test_nan_cannot_be_kept(results: CellFiles) -> None:
+    with pytest.raises(ValueError, match="NaN"):
+        results.keep(PLACE, Cell({}, {"ssim": math.nan}))
+    assert results.find(PLACE) is None
+
+
+def test_discarding_takes_the_prediction_along(results: CellFiles) -> None:
+    results.keep(PLACE, Cell({}))
+    prediction = results.prediction_file(PLACE)
+    prediction.parent.mkdir(parents=True)
+    prediction.write_bytes(b"")
+    results.discard(PLACE)
+    assert results.find(PLACE) is None
+    assert not prediction.exists()

@@ -1,12 +1,14 @@
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from torch import nn
 
-from benchmark.running.delivery import Delivery, delivery_of
-from packages.package import open_package
+from benchmark.running.delivery import delivery_of, interval_factors
+from imaging.scores import Delivery
+from packages.package import Package, open_package
 from tests import tiny_packages as tiny
 
 VOLUME = ("batch", "channel", "z", "y", "x")
@@ -78,3 +80,17 @@ def test_a_step_behind_the_network_decides(tmp_path: Path) -> None:
 def test_percentiles_of_another_tensor_are_no_scale_of_the_image(tmp_path: Path) -> None:
     step = scale_range(**COMMON, reference_tensor="input")
     assert delivery(tmp_path, scale_range(**COMMON), behind=[step]) == "own"
+
+
+@pytest.mark.parametrize(
+    "factors", [{"90 %": 1.5}, {"1.5": 1.0}, {"0.9": -1.0}, {"0.9": float("nan")}, {"0.9": None}]
+)
+def test_intervals_that_cannot_be_are_none(factors: dict[str, float]) -> None:
+    package = SimpleNamespace(own_entries={"calibration": {"interval_factors": factors}})
+    assert interval_factors(cast(Package, package)) == {}
+
+
+def test_intervals_are_read_from_the_entry_of_the_calibration() -> None:
+    entries = {"calibration": {"interval_factors": {"0.5": 0.6, "0.9": 1.5}}}
+    package = cast(Package, SimpleNamespace(own_entries=entries))
+    assert interval_factors(package) == {"0.5": 0.6, "0.9": 1.5}

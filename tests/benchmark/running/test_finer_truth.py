@@ -11,7 +11,7 @@ from benchmark.comparison.reliability import item_of
 from benchmark.metrics import METRICS
 from benchmark.page.views import make_views
 from benchmark.running import cell
-from benchmark.running.cell_files import CellFiles
+from benchmark.running.cell import CellFiles
 from benchmark.running.controls import input as unrestored
 from benchmark.running.planes import metric_inputs
 from benchmark.running.run import run_benchmark

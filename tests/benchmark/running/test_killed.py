@@ -16,7 +16,6 @@ import pytest
 
 from benchmark.running import cell as cells_module
 from benchmark.running import restore
-from benchmark.running import run as run_module
 from benchmark.running.run import run_benchmark
 from tests.benchmark import stand_ins
 
@@ -36,7 +35,7 @@ def run(folder: Path, out: Path) -> list[tuple[str, str]]:
     ]
     known = stand_ins.StandIns()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "open_package", stand_ins.open_package)
+        patch.setattr(restore, "open_package", stand_ins.open_package)
         patch.setattr(restore, "open_method", known.open_method)
         patch.setattr(cells_module, "METRICS", dict(stand_ins.FEW_METRICS))
         run_benchmark(packages, [folder / "one", folder / "two"], out, controls=False)

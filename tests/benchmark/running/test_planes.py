@@ -1,18 +1,25 @@
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmark.metrics import METRICS, MetricInputs, NotApplicable, normalise
-from benchmark.running.delivery import Delivery
-from benchmark.running.planes import interval_factors, judging_sample, metric_inputs, on_common_grid
+from benchmark.running.planes import (
+    area_mean,
+    judging_sample,
+    mean_channel,
+    metric_inputs,
+    named_channel,
+    on_common_grid,
+    onto_grid,
+)
 from benchmark.running.restore import RestorationError
 from imaging import images
-from imaging.datasets import open_dataset
-from packages.package import Package
+from imaging.datasets import Facts, open_dataset, write_facts
+from imaging.scores import Delivery
 from tests.benchmark import stand_ins
 
 
@@ -144,7 +151,7 @@ def test_a_deviation_comes_to_the_scale_of_planes_too(tmp_path: Path) -> None:
 
 def test_what_has_a_scale_of_its_own_is_not_compared_without_a_fit(tmp_path: Path) -> None:
     plane = of_stack(tmp_path, "own")[0]
-    for name in ("psnr", "mae", "ssim", "crps"):
+    for name in ("psnr", "mae", "ssim", "crps", "width_90"):
         with pytest.raises(NotApplicable, match="scale of its own"):
             METRICS[name].of(plane)
     assert METRICS["si_psnr_a"].of(plane) > 60
@@ -161,12 +168,15 @@ def test_a_sample_on_a_scale_of_its_own_is_not_compared_without_a_fit(tmp_path: 
         METRICS["psnr"].of(sample)
 
 
-@pytest.mark.parametrize(
-    "factors", [{"90 %": 1.5}, {"1.5": 1.0}, {"0.9": -1.0}, {"0.9": float("nan")}, {"0.9": None}]
-)
-def test_intervals_that_cannot_be_are_none(factors: dict[str, float]) -> None:
-    package = SimpleNamespace(own_entries={"calibration": {"interval_factors": factors}})
-    assert interval_factors(cast(Package, package)) == {}
+def test_the_dataset_says_what_the_files_do_not(tmp_path: Path) -> None:
+    for kind in ("input", "target"):
+        plane = xr.DataArray(np.random.default_rng(0).random((32, 32)), dims=("y", "x"))
+        images.write(tmp_path / kind / "a.tif", plane)
+    write_facts(tmp_path, Facts(pixel_size_um=0.2, tolerance_um=0.7))
+    (item,) = open_dataset(tmp_path).items
+    restored = xr.DataArray(np.ones((32, 32)), dims=("y", "x"))
+    (plane,) = metric_inputs(restored, item, {})
+    assert (plane["pixel_um"], plane["tolerance_um"]) == (0.2, 0.7)
 
 
 def test_another_field_of_view_cannot_be_compared() -> None:
@@ -175,3 +185,56 @@ def test_another_field_of_view_cannot_be_compared() -> None:
     larger = xr.DataArray(np.zeros((40, 60)), dims=("y", "x"), attrs=size)
     with pytest.raises(RestorationError, match="do not say that both show the same field"):
         on_common_grid(larger, truth)
+
+
+@pytest.mark.parametrize(
+    ("names", "taken"), [(["std", "mean"], 1), (["one", "other"], 0), (None, 0)]
+)
+def test_the_channel_named_mean_or_else_the_first(names: list[str] | None, taken: int) -> None:
+    image = xr.DataArray(np.arange(24).reshape(2, 3, 4), dims=("c", "y", "x"))
+    if names:
+        image = image.assign_coords(c=names)
+    np.testing.assert_array_equal(mean_channel(image), image[taken])
+
+
+def test_an_image_without_channels_is_left_as_it_is() -> None:
+    image = xr.DataArray(np.zeros((3, 4)), dims=("y", "x"))
+    assert mean_channel(image) is image
+
+
+def test_a_channel_by_its_name() -> None:
+    image = xr.DataArray(np.arange(24).reshape(2, 3, 4), dims=("c", "y", "x"))
+    named = image.assign_coords(c=["mean", "std"])
+    np.testing.assert_array_equal(named_channel(named, "std"), image[1])
+    assert named_channel(named, "sample") is None
+    assert named_channel(image, "mean") is None
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 99))
+def test_the_mean_over_the_field_is_kept(length: int, more: int, seed: int) -> None:
+    values = np.random.default_rng(seed).normal(size=length + more)
+    assert area_mean(values, length, axis=0).mean() == pytest.approx(values.mean())
+
+
+@given(st.integers(1, 8), st.integers(1, 6), st.integers(0, 99))
+def test_whole_factors_give_means_of_blocks(length: int, factor: int, seed: int) -> None:
+    values = np.random.default_rng(seed).normal(size=(3, length * factor))
+    blocks = values.reshape(3, length, factor).mean(axis=2)
+    np.testing.assert_allclose(area_mean(values, length, axis=1), blocks, atol=1e-12)
+
+
+def test_parts_of_pixels_weigh_by_their_length() -> None:
+    # Repeating each pixel twice makes whole factors of 5 to 2.
+    values = np.array([4.0, 1.0, 7.0, 2.0, 9.0])
+    expected = np.repeat(values, 2).reshape(2, 5).mean(axis=1)
+    np.testing.assert_allclose(area_mean(values, 2, axis=0), expected)
+
+
+def test_one_axis_may_shrink_while_the_other_grows() -> None:
+    image = xr.DataArray(np.full((2, 6, 4), 3.0), dims=("z", "y", "x"))
+    np.testing.assert_allclose(onto_grid(image, (3, 8)), np.full((2, 3, 8), 3.0))
+
+
+def test_an_image_on_its_grid_stays_as_it_is() -> None:
+    image = xr.DataArray(np.random.default_rng(0).random((5, 6)), dims=("y", "x"))
+    np.testing.assert_array_equal(onto_grid(image, (5, 6)), image.values)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark.running.cell_files import Cell, CellKey
+from benchmark.running.cell import Cell, CellKey
 from benchmark.running.results_folder import Results
 from imaging.benchmark_run import FailedCell
 from imaging.cli import UserError

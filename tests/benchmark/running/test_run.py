@@ -13,7 +13,6 @@ from benchmark.metrics import METRICS, Metric, normalise
 from benchmark.page.report import write_report
 from benchmark.running import cell as cells_module
 from benchmark.running import restore
-from benchmark.running import run as run_module
 from benchmark.running.run import run_benchmark
 from imaging import images
 from imaging.benchmark_run import BenchmarkRun
@@ -28,7 +27,7 @@ Run = Callable[..., Scores]
 @pytest.fixture
 def packages(monkeypatch: pytest.MonkeyPatch) -> stand_ins.StandIns:
     known = stand_ins.StandIns()
-    monkeypatch.setattr(run_module, "open_package", stand_ins.open_package)
+    monkeypatch.setattr(restore, "open_package", stand_ins.open_package)
     monkeypatch.setattr(restore, "open_method", known.open_method)
     monkeypatch.setattr(cells_module, "METRICS", dict(stand_ins.FEW_METRICS))
     return known

@@ -11,7 +11,6 @@ from scipy import ndimage
 from benchmark.metrics import METRICS
 from benchmark.running import cell as cells_module
 from benchmark.running import restore
-from benchmark.running import run as run_module
 from benchmark.running.run import run_benchmark
 from imaging import images
 from imaging.results import Scores
@@ -24,7 +23,7 @@ REPEATED = "0001"  # the other images have no repeat
 @pytest.fixture
 def packages(monkeypatch: pytest.MonkeyPatch) -> stand_ins.StandIns:
     known = stand_ins.StandIns()
-    monkeypatch.setattr(run_module, "open_package", stand_ins.open_package)
+    monkeypatch.setattr(restore, "open_package", stand_ins.open_package)
     monkeypatch.setattr(restore, "open_method", known.open_method)
     monkeypatch.setattr(cells_module, "METRICS", {name: METRICS[name] for name in ("ssim", "frc")})
     return known

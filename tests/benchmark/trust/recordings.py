@@ -33,6 +33,6 @@ def stand_in(patch: pytest.MonkeyPatch, recorded: Path) -> stand_ins.StandIns:
     patch.setattr(phantoms_module, "_SHIFT_IMAGES", 3)
     patch.setattr(run_module, "plan_shifts", two_shifts)
     patch.setattr(run_module, "_CONTROLS", ("input", "truth"))
-    patch.setattr("benchmark.running.run.open_package", stand_ins.open_package)
+    patch.setattr(restore, "open_package", stand_ins.open_package)
     patch.setattr(restore, "open_method", known.open_method)
     return known

@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.running.restore import Job
 from benchmark.trust.exposure import STANDARD
-from benchmark.trust.trust import find_out
+from benchmark.trust.trust import trust_packages
 from benchmark.trust.trust_report import read_findings
 from imaging import images
 from tests.benchmark import stand_ins
@@ -59,8 +59,8 @@ def faults(tmp_path_factory: pytest.TempPathFactory, recorded: Path) -> Iterator
         for name, restore in (behaviours | {"perfect": _restore_perfectly}).items():
             patch.setitem(stand_ins.BEHAVIOURS, name, restore)
         packages = [stand_ins.package(folder / f"{n}.zip", n) for n in (*PLANTED, *HONEST)]
-        assert find_out(packages, folder / "out", draws=14, photons=[PHOTONS]) == []
-        verdicts = read_findings(folder / "out").verdicts
+        assert trust_packages(packages, out=folder / "out", draws=14, photons=(PHOTONS,)) == 0
+        verdicts = read_findings(folder / "out").run.verdicts
         yield {verdict.package: "; ".join(verdict.faults) for verdict in verdicts}
 
 

@@ -49,13 +49,13 @@ def test_all_tests_say_something_of_every_package(
     of_test = findings.table.groupby("package")["test"].agg(set)
     assert of_test["net"] == of_test["input"] == tests
     assert of_test["truth"] == tests - {"shifts"}
-    assert [v.package for v in findings.verdicts] == ["net", "input", "truth"]
+    assert [v.package for v in findings.run.verdicts] == ["net", "input", "truth"]
     assert {"Two tubes", "Gain over the input"} < set(findings.figures)
 
 
 def test_blur_is_a_fault_and_truth_and_input_have_none(trust: Run, tmp_path: Path) -> None:
     trust()
-    net, *controls = read_findings(tmp_path / "out").verdicts
+    net, *controls = read_findings(tmp_path / "out").run.verdicts
     assert any("takes two tubes for one" in fault for fault in net.faults)
     assert [control.faults for control in controls] == [(), ()]
 
@@ -121,7 +121,7 @@ def test_a_package_that_fails_everywhere_is_told_so(
 ) -> None:
     trust(does)
     findings = read_findings(tmp_path / "out")
-    net = findings.verdicts[0]
+    net = findings.run.verdicts[0]
     assert net.sentence == "nothing could be measured"
     assert net.faults == (f"failed on 7 of 7 sets of phantoms ({reason[:-1]})",)
     assert findings.run.failed == [FailedTests("net", 7, 7, reason)]
@@ -141,11 +141,11 @@ def test_a_package_that_fails_on_one_set_has_a_fault_until_it_does_not(
     findings = read_findings(tmp_path / "out")
     assert "gaps" not in set(findings.table[findings.table.package == "net"].test)
     told = "failed on 1 of 7 sets of phantoms (The gaps cannot be read)"
-    assert findings.verdicts[0].faults[0] == told
+    assert findings.run.verdicts[0].faults[0] == told
     assert trust() == 0
     findings = read_findings(tmp_path / "out")
     assert findings.run.failed == []
-    assert not any("failed on" in fault for fault in findings.verdicts[0].faults)
+    assert not any("failed on" in fault for fault in findings.run.verdicts[0].faults)
 
 
 def test_a_package_that_dies_is_started_again(trust: Run, packages: stand_ins.StandIns) -> None:

@@ -51,7 +51,7 @@ def test_what_was_found_is_read(results: Path) -> None:
     (row,) = findings.table.to_dict("records")
     assert (row["package"], row["value"], row["n"]) == ("net", float("inf"), 9)
     assert findings.figures == {"Two points": "<svg><title>Two points</title></svg>"}
-    assert findings.verdicts == [Verdict("net", "splits nothing", ("bridges gaps",))]
+    assert findings.run.verdicts == [Verdict("net", "splits nothing", ("bridges gaps",))]
     assert findings.run.draws == 7
 
 

@@ -29,7 +29,11 @@ def _row(package: str, test: str, metric: str, value: float, spread: float = 0.0
 FOUND = (
     _row("net", "tubes", "d50_um", 0.314),
     _row("net", "tubes", "false_splits", 0.02),
+    _row("net", "gaps", "false_bridges", 0.3),
+    _row("net", "gaps", "false_breaks", 0.1),
+    _row("net", "crossings", "count_accuracy", 0.9),
     _row("net", "empty", "invented_per_1000_um2", 0.41),
+    _row("net", "amplitudes", "ratio_exponent", 0.8),
     _row("net", "amplitudes", "dim_lost", 0.2),
 )
 
@@ -37,7 +41,9 @@ FOUND = (
 def test_the_sentence_says_what_was_found() -> None:
     assert str(judge(_table(*FOUND), "net", [30.0])) == (
         "net: at 30 photons, resolves tubes 0.31 µm apart; splits 2 % of single tubes; "
-        "invents 0.41 objects per 1000 µm² on noise; loses 20 % of dim points"
+        "bridges 30 % of visible gaps; breaks 10 % of tubes; counts 90 % of meeting tubes right; "
+        "invents 0.41 objects per 1000 µm² on noise; keeps brightness ratios to the power 0.8; "
+        "loses 20 % of dim points"
     )
 
 
@@ -76,6 +82,25 @@ def test_a_fault_needs_intervals_apart(spread: float, is_fault: bool) -> None:
     assert all("bridges more gaps than its input (at 30 photons)" in fault for fault in faults)
 
 
+@pytest.mark.parametrize(
+    ("test", "metric", "told"),
+    [
+        ("points", "d50_um", "takes two points for one from farther apart than its input"),
+        ("tubes", "d50_um", "takes two tubes for one from farther apart than its input"),
+        ("gaps", "false_bridges", "bridges more gaps than its input"),
+        ("gaps", "false_breaks", "breaks more tubes than its input"),
+        ("empty", "invented_per_1000_um2", "invents more objects than its input shows"),
+        ("empty", "invented_light", "fills empty fields with more light than its input"),
+        ("amplitudes", "dim_lost", "loses more dim points beside bright ones than its input"),
+    ],
+)
+def test_more_than_the_input_is_a_fault_and_less_is_none(test: str, metric: str, told: str) -> None:
+    levels = {"more": 0.4, "input": 0.3, "less": 0.2}
+    table = _table(*(_row(name, test, metric, level) for name, level in levels.items()))
+    assert judge(table, "more", [30.0]).faults == (f"{told} (at 30 photons)",)
+    assert judge(table, "less", [30.0]).faults == ()
+
+
 def test_a_better_count_is_no_fault_and_a_worse_one_is() -> None:
     table = _table(
         _row("better", "crossings", "count_accuracy", 0.9, 0.01),
@@ -92,6 +117,12 @@ def test_a_better_count_is_no_fault_and_a_worse_one_is() -> None:
 def test_splits_may_be_five_percent(share: float, is_fault: bool) -> None:
     table = _table(_row("net", "tubes", "false_splits", share, 0.02))
     assert bool(judge(table, "net", [30.0]).faults) is is_fault
+
+
+@pytest.mark.parametrize("objects", ["points", "tubes"])
+def test_splits_are_told_of_what_was_split(objects: str) -> None:
+    (fault,) = judge(_table(_row("net", objects, "false_splits", 0.5)), "net", [30.0]).faults
+    assert fault == f"splits more than 5 % of single {objects} (at 30 photons)"
 
 
 @pytest.mark.parametrize(("spread", "is_fault"), [(0.1, True), (0.3, False)])

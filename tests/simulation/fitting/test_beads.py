@@ -10,9 +10,10 @@ from scipy.special import ndtr
 
 from imaging.cli import UserError
 from simulation import psf
+from simulation.diffraction import focused_pupil
 from simulation.fitting.beads import measure_beads, psf_widths_um
-from simulation.optics import FWHM_PER_SIGMA
 from simulation.psf import Modality, Optics
+from simulation.structures.grid import FWHM_PER_SIGMA
 
 Floats = NDArray[np.float64]
 
@@ -108,7 +109,11 @@ def test_width_of_a_psf_is_its_own_and_not_that_of_a_gaussian(
     at_um = (np.arange(parts * side) - (parts * side - 1) / 2) * pixel_um / parts
     distance_um = np.hypot(at_um[:, None], at_um)
     r_um = torch.linspace(0, float(distance_um.max()), 2000, dtype=torch.float64)
-    fine = np.interp(distance_um, r_um, psf.lateral_profile(optics, r_um)[0])
+    fine = np.interp(
+        distance_um,
+        r_um,
+        focused_pupil(optics, r_um).intensity(r_um[None], r_um.new_zeros(1, 1))[0, 0],
+    )
     image = fine.reshape(side, parts, side, parts).mean((1, 3)) * 1000
     seen_um = measure_beads(image[None], pixel_um, None, "beads.tif").lateral_um
     assert seen_um[0] < 0.985 * true_um

@@ -83,7 +83,7 @@ def test_decay_of_an_exponential() -> None:
     levels = 100.0 + 50 * np.exp(-0.1 * np.arange(12))
     found = decay(np.ones((12, 8, 8)) * levels[:, None, None], 100.0)
     assert found is not None
-    assert found.rate == pytest.approx(0.1)
+    assert found.best == pytest.approx(0.1)
     assert found.low == pytest.approx(0.1)
     assert found.high == pytest.approx(0.1)
 
@@ -92,7 +92,7 @@ def test_growing_light_decays_negatively() -> None:
     levels = 100.0 + np.exp(0.05 * np.arange(6))
     found = decay(np.ones((6, 8, 8)) * levels[:, None, None], 100.0)
     assert found is not None
-    assert found.rate == pytest.approx(-0.05)
+    assert found.best == pytest.approx(-0.05)
 
 
 def test_interval_of_a_decay_holds_the_truth_in_about_nine_of_ten() -> None:
@@ -102,7 +102,7 @@ def test_interval_of_a_decay_holds_the_truth_in_about_nine_of_ten() -> None:
         light = np.exp(-0.02 * np.arange(20) + 0.05 * rng.standard_normal(20))
         found = decay(light[:, None, None] * np.ones((1, 4, 4)), 0.0)
         assert found is not None
-        assert found.low <= found.rate <= found.high
+        assert found.low <= found.best <= found.high
         holds.append(found.low <= 0.02 <= found.high)
     assert 0.8 <= np.mean(holds) <= 0.98
 
@@ -112,7 +112,7 @@ def test_one_bright_plane_does_not_change_the_decay() -> None:
     levels[7] *= 5
     found = decay(np.ones((20, 8, 8)) * levels[:, None, None], 0.0)
     assert found is not None
-    assert found.rate == pytest.approx(0.1, rel=0.02)
+    assert found.best == pytest.approx(0.1, rel=0.02)
 
 
 def test_few_planes_or_no_light_have_no_decay() -> None:

@@ -18,9 +18,8 @@ from simulation import psf
 from simulation.fitting import fit as fitting
 from simulation.fitting import noise_free as structures
 from simulation.fitting import width as widths
-from simulation.fitting.brightness import Decay, expose
+from simulation.fitting.brightness import expose
 from simulation.fitting.fit import Given, MicroscopeFit, fit, in_effect, to_microscope
-from simulation.fitting.jitter import Jitter
 from simulation.fitting.measurement import Measurement
 from simulation.fitting.noise import DetectorFit
 from simulation.fitting.noise_free import generate, with_width
@@ -150,23 +149,25 @@ def test_motion_and_loss_that_were_not_seen_are_left_out(
 
 
 def test_line_jitter_is_written_in_micrometres(fitted: MicroscopeFit, told: Given) -> None:
-    shaken = replace(fitted, jitter=Jitter(0.2, 0.1, 0.3))
+    shaken = replace(fitted, jitter_px=Measurement(0.2, 0.1, 0.3))
     assert to_microscope(shaken, told, {}).line_jitter_um == pytest.approx((0.032, 0.096))
 
 
 def test_attenuation_with_depth(fitted: MicroscopeFit, told: Given) -> None:
     # exp(-2 z / length) loses 2 % per plane of 1 µm where the length is 100 µm.
     stack = _stack(np.ones((21, 64, 64)), "depth", 1.0)
-    deep = replace(fitted, depth_decay=Decay(0.02, 0.016, 0.025))
+    deep = replace(fitted, depth_decay=Measurement(0.02, 0.016, 0.025))
     made = to_microscope(deep, replace(told, stacks=[stack]), {})
     assert made.depth_um == (0, 20)
     assert made.scattering_length_um == pytest.approx((80.0, 125.0))
     assert made.tissue_refractive_index == made.refractive_index
 
 
-@pytest.mark.parametrize("decay", [Decay(0.02, -0.01, 0.05), Decay(-0.02, -0.03, -0.01), None])
+@pytest.mark.parametrize(
+    "decay", [Measurement(0.02, -0.01, 0.05), Measurement(-0.02, -0.03, -0.01), None]
+)
 def test_no_attenuation_unless_it_is_sure(
-    fitted: MicroscopeFit, told: Given, decay: Decay | None
+    fitted: MicroscopeFit, told: Given, decay: Measurement | None
 ) -> None:
     stack = _stack(np.ones((21, 64, 64)), "depth", 1.0)
     made = to_microscope(replace(fitted, depth_decay=decay), replace(told, stacks=[stack]), {})
@@ -177,13 +178,13 @@ def test_unknown_distance_of_planes_gives_no_attenuation(
     fitted: MicroscopeFit, told: Given
 ) -> None:
     stack = _stack(np.ones((21, 64, 64)), "depth")
-    deep = replace(fitted, depth_decay=Decay(0.02, 0.016, 0.025))
+    deep = replace(fitted, depth_decay=Measurement(0.02, 0.016, 0.025))
     assert to_microscope(deep, replace(told, stacks=[stack]), {}).depth_um == (0, 0)
 
 
 def test_bleaching_is_what_the_last_image_lost(fitted: MicroscopeFit, told: Given) -> None:
     stack = _stack(np.ones((11, 64, 64)), "time")
-    bleached = replace(fitted, time_decay=Decay(0.05, 0.04, 0.06))
+    bleached = replace(fitted, time_decay=Measurement(0.05, 0.04, 0.06))
     made = to_microscope(bleached, replace(told, stacks=[stack]), {})
     assert made.bleaching == (0, pytest.approx(1 - np.exp(-0.5)))
 
@@ -222,7 +223,7 @@ def test_loss_over_a_series_is_measured(
     )
     found = fit(series)
     assert found.time_decay is not None
-    assert found.time_decay.rate == pytest.approx(0.1, rel=0.15)
+    assert found.time_decay.best == pytest.approx(0.1, rel=0.15)
     assert found.depth_decay is None
 
 

@@ -16,6 +16,7 @@ from imaging.drawing import ACCENT, CONTRAST, INK
 from simulation.fitting.classifier import ScoredPatch, Separability
 from simulation.fitting.fit_page import write_fit
 from simulation.fitting.fit_report import FitReport, FittedEntry, PhotonTransfer
+from simulation.fitting.measurement import Measurement
 
 PATCH_PX = 16
 
@@ -40,9 +41,13 @@ def findings() -> FitReport:
     return FitReport(
         title="tumour <day 3> & more",
         estimates=(
-            FittedEntry("gain", 40.2, 38.9, 41.5, "counts/photon", "photon transfer"),
+            FittedEntry("gain", Measurement(40.2, 38.9, 41.5), "counts/photon", "photon transfer"),
             FittedEntry(
-                "offset", 1400.0, -3.2, math.inf, "counts", "darkest pixels", "beware <dust>"
+                "offset",
+                Measurement(1400.0, -3.2, math.inf),
+                "counts",
+                "darkest pixels",
+                "beware <dust>",
             ),
         ),
         real=[_stack(0, 1.5)],

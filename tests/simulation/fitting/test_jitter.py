@@ -35,25 +35,25 @@ def _record(photons: Floats, seed: int) -> Floats:
 @pytest.mark.parametrize("planted_px", [0.15, 0.3, 0.6])
 def test_planted_jitter_is_found(planted_px: float) -> None:
     found = line_jitter(_record(_photons(1, planted_px), 1), DETECTOR)
-    assert found.best_px == pytest.approx(planted_px, rel=0.2)
-    assert found.low_px <= found.best_px <= found.high_px
-    assert found.low_px > 0
+    assert found.best == pytest.approx(planted_px, rel=0.2)
+    assert found.low <= found.best <= found.high
+    assert found.low > 0
 
 
 def test_interval_holds_the_truth() -> None:
     holds: list[bool] = []
     for seed in range(20):
         found = line_jitter(_record(_photons(10 + seed, 0.3, planes=2), seed), DETECTOR)
-        holds.append(found.low_px <= 0.3 <= found.high_px)
+        holds.append(found.low <= 0.3 <= found.high)
     assert np.mean(holds) >= 0.7
 
 
 def test_still_images_have_hardly_any() -> None:
     found = line_jitter(_record(_photons(2, 0.0), 2), DETECTOR)
-    assert found.low_px == 0
-    assert found.best_px < 0.08
+    assert found.low == 0
+    assert found.best < 0.08
 
 
 def test_displaced_columns_are_no_jitter_of_lines() -> None:
     moved = _photons(3, 0.3).transpose(0, 2, 1)
-    assert line_jitter(_record(moved, 3), DETECTOR).best_px == 0
+    assert line_jitter(_record(moved, 3), DETECTOR).best == 0

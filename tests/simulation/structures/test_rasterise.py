@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from simulation.structures import Grid
 from simulation.structures.rasterise import (
     add_ball,
-    add_line,
+    add_lines,
     add_points,
     perlin_noise,
     resolved,
@@ -49,7 +49,7 @@ def test_points_outside_are_left_out() -> None:
 def test_a_line_along_pixels_as_wide_as_the_resolution_has_its_brightness() -> None:
     image = np.zeros((60, 60))
     grid = Grid((60, 60), 0.08)
-    add_line(image, grid, np.array([[30.5, -9.0], [30.5, 90.0]]) * 0.08, 1.0)
+    add_lines(image, grid, [np.array([[30.5, -9.0], [30.5, 90.0]]) * 0.08], [1.0])
     assert resolved(image, grid)[30, 30] == pytest.approx(1, rel=1e-3)
 
 
@@ -58,7 +58,7 @@ def test_a_line_is_as_bright_and_as_wide_as_the_resolution_says(pixel_size_um: f
     grid = Grid((100, 100), pixel_size_um)
     image = np.zeros(grid.shape)
     y_um = 50.5 * pixel_size_um
-    add_line(image, grid, np.array([[y_um, -1.0], [y_um, 4.0]]), 0.8)
+    add_lines(image, grid, [np.array([[y_um, -1.0], [y_um, 4.0]])], [0.8])
     profile = resolved(image, grid)[:, 50]
     assert profile.max() == pytest.approx(0.8, rel=0.03)
     spread = np.average((grid.centres_um(0) - y_um) ** 2, weights=profile)

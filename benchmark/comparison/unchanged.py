@@ -1,16 +1,38 @@
-"""What packages state of themselves: how they were trained, and how calibrated."""
+"""What is still as a run found it: images of a dataset, and what packages state of themselves."""
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.benchmark_run import PackageEntry
+from imaging.benchmark_run import DatasetEntry, ImageEntry, PackageEntry
+from imaging.cli import UserError
+from imaging.files import sha256
 from packages.rdf import read_unchanged_rdf
 
 Calibration = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def split_intact(dataset: DatasetEntry) -> tuple[DatasetEntry, list[str]]:
+    """Separate images whose files are as a run found them from those that moved or changed.
+
+    Parameters
+    ----------
+    dataset
+        Of the run.
+
+    Returns
+    -------
+    tuple
+        The dataset with the images that are intact, and the names of the others.
+    """
+    intact = [image for image in dataset.images if _is_intact(image)]
+    kept = {image.name for image in intact}
+    others = [image.name for image in dataset.images if image.name not in kept]
+    return replace(dataset, images=intact), others
 
 
 def description_of(package: PackageEntry) -> dict[str, Any]:
@@ -70,3 +92,15 @@ def calibration_of(package: PackageEntry) -> Calibration | None:
 
 def _is_map(values: NDArray[np.float64]) -> bool:
     return bool(np.isfinite(values).all() and values[0] >= 0 and (np.diff(values) > 0).all())
+
+
+def _is_intact(image: ImageEntry) -> bool:
+    files = (
+        (image.input, image.input_sha256),
+        (image.target, image.target_sha256),
+        (image.repeat, image.repeat_sha256),
+    )
+    try:
+        return all(sha256(Path(file)) == then for file, then in files if file)
+    except (OSError, UserError):
+        return False

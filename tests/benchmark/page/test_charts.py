@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmark.comparison.reliability import LEVELS, Reliability, Stage
-from benchmark.page.reliability_figure import coverage_plot, error_plot
+from benchmark.page.charts import coverage_plot, error_plot
 from imaging.drawing import ACCENT, PAPER
 
 SVG = "{http://www.w3.org/2000/svg}"

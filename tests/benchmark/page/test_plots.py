@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.page.scatter import Point, scatter_plot
+from benchmark.page.plots import Point, scatter_plot
 from imaging.bootstrap import Estimate
 from imaging.drawing import ACCENT, INK, LETTER, PAPER, SHAPES, mark
 

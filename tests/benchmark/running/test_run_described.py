@@ -1,10 +1,12 @@
 from pathlib import Path
 
-from benchmark.running.provenance import describe_run
+from benchmark.running.cell import compute_cell
 from benchmark.running.restore import Method
-from imaging.benchmark_run import DatasetEntry, ImageEntry
+from benchmark.running.run import describe_run
+from imaging.benchmark_run import DatasetEntry, ImageEntry, MetricEntry
 from imaging.datasets import Facts, ImageFacts, open_dataset, write_facts
 from imaging.files import sha256
+from imaging.source_files import source_sha256
 from tests.benchmark import stand_ins
 
 
@@ -41,16 +43,19 @@ def test_the_files_of_an_image_are_named(tmp_path: Path) -> None:
 def test_a_dataset_is_described_as_its_dataset_toml_does(tmp_path: Path) -> None:
     facts = Facts(
         name="cells",
+        description="Cells of nobody.",
         licence="CC0-1.0",
         pixel_size_um=0.1,
+        target_pixel_size_um=0.05,
         registration="registered",
         registered={"0000": {"kept": "affine", "scale": 1.5}},
         provenance={"seed": 3, "command": "simulate"},
         images={"0000": ImageFacts(split="train"), "0001": ImageFacts(split="validation")},
     )
     found = described(stand_ins.dataset(tmp_path / "data", 2), facts)
-    assert (found.name, found.description, found.licence) == ("cells", "", "CC0-1.0")
-    assert (found.pixel_size_um, found.target_pixel_size_um) == (0.1, None)
+    told = (found.name, found.description, found.licence)
+    assert told == ("cells", "Cells of nobody.", "CC0-1.0")
+    assert (found.pixel_size_um, found.target_pixel_size_um) == (0.1, 0.05)
     assert (found.registration, found.registered) == ("registered", facts.registered)
     assert found.provenance == facts.provenance
     assert (found.part, [image.name for image in found.images]) == ("validation", ["0001"])
@@ -59,11 +64,34 @@ def test_a_dataset_is_described_as_its_dataset_toml_does(tmp_path: Path) -> None
 def test_a_dataset_of_which_nothing_is_stated_is_used_as_a_whole(tmp_path: Path) -> None:
     found = described(stand_ins.dataset(tmp_path / "data", 2))
     assert (found.registration, found.registered, found.part) == ("", {}, "all")
+    assert (found.description, found.target_pixel_size_um) == ("", None)
 
 
 def test_who_ran_is_described() -> None:
-    net = Method("net", "A net", Path("net.zip"), "1" * 64, {"y": 0.1}, "onnx", delivery="own")
+    net = Method(
+        "net",
+        "A net",
+        Path("net.zip"),
+        "1" * 64,
+        {"y": 0.1},
+        "onnx",
+        interval_factors={"0.9": 1.5},
+        delivery="own",
+    )
     control, package = describe_run([Method("input", "control: input"), net], [], {}).packages
     assert (control.control, control.file, control.sha256) == (True, "", "")
     assert (package.control, package.file, package.sha256) == (False, "net.zip", "1" * 64)
     assert (package.weights, package.delivery, package.pixel_size_um) == ("onnx", "own", {"y": 0.1})
+    assert (package.title, package.interval_factors) == ("A net", {"0.9": 1.5})
+
+
+def test_metrics_and_costs_are_described() -> None:
+    metrics = describe_run([], [], {}).metrics
+    assert metrics["si_psnr_a"] == MetricEntry("higher", "dB")
+    assert metrics["coverage_90"] == MetricEntry("closest", "", 0.9)
+    assert metrics["peak_mib"] == MetricEntry("lower", "MiB")
+
+
+def test_the_code_that_numbers_come_from_is_that_of_cells() -> None:
+    expected = source_sha256(compute_cell.__module__)
+    assert describe_run([], [], {}).benchmark_sha256 == expected
