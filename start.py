@@ -1,7 +1,7 @@
 """Install into .venv beside this file, then run: ``python start.py demo`` or ``... test``.
 
-One line on Linux, macOS and Windows; it needs Python 3.11 or later and nothing else. Further
-arguments go to the demo or to pytest.
+One line on Linux, macOS and Windows; it needs Python 3.11 or later and nothing else. Both fetch
+the weights of LPIPS where there is a network. Further arguments go to the demo or to pytest.
 """
 
 import hashlib
@@ -45,6 +45,10 @@ def main() -> int:
         return 2
     try:
         install()
+        if sys.argv[1] == "test":
+            # Without them, as where there is no network, the tests of LPIPS are skipped.
+            weights = [str(PYTHON), "-m", "benchmark", "weights"]
+            subprocess.run(weights, cwd=HERE, check=False)
         command = [str(PYTHON), *COMMANDS[sys.argv[1]], *sys.argv[2:]]
         return subprocess.run(command, cwd=HERE, check=False).returncode
     except subprocess.CalledProcessError:

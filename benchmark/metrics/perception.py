@@ -11,18 +11,6 @@ from benchmark.metrics.weights import find_weights
 _SMALLEST_SIDE = 31  # below, AlexNet's second pooling has nothing left to pool
 
 
-def download_weights() -> None:
-    """Fetch what LPIPS needs, 233 MB, into the torch hub cache, unless it is there already.
-
-    Raises
-    ------
-    UserError
-        A file could not be fetched, or is not the published one.
-    """
-    for file in (BACKBONE, HEADS):
-        find_weights(file, download=True)
-
-
 @metric(label="LPIPS (AlexNet)", direction="lower")
 def lpips_alex(truth: Image, prediction: Image) -> float:
     """Learned perceptual distance, v0.1 with AlexNet, after the best affine intensity fit.

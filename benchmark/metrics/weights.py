@@ -1,43 +1,47 @@
-"""Published files of parameters: where they are looked for, and how they are fetched."""
+"""Published parameters: where they are looked for, and how they are known."""
 
-import functools
+import hashlib
 import os
-import shutil
-import urllib.request
+import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from benchmark.metrics.metric import MissingFile
 from imaging.cli import UserError
-from imaging.files import replacing, sha256
 
 VARIABLE = "LPIPS_BACKBONE_WEIGHTS"
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A published file of parameters.
+    """Published parameters, and the files that may hold them.
 
     Attributes
     ----------
     names
-        The file names it goes by; the first is the official one.
-    sha256_prefixes
-        How its hash may begin.
-    url, size
-        Where it is published, and how large it is.
+        The file names they go by; `benchmark weights` writes the first.
+    prefix
+        How the names of its parameters begin; others in the file are not read.
+    sha256
+        Of names and values of the parameters: `fingerprint`.
     """
 
     names: tuple[str, ...]
-    sha256_prefixes: tuple[str, ...]
-    url: str
-    size: str
+    prefix: str
+    sha256: str
 
 
-def find_weights(file: WeightsFile, path: Path | None = None, *, download: bool = False) -> Path:
-    """Find a file of weights: argument, environment variable, torch hub cache, download.
+def cache() -> Path:
+    """Return the folder of torch that fetched weights lie in."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def find_weights(file: WeightsFile, path: Path | None = None) -> Path:
+    """Find a file of weights: argument, environment variable, torch hub cache.
 
     Parameters
     ----------
@@ -46,65 +50,85 @@ def find_weights(file: WeightsFile, path: Path | None = None, *, download: bool 
     path
         The file itself or a folder that holds it; by default what ``LPIPS_BACKBONE_WEIGHTS`` names.
         When it is a file, others are looked for beside it.
-    download
-        Fetch it into the torch hub cache when it is nowhere else.
 
     Returns
     -------
     Path
-        A file whose hash is that of the published one.
+        A file of one of the names.
 
     Raises
     ------
     MissingFile
-        It is nowhere, and was not to be downloaded.
+        It is nowhere.
     UserError
-        The place named does not exist, a file is not the published one, or the download failed.
+        The place named does not exist.
     """
     named = path or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
-    cache = Path(torch.hub.get_dir()) / "checkpoints"
     if named is not None and not named.exists():
         raise UserError(f"{named}, named for LPIPS weights, does not exist: check {VARIABLE}.")
-    folders = [cache] if named is None else [named if named.is_dir() else named.parent, cache]
+    folders = [cache()] if named is None else [named if named.is_dir() else named.parent, cache()]
     for candidate in (folder / name for folder in folders for name in file.names):
         if candidate.is_file():
-            _refuse_other(candidate, file)
             return candidate
-    target = cache / file.names[0]
-    if not download:
-        raise MissingFile(
-            f"LPIPS needs {file.names[0]}: download {file.url} ({file.size}) and set {VARIABLE} to "
-            "the file or folder that holds it."
-        )
-    _download(file, target)
-    return target
+    raise MissingFile(
+        f"LPIPS needs {' or '.join(file.names)}: fetch it with `python -m benchmark weights`, or "
+        f"set {VARIABLE} to the file or folder that holds it."
+    )
 
 
-@functools.lru_cache(maxsize=8)
-def _known(path: Path, changed_ns: int, prefixes: tuple[str, ...]) -> bool:
-    """Whether a file's hash begins as published; remembered until the file changes."""
-    return sha256(path).startswith(prefixes)
+def read_weights(file: WeightsFile, path: Path) -> dict[str, Tensor]:
+    """Read parameters that must be the published ones.
 
+    Parameters
+    ----------
+    file
+        What it must hold.
+    path
+        Where `find_weights` found it.
 
-def _refuse_other(path: Path, file: WeightsFile) -> None:
-    if not _known(path, path.stat().st_mtime_ns, file.sha256_prefixes):
-        raise UserError(
-            f"{path} is not the published file (its sha256 does not begin with "
-            f"{' or '.join(file.sha256_prefixes)}): remove it and fetch {file.url} again."
-        )
+    Returns
+    -------
+    dict
+        Tensors on the CPU, by their names after the prefix.
 
-
-def _download(file: WeightsFile, target: Path) -> None:
+    Raises
+    ------
+    UserError
+        It holds others.
+    """
     try:
-        with (
-            replacing(target) as temporary,
-            urllib.request.urlopen(file.url, timeout=60) as source,
-        ):
-            with temporary.open("wb") as sink:
-                shutil.copyfileobj(source, sink)
-            _refuse_other(temporary, file)
-    except OSError as error:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        parameters = {
+            name.removeprefix(file.prefix): tensor
+            for name, tensor in content.items()
+            if name.startswith(file.prefix)
+        }
+        known = fingerprint(parameters) == file.sha256
+    except (pickle.UnpicklingError, AttributeError, EOFError, RuntimeError, ValueError):
+        known, parameters = False, {}
+    if not known:
         raise UserError(
-            f"{file.url} ({file.size}) could not be fetched to {target} ({error}): download it "
-            f"there by hand, or set {VARIABLE} to the file or folder that holds it."
-        ) from error
+            f"{path} does not hold the published weights of LPIPS: remove it and run "
+            "`python -m benchmark weights`."
+        )
+    return parameters
+
+
+def fingerprint(parameters: Mapping[str, Tensor]) -> str:
+    """Hash parameters whatever file they lie in.
+
+    Parameters
+    ----------
+    parameters
+        By name.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(parameters.items()):
+        digest.update(f"{name}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().numpy().astype("<f4").tobytes())
+    return digest.hexdigest()

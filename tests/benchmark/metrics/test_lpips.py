@@ -1,21 +1,25 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torchmetrics
 from PIL import Image
 
+from benchmark.metrics import lpips
 from benchmark.metrics.lpips import BACKBONE, HEADS, LPIPS, alexnet, load
-from benchmark.metrics.weights import find_weights
+from benchmark.metrics.weights import find_weights, fingerprint, read_weights
+from tests.benchmark.metrics.trained_lpips import CACHE, needs_weights
 
-WEIGHTS = Path(__file__).resolve().parents[3].parent / "shared" / "weights"
-needs_weights = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="the weights are not here")
+PICTURES = Path(__file__).resolve().parents[3].parent / "shared" / "weights"
+needs_pictures = pytest.mark.skipif(not PICTURES.is_dir(), reason="the pictures are not here")
 TAPS = (1, 4, 7, 9, 11)
 """Layers after which the official package compares."""
 
 
 def picture(name: str) -> torch.Tensor:
-    rgb = np.asarray(Image.open(WEIGHTS / name).convert("RGB"), dtype=np.float32)
+    rgb = np.asarray(Image.open(PICTURES / name).convert("RGB"), dtype=np.float32)
     return torch.from_numpy(rgb / 127.5 - 1).permute(2, 0, 1)[None]
 
 
@@ -25,33 +29,40 @@ def untrained() -> LPIPS:
 
 
 @needs_weights
+@needs_pictures
 @pytest.mark.parametrize(("name", "expected"), [("ex_p0.png", 0.7219), ("ex_p1.png", 0.1376)])
 def test_distance_is_that_of_the_official_package(name: str, expected: float):
-    model = load(find_weights(BACKBONE, WEIGHTS), find_weights(HEADS, WEIGHTS))
+    model = load(find_weights(BACKBONE, CACHE), find_weights(HEADS, CACHE))
     assert model(picture("ex_ref.png"), picture(name)).item() == pytest.approx(expected, abs=5e-4)
 
 
 @needs_weights
+def test_the_heads_are_those_that_torchmetrics_ships():
+    ours = read_weights(HEADS, find_weights(HEADS, CACHE))
+    models = Path(torchmetrics.__file__).parent / "functional" / "image" / "lpips_models"
+    theirs = torch.load(models / "alex.pth", map_location="cpu", weights_only=True)
+    assert {f"lin{name}" for name in ours} == theirs.keys()
+    for name, tensor in ours.items():
+        torch.testing.assert_close(tensor, theirs[f"lin{name}"], rtol=0, atol=0)
+
+
+@needs_weights
 def test_the_full_network_of_torchvision_is_read_as_well(tmp_path: Path):
-    parameters = torch.load(WEIGHTS / "alexnet_features.pth", map_location="cpu", weights_only=True)
-    parameters["classifier.1.weight"] = torch.zeros(4096, 9216, dtype=torch.int8)
-    torch.save(parameters, tmp_path / "full.pth")
-    heads = WEIGHTS / "lpips_v0.1_alex.pth"
-    full = load(tmp_path / "full.pth", heads)
-    features = load(WEIGHTS / "alexnet_features.pth", heads)
-    for a, b in zip(full.parameters(), features.parameters(), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    features = torch.load(find_weights(BACKBONE, CACHE), weights_only=True)
+    torch.save(features | {"classifier.1.bias": torch.zeros(3)}, tmp_path / "full.pth")
+    full = read_weights(BACKBONE, tmp_path / "full.pth")
+    assert {f"features.{name}" for name in full} == features.keys()
 
 
-def test_files_in_the_published_form_are_read(tmp_path: Path):
+def test_files_in_the_published_form_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     written = untrained()
-    features = {f"features.{k}": v for k, v in written.features.state_dict().items()}
-    heads = {
-        f"lin{i}.model.1.weight": h.state_dict()["weight"] for i, h in enumerate(written.heads)
-    }
-    torch.save(features | {"classifier.1.bias": torch.zeros(3)}, tmp_path / "backbone.pth")
-    torch.save(heads, tmp_path / "heads.pth")
-    read = load(tmp_path / "backbone.pth", tmp_path / "heads.pth")
+    features = written.features.state_dict()
+    heads = {f"{i}.model.1.weight": h.get_parameter("weight") for i, h in enumerate(written.heads)}
+    for name, parameters in ("BACKBONE", features), ("HEADS", heads):
+        file = getattr(lpips, name)
+        torch.save({file.prefix + k: v for k, v in parameters.items()}, tmp_path / file.names[0])
+        monkeypatch.setattr(lpips, name, replace(file, sha256=fingerprint(parameters)))
+    read = load(find_weights(BACKBONE, tmp_path), find_weights(HEADS, tmp_path))
     for a, b in zip(written.parameters(), read.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
 
