@@ -33,6 +33,7 @@ def build(
     title: str | None = None,
     results: Path | None = None,
     trust_results: Path | None = None,
+    publish: Path | None = None,
 ) -> None:
     """Make one zip of a model: weights in three formats, tests, documentation, model card.
 
@@ -60,6 +61,9 @@ def build(
         scores go into the model card.
     trust_results
         Folder of finished trust tests of this package: their verdict goes into the model card.
+    publish
+        A publish.toml: authors, licence, funding and whatever else the zoo asks of them;
+        docs/publish.toml is an example.
     """
     from packages.build import build
 
@@ -72,6 +76,7 @@ def build(
         title=title,
         results=results,
         trust_results=trust_results,
+        publish=publish,
     )
 
 
