@@ -1,4 +1,4 @@
-"""``python -m packages``: list, build, check and predict.
+"""``python -m packages``: list, build, check, predict and publish.
 
 A verb imports what it needs when it runs, so that help and refusals need not wait for it.
 """
@@ -146,6 +146,36 @@ def predict(
         device=device,
         trust=trust,
     )
+
+
+@app.command
+def publish(
+    package_path: Path,
+    /,
+    *,
+    draft: bool = False,
+    send: bool = False,
+    server: str = "https://hypha.aicell.io",
+) -> None:
+    """Upload a package to the zoo; without --send show each request instead.
+
+    The package is checked first. What is there already is not sent again, so a command that broke
+    off goes on when it is given again.
+
+    Parameters
+    ----------
+    package_path
+        The zip.
+    draft
+        Leave it as a draft of yours; without it, it is handed in for review.
+    send
+        Really send it, with the token in the environment variable BIOIMAGEIO_HYPHA_UPLOAD_TOKEN.
+    server
+        Of the zoo.
+    """
+    from packages.publish import publish
+
+    publish(package_path, draft=draft, send=send, server=server)
 
 
 if __name__ == "__main__":
