@@ -23,7 +23,16 @@ from packages.checks import contents
 from packages.checks.subject import Subject
 from packages.package import Package, open_package
 from packages.rdf import RDF
-from packages.zoo_client import SERVER, TOKEN, Artifact, HyphaZoo, Rehearsal, StoredFile, Zoo
+from packages.zoo_client import (
+    SERVER,
+    TOKEN,
+    Artifact,
+    Collection,
+    HyphaZoo,
+    Rehearsal,
+    StoredFile,
+    Zoo,
+)
 
 __all__ = ["publish"]
 
@@ -127,7 +136,7 @@ class _Upload:
             if draft or reached != "draft":
                 return f"{self.path} is already there, {reached}: {_page(there)}"
         else:
-            collection = zoo.call("read", {"artifact_id": _COLLECTION, "silent": True}, Artifact)
+            collection = zoo.call("read", {"artifact_id": _COLLECTION, "silent": True}, Collection)
             there = there or self._create(zoo, collection)
             manifest = self._complete(zoo, there, collection)
         whole = {"artifact_id": there.id, "manifest": manifest | {"status": status}, "stage": True}
@@ -156,11 +165,10 @@ class _Upload:
                 return None
             offset += _PAGE
 
-    def _create(self, zoo: Zoo, collection: Artifact) -> Artifact:
-        permissions = (collection.config or {}).get("permissions", {})
+    def _create(self, zoo: Zoo, collection: Collection) -> Artifact:
         reviewers = {
             user: "rw+"
-            for user, code in permissions.items()
+            for user, code in collection.config.permissions.items()
             if isinstance(code, str) and code in _REVIEWERS
         }
         return zoo.call(
@@ -176,7 +184,7 @@ class _Upload:
             Artifact,
         )
 
-    def _complete(self, zoo: Zoo, there: Artifact, collection: Artifact) -> dict[str, Any]:
+    def _complete(self, zoo: Zoo, there: Artifact, collection: Collection) -> dict[str, Any]:
         """Send the files that are not there; return the manifest of a whole draft."""
         manifest = self._named(there, collection)
         files = sorted(self.folder.iterdir())
@@ -193,11 +201,11 @@ class _Upload:
         hashes = {file.name: sha256(file) for file in files}
         return manifest | {_PACKAGE: self.sha256, _FILES: hashes}
 
-    def _named(self, there: Artifact, collection: Artifact) -> dict[str, Any]:
+    def _named(self, there: Artifact, collection: Collection) -> dict[str, Any]:
         """Write id and emoji into rdf.yaml, as deepImageJ reads no model without an id."""
         alias = there.id.rpartition("/")[2]
-        parts = (collection.config or {}).get("id_parts", {})
-        emoji = dict(zip(parts.get("animal", ()), parts.get("animal_emoji", ()), strict=False))
+        parts = collection.config.id_parts
+        emoji = dict(zip(parts.animal, parts.animal_emoji, strict=False))
         manifest = self.manifest | {"id": alias, "id_emoji": emoji.get(alias.rpartition("-")[2])}
         text = yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=100)
         (self.folder / self.rdf).write_text(text, encoding="utf-8")

@@ -38,7 +38,16 @@ from pydantic.dataclasses import dataclass
 from imaging.cli import UserError, console
 from imaging.files import sha256
 
-__all__ = ["SERVER", "TOKEN", "Artifact", "HyphaZoo", "Rehearsal", "StoredFile", "Zoo"]
+__all__ = [
+    "SERVER",
+    "TOKEN",
+    "Artifact",
+    "Collection",
+    "HyphaZoo",
+    "Rehearsal",
+    "StoredFile",
+    "Zoo",
+]
 
 T = TypeVar("T")
 
@@ -66,7 +75,7 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class Artifact:
-    """A model, or the collection of all models, as the server describes it.
+    """A model as the server describes it.
 
     Attributes
     ----------
@@ -74,16 +83,36 @@ class Artifact:
         Workspace and alias.
     manifest
         Content of its rdf.yaml, and the state of its review.
-    config
-        Permissions, and of a collection the parts that ids are made of.
     versions
         What was committed; none of a draft.
     """
 
     id: str
     manifest: dict[str, Any] | None = None
-    config: dict[str, Any] | None = None
     versions: list[Any] | None = None
+
+
+@dataclass(frozen=True)
+class Animals:
+    """Of what ids are made, and their emoji."""
+
+    animal: list[str]
+    animal_emoji: list[str]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the collection of all models rules: who may do what, and how models are called."""
+
+    permissions: dict[str, Any]
+    id_parts: Animals
+
+
+@dataclass(frozen=True)
+class Collection:
+    """The collection of all models."""
+
+    config: Rules
 
 
 @dataclass(frozen=True)
@@ -257,7 +286,7 @@ class Rehearsal:
         console.print(json.dumps(arguments, indent=2, ensure_ascii=False), soft_wrap=True)
         answers: dict[str, Any] = {
             "list": [],
-            "read": {"id": arguments.get("artifact_id"), "config": _PLACEHOLDERS},
+            "read": {"config": _PLACEHOLDERS},
             "create": {"id": "bioimage-io/ADJECTIVE-ANIMAL"},
             "list_files": self._kept,
             "put_file": f"https://STORAGE/{arguments.get('file_path')}",

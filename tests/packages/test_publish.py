@@ -179,6 +179,16 @@ def test_a_server_that_keeps_nothing_gets_no_request_for_review(
     assert "edit" not in zoo.log
 
 
+@pytest.mark.parametrize("config", [b"{}", b'{"permissions": []}', b"null"])
+def test_nothing_is_created_that_no_reviewer_could_change(
+    config: bytes, package: Path, zoo: StandIn
+) -> None:
+    zoo.failures["read"] = b'{"id": "bioimage-io/bioimage.io", "config": ' + config + b"}"
+    with pytest.raises(UserError, match="did not answer read as the zoo does"):
+        send(package, zoo)
+    assert zoo.artifacts == {}
+
+
 def test_an_upload_goes_nowhere_unencrypted(package: Path, zoo: StandIn) -> None:
     zoo.failures["put_file"] = b'"http://example.org/storage"'
     with pytest.raises(UserError, match="which is not encrypted"):
