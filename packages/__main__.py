@@ -167,7 +167,7 @@ def publish(
     package_path
         The zip.
     draft
-        Leave it as a draft of yours; without it, it is handed in for review.
+        Leave it as a draft; without this it is handed in for review.
     send
         Really send it, with the token in the environment variable BIOIMAGEIO_HYPHA_UPLOAD_TOKEN.
     server
