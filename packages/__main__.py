@@ -1,4 +1,4 @@
-"""``python -m packages``: list, build, check and predict.
+"""``python -m packages``: list, build, check, predict and publish.
 
 A verb imports what it needs when it runs, so that help and refusals need not wait for it.
 """
@@ -33,6 +33,7 @@ def build(
     title: str | None = None,
     results: Path | None = None,
     trust_results: Path | None = None,
+    publish: Path | None = None,
 ) -> None:
     """Make one zip of a model: weights in three formats, tests, documentation, model card.
 
@@ -60,6 +61,9 @@ def build(
         scores go into the model card.
     trust_results
         Folder of finished trust tests of this package: their verdict goes into the model card.
+    publish
+        A publish.toml: authors, licence, funding and whatever else the zoo asks of them;
+        docs/publish.toml is an example.
     """
     from packages.build import build
 
@@ -72,6 +76,7 @@ def build(
         title=title,
         results=results,
         trust_results=trust_results,
+        publish=publish,
     )
 
 
@@ -141,6 +146,36 @@ def predict(
         device=device,
         trust=trust,
     )
+
+
+@app.command
+def publish(
+    package_path: Path,
+    /,
+    *,
+    draft: bool = False,
+    send: bool = False,
+    server: str = "https://hypha.aicell.io",
+) -> None:
+    """Upload a package to the zoo; without --send show each request instead.
+
+    The package is checked first. What is there already is not sent again, so a command that broke
+    off goes on when it is given again.
+
+    Parameters
+    ----------
+    package_path
+        The zip.
+    draft
+        Leave it as a draft; without this it is handed in for review.
+    send
+        Really send it, with the token in the environment variable BIOIMAGEIO_HYPHA_UPLOAD_TOKEN.
+    server
+        Of the zoo.
+    """
+    from packages.publish import publish
+
+    publish(package_path, draft=draft, send=send, server=server)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ from packages.models import Model, model_named
 from packages.network_contract import DrawsSamples, RestorationNetwork, states_std
 from packages.options import with_options
 from packages.package import open_package
+from packages.publish_metadata import put_into
+from packages.publish_toml import TITLE, read_publication
 from packages.source import self_contained
 
 __all__ = ["build"]
@@ -62,6 +64,7 @@ def build(
     title: str | None = None,
     results: Path | None = None,
     trust_results: Path | None = None,
+    publish: Path | None = None,
 ) -> Path:
     """Make one zip of a model: weights in three formats, tests, documentation, model card.
 
@@ -76,14 +79,19 @@ def build(
     ------
     UserError
         No such model, a title the zoo does not take, a checkpoint that is missing, unreadable or of
-        another model, a number of samples or steps that the model cannot do, or results of another
-        package.
+        another model, a number of samples or steps that the model cannot do, results of another
+        package, or a faulty publish.toml.
     """
     chosen = model_named(name)
     out = out or Path("dist") / f"{name}.zip"
     if out.suffix != ".zip":
         raise UserError(f"{out} does not end in .zip: a package is one zip file.")
-    if title is not None and not re.fullmatch(r"[A-Za-z0-9_+\- ()]{5,128}", title):
+    publication = read_publication(publish) if publish else None
+    if publication and publication.title:
+        if title is not None:
+            raise UserError(f"{publish} states a title: leave --title out, or remove the entry.")
+        title = publication.title
+    if title is not None and not TITLE.fullmatch(title):
         raise UserError(
             f"'{title}' cannot be a title: give 5 to 128 English letters, digits, spaces or _+-()."
         )
@@ -93,6 +101,8 @@ def build(
         description = _furnish(Path(folder), chosen, trained, options)
         if title is not None:
             card.retitle(Path(folder), description, title, trained.metadata)
+        if publication is not None:
+            put_into(publication, Path(folder), description)
         description = {"id": identifier(description["name"])} | description
         measured = read_evidence(results, description, out) if results else []
         verdict = read_verdict(trust_results, description, out) if trust_results else None
@@ -101,12 +111,17 @@ def build(
         (Path(folder) / "rdf.yaml").write_text(
             yaml.safe_dump(description, sort_keys=False, allow_unicode=True, width=100), "utf-8"
         )
-        with open_package(Path(folder), trust=True):  # what nobody can open is not written
-            pass
+        # What nobody can open is not written.
+        with open_package(Path(folder), trust=True) as opened:
+            complete = opened.metadata_completeness
         with replacing(out) as temporary:
             _pack(Path(folder), temporary)
     size_mib = out.stat().st_size / 2**20
-    console.print(f"Made {out} ({size_mib:.1f} MiB, sha256 {sha256(out)[:12]})", soft_wrap=True)
+    console.print(
+        f"Made {out} ({size_mib:.1f} MiB, sha256 {sha256(out)[:12]}, "
+        f"{complete:.0%} of the zoo's entries)",
+        soft_wrap=True,
+    )
     return out
 
 

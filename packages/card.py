@@ -42,7 +42,9 @@ def training_entries(metadata: Metadata) -> dict[str, Any]:
                 f"linear warm-up over {settings.warmup:.0%} of the training, then cosine to 0"
             ),
             "loss_function": metadata.loss,
+            "loss_function_kwargs": {},
             "optimizer": "Adam",
+            "optimizer_kwargs": {"lr": settings.learning_rate, "fused": True},
             "regularization": (
                 f"gradient norm at most {settings.clip_norm:g}; weights averaged with decay "
                 f"{settings.ema_decay:g}"

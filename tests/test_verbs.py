@@ -20,6 +20,7 @@ from benchmark.trust.trust import trust_packages
 from packages.build import build
 from packages.check import check
 from packages.predict import predict_file
+from packages.publish import publish
 from simulation.fitting.command import fit_command
 from simulation.simulate import simulate
 from training.calibrate import recalibrate
@@ -44,6 +45,7 @@ def words_of(app: App) -> list[list[str]]:
         (packages_verbs.build, build),
         (packages_verbs.check, check),
         (packages_verbs.predict, predict_file),
+        (packages_verbs.publish, publish),
         (training_verbs.simulate, simulate),
         (training_verbs.fit, fit_command),
         (training_verbs.calibrate, recalibrate),

@@ -20,6 +20,7 @@ from bioimageio.spec.utils import load_image
 from numpy.typing import NDArray
 
 from imaging.cli import UserError
+from packages.checks.github import users_nobody_could_look_up
 from packages.checks.subject import CheckResult, Subject, judge
 from packages.export import TILES_TOLERANCE
 from packages.network import Network
@@ -43,6 +44,7 @@ def passes_the_zoos_test(subject: Subject) -> CheckResult:
     """
     problems: list[str] = []
     seconds: dict[str, float] = {}
+    unknown = users_nobody_could_look_up(subject.description)
     for name in get_args(SupportedWeightsFormat):
         if getattr(subject.description.weights, name, None) is None:
             continue
@@ -61,6 +63,8 @@ def passes_the_zoos_test(subject: Subject) -> CheckResult:
             errors = [error.msg.split("\n")[0].strip(" .") for d in failures for error in d.errors]
             problems.append(f"{name}: {errors[0] if errors else summary.status}")
     took = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+    if unknown:
+        took += f"; GitHub could not be asked about {', '.join(unknown)}"
     return judge(problems, f"{took}.", seconds)
 
 
