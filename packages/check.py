@@ -19,7 +19,7 @@ from rich.text import Text
 
 from imaging.cli import STATUS_FAILED_CHECK, UserError, console, progress
 from imaging.files import replacing
-from packages.checks import contents, numbers
+from packages.checks import completeness, contents, numbers
 from packages.checks.subject import CheckResult, Subject
 from packages.package import open_package
 
@@ -39,6 +39,7 @@ SUITE: dict[str, Callable[[Subject], CheckResult]] = {
     "covers": contents.has_good_covers,
     "pixel sizes and halo": contents.has_physical_sizes,
     "model card": contents.has_model_card,
+    "metadata completeness": completeness.states_its_metadata,
     "taken by": contents.names_its_consumers,
 }
 COLOURS = {"passed": "green", "failed": "bold red", "missing": "yellow", "n/a": "dim"}

@@ -55,9 +55,9 @@ def run(good: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_every_check_holds_for_a_good_package(run: Run) -> None:
-    found = statuses(run.report)
-    assert found.pop("architecture is the room's") == "n/a"
-    assert found == dict.fromkeys(SUITE.keys() - {"architecture is the room's"}, "passed")
+    expected = dict.fromkeys(SUITE, "passed")
+    expected |= {"architecture is the room's": "n/a", "metadata completeness": "missing"}
+    assert statuses(run.report) == expected
 
 
 def test_a_good_package_gives_status_0(run: Run) -> None:
