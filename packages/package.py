@@ -86,7 +86,14 @@ class Package:
 
     @property
     def pixel_size_um(self) -> dict[str, float]:
-        """Input pixel along z, y, x in µm, as far as the package says it."""
+        """Input pixel along z, y, x in µm, as far as the package says it.
+
+        Ours say it beside the axes, for deepImageJ takes the scale of an output axis for a factor
+        by which the network resizes.
+        """
+        stated = self.own_entries.get("pixel_size_um")
+        if isinstance(stated, Mapping):
+            return {d: float(size) for d, size in stated.items() if d in spatial_axes(self.input)}
         return pixel_size_um(self.input)
 
     @property

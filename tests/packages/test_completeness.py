@@ -1,24 +1,20 @@
 import warnings
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bioimageio.core import load_model_description
 
-from packages.checks.completeness import completeness, states_its_metadata
-from packages.checks.subject import CheckResult, Subject
+from packages.checks.completeness import completeness
 from packages.package import open_package
 from tests import tiny_packages as tiny
+from tests.checking import result_of
+
+CHECK = "metadata completeness"
 
 
 def entries(nested: dict[str, Any]) -> int:
     return sum(1 + (entries(e) if isinstance(e, dict) else 0) for e in nested.values())
-
-
-def result_of(package: Path) -> CheckResult:
-    with open_package(package, trust=True) as opened, closing(Subject(opened)) as subject:
-        return states_its_metadata(subject)
 
 
 def test_the_share_is_that_of_the_entries_not_listed(tmp_path: Path) -> None:
@@ -42,12 +38,14 @@ def test_an_entry_of_null_is_stated(tmp_path: Path) -> None:
     def state(description: tiny.Description) -> None:
         description["id_emoji"] = None
 
-    with_it = result_of(tiny.build(tmp_path / "with.zip", spoil_description=state))
-    assert "id_emoji" in result_of(tiny.build(tmp_path / "tiny.zip")).detail
+    with_it = result_of(
+        "metadata completeness", tiny.build(tmp_path / "with.zip", spoil_description=state)
+    )
+    assert "id_emoji" in result_of(CHECK, tiny.build(tmp_path / "tiny.zip")).detail
     assert "id_emoji" not in with_it.detail
 
 
 def test_what_old_readers_refuse_is_not_wished_for(tmp_path: Path) -> None:
-    result = result_of(tiny.build(tmp_path / "tiny.zip"))
+    result = result_of(CHECK, tiny.build(tmp_path / "tiny.zip"))
     assert result.status == "missing"
     assert "strict" not in result.detail
