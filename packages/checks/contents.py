@@ -217,13 +217,14 @@ def halos_out_of_step(subject: Subject) -> list[str]:
         Clauses with what to change.
     """
     halos = _input_halos(subject)
-    return [
-        f"make the halo of {halo:g} along {axis.id} a multiple of the step {size.step}"
-        for tensor in subject.description.inputs
-        for axis in tensor.axes
-        if isinstance(size := axis.size, ParameterizedSize)
-        and (halo := halos.get((str(tensor.id), str(axis.id)), 0)) % size.step
-    ]
+    axes: dict[str, list[str]] = {}
+    for tensor in subject.description.inputs:
+        for axis in tensor.axes:
+            halo = halos.get((str(tensor.id), str(axis.id)), 0)
+            if isinstance(size := axis.size, ParameterizedSize) and halo % size.step:
+                change = f"make the halo of {halo:g} a multiple of the step {size.step}"
+                axes.setdefault(change, []).append(str(axis.id))
+    return [f"{change} along {', '.join(names)}" for change, names in axes.items()]
 
 
 def has_model_card(subject: Subject) -> CheckResult:

@@ -56,7 +56,7 @@ def test_a_halo_out_of_step_gives_another_picture(check: str, tmp_path: Path) ->
     result = result_of(check, built(tmp_path, halo_of(8), POOLS))
     assert result.status == "failed"
     assert "another picture" in result.detail
-    assert "make the halo of 8 along y a multiple of the step 16" in result.detail
+    assert "make the halo of 8 a multiple of the step 16 along y, x" in result.detail
 
 
 def test_a_halo_out_of_step_may_give_another_shape(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_network_that_refuses_the_padded_image_is_named_with_what_to_change(
     result = result_of(WHOLE, built(tmp_path, halo_of(4), in_rows))
     assert result.status == "failed"
     assert "fails on the test input" in result.detail
-    assert "make the halo of 4 along y a multiple of the step 16" in result.detail
+    assert "make the halo of 4 a multiple of the step 16 along y, x" in result.detail
 
 
 def test_a_network_that_sees_farther_than_its_halo_gives_another_picture_in_blocks(
@@ -240,7 +240,7 @@ def lower_min(description: tiny.Description) -> None:
     [
         (drop_pixel_size, "no pixel size in config.restoration_zoo.pixel_size_um"),
         (halo_of(None), "no halo along y"),
-        (halo_of(8), "make the halo of 8 along y a multiple of the step 16"),
+        (halo_of(8), "make the halo of 8 a multiple of the step 16 along y, x"),
         (lower_min, "min along y is less than 2 * halo + step"),
     ],
 )
