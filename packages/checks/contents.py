@@ -254,7 +254,7 @@ def _input_halos(subject: Subject) -> dict[tuple[str, str], float]:
     """Return the stated halos in pixels of the input, by tensor and axis."""
     scales = {
         (str(tensor.id), str(axis.id)): axis.scale
-        for tensor in subject.description.inputs
+        for tensor in subject.tensors
         for axis in tensor.axes
     }
     halos: dict[tuple[str, str], float] = {}

@@ -72,6 +72,9 @@ def predicts_in_blocks(subject: Subject) -> CheckResult:
     if not _halos(subject):
         problem = f"{CORE} puts blocks side by side, as no halo is stated: state one"
         return CheckResult("missing", f"{problem}.")
+    if any("channel" not in [a.id for a in o.axes] for o in subject.description.outputs):
+        problem = f"{CORE} joins no blocks of an output without an axis 'channel'"
+        return CheckResult("missing", f"{problem}: give the network one.")
     block = _shape_for(subject, dict.fromkeys(_varying(subject), BLOCKS_N))
     if math.prod(block) > LARGEST_BLOCK:
         return CheckResult("n/a", f"Blocks of {'x'.join(map(str, block))} take too long here.")

@@ -1,7 +1,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from bioimageio.core import AxisId, Tensor
+from bioimageio.core.io import save_tensor
+from PIL import Image, UnidentifiedImageError
+from torch import nn
 
 from packages.checks.subject import CheckResult
 from tests import tiny_networks
@@ -106,6 +112,24 @@ def test_without_a_halo_blocks_are_a_wish(tmp_path: Path) -> None:
     assert "no halo is stated" in result.detail
 
 
+class WithoutChannels(nn.Module):
+    """A network for planes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = tiny_networks.Blur()
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.network(image[:, None])[:, 0]
+
+
+@pytest.mark.parametrize(("check", "status"), [(WHOLE, "passed"), (BLOCKS, "missing")])
+def test_without_channels_blocks_are_a_wish(check: str, status: str, tmp_path: Path) -> None:
+    axes = ("batch", "y", "x")
+    package = tiny.write(tmp_path / "package", WithoutChannels(), axes=axes, preprocessing=[])
+    assert result_of(check, package).status == status
+
+
 def second_input(description: tiny.Description) -> None:
     [given] = description["inputs"]
     description["inputs"].append(given | {"id": "other", "optional": True})
@@ -172,10 +196,10 @@ def test_what_a_network_is_does_not_fail_for_deepimagej(
     assert reason in result.detail
 
 
-@pytest.mark.parametrize(("torch", "status"), [("2.0.1", "passed"), ("2.1.0", "missing")])
-def test_deepimagej_runs_torchscript_up_to_2_0(torch: str, status: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("release", "status"), [("2.0.1", "passed"), ("2.1.0", "missing")])
+def test_deepimagej_runs_torchscript_up_to_2_0(release: str, status: str, tmp_path: Path) -> None:
     def only_torchscript(description: tiny.Description) -> None:
-        entry = {**description["weights"]["torchscript"], "pytorch_version": torch}
+        entry = {**description["weights"]["torchscript"], "pytorch_version": release}
         description["weights"] = {"torchscript": {k: v for k, v in entry.items() if k != "parent"}}
 
     assert result_of("deepImageJ", built(tmp_path, only_torchscript)).status == status
@@ -224,6 +248,14 @@ def test_three_and_four_channels_become_colours(
     network = tiny_networks.Blur(outputs=len(channels))
     package = tiny.write(tmp_path / "package", network, channels=channels)
     assert result_of("TIFF of bioimageio predict", package).status == status
+
+
+def test_pillow_cannot_open_what_core_writes_of_three_channels(tmp_path: Path) -> None:
+    values = np.zeros((1, 3, 64, 48), np.float32)
+    tensor = Tensor(values, dims=[AxisId(name) for name in tiny.CHANNEL_FIRST])
+    save_tensor(tmp_path / "three.tif", tensor)
+    with pytest.raises(UnidentifiedImageError):
+        Image.open(tmp_path / "three.tif")
 
 
 def drop_pixel_size(description: tiny.Description) -> None:
