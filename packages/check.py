@@ -19,7 +19,7 @@ from rich.text import Text
 
 from imaging.cli import STATUS_FAILED_CHECK, UserError, console, progress
 from imaging.files import replacing
-from packages.checks import contents, numbers
+from packages.checks import completeness, consumers, contents, numbers, prediction
 from packages.checks.subject import CheckResult, Subject
 from packages.package import open_package
 
@@ -30,6 +30,8 @@ SUITE: dict[str, Callable[[Subject], CheckResult]] = {
     "tiled equals whole": numbers.tiles_equal_whole,
     "batch of 2 equals 2 of 1": numbers.batch_equals_singles,
     "same input, same bits": numbers.is_deterministic,
+    "bioimageio predict": prediction.predicts_whole,
+    "bioimageio predict, blocks": prediction.predicts_in_blocks,
     "YAML for older readers": contents.old_readers_can_open,
     "ONNX for older engines": contents.onnx_is_portable,
     "TorchScript opens": contents.torchscript_loads,
@@ -37,9 +39,13 @@ SUITE: dict[str, Callable[[Subject], CheckResult]] = {
     "architecture is the room's": contents.architecture_is_the_rooms,
     "what the zoo asks for": contents.has_what_the_zoo_asks,
     "covers": contents.has_good_covers,
-    "pixel sizes and halo": contents.has_physical_sizes,
+    "pixel sizes and halo": contents.has_pixel_size_and_halo,
     "model card": contents.has_model_card,
-    "taken by": contents.names_its_consumers,
+    "metadata completeness": completeness.states_its_metadata,
+    "tolerances": consumers.newer_specs_allow_its_tolerances,
+    "TIFF of bioimageio predict": consumers.tiffs_are_images,
+    "ilastik": consumers.ilastik_takes_it,
+    "deepImageJ": consumers.deepimagej_takes_it,
 }
 COLOURS = {"passed": "green", "failed": "bold red", "missing": "yellow", "n/a": "dim"}
 REPORTED_VERSIONS = ("bioimageio.core", "bioimageio.spec", "torch", "onnx", "onnxruntime")

@@ -178,7 +178,7 @@ def build(
 def _complete_files(source: str) -> Files:
     """Every file of a complete package except the description."""
     network = tiny_networks.load(source)
-    image = np.random.default_rng(0).uniform(0, 1, (1, 1, 32, 48)).astype(np.float32)
+    image = np.random.default_rng(0).uniform(0, 1, (1, 1, 48, 64)).astype(np.float32)
     with torch.no_grad():
         restored = network(torch.from_numpy(image)).numpy()
     return {
@@ -194,14 +194,15 @@ def _complete_files(source: str) -> Files:
 
 def _complete_description() -> Description:
     """The content of a complete package's rdf.yaml, without hashes."""
-    inputs = [_axis(a, ("intensity",), 0.08, {"min": 16, "step": 16}) for a in CHANNEL_FIRST]
-    outputs = [_axis(a, ("mean",), 0.08, _same(a), halo=2) for a in CHANNEL_FIRST]
+    inputs = [_axis(a, ("intensity",), None, {"min": 48, "step": 16}) for a in CHANNEL_FIRST]
+    outputs = [_axis(a, ("mean",), None, _same(a), halo=16) for a in CHANNEL_FIRST]
     tensors = [
         {**_tensor(name, axes), "sample_tensor": {"source": f"sample_{name}.tif"}}
         for name, axes in (("input", inputs), ("output", outputs))
     ]
     return {
         **copy.deepcopy(MINIMUM),
+        "id": "tiny-network",
         "tags": ["2d", "restoration"],
         "timestamp": "2026-01-01T00:00:00",
         "documentation": "documentation.md",
@@ -209,7 +210,10 @@ def _complete_description() -> Description:
         "inputs": tensors[:1],
         "outputs": tensors[1:],
         "weights": _weights_entries(FORMATS),
-        "config": {"bioimageio": copy.deepcopy(MODEL_CARD)},
+        "config": {
+            "bioimageio": copy.deepcopy(MODEL_CARD),
+            "restoration_zoo": {"pixel_size_um": {"y": 0.08, "x": 0.08}},
+        },
     }
 
 

@@ -7,20 +7,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import onnxruntime
 import torch
 from bioimageio.spec.model.v0_5 import (
     ArchitectureFromFileDescr,
     ParameterizedSize,
-    SizeReference,
     WithHalo,
 )
 from packaging.version import Version
 from PIL import Image
 
-from packages.checks.subject import CheckResult, Subject, judge
+from packages.checks.subject import CheckResult, Subject, judge, wish
 from packages.models import models
 from packages.source import self_contained
 
@@ -42,9 +40,6 @@ MODEL_CARD = (
     "task",
     "out_of_scope_use",
 )
-NOT_IN_JDLL = {"softmax", "scale_mean_variance", "custom"}
-JDLL_ABSOLUTE, JDLL_RELATIVE = 1.5e-4, 1e-4
-"""What deepImageJ's engine allows between an output and the test output, without exception."""
 
 
 def old_readers_can_open(subject: Subject) -> CheckResult:
@@ -87,7 +82,7 @@ def onnx_is_portable(subject: Subject) -> CheckResult:
         return CheckResult("n/a", "There are no ONNX weights.")
     content = subject.read(weights)
     model = onnx.load_from_string(content)
-    opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    opset = _opset(model)
     problems: list[str] = []
     if opset > NEWEST_OPSET:
         problems.append(f"opset {opset} is newer than {NEWEST_OPSET}")
@@ -102,6 +97,23 @@ def onnx_is_portable(subject: Subject) -> CheckResult:
         problems += _fixed_axes(subject, [entry.shape for entry in session.get_inputs()])
     detail = f"Opset {opset}, IR {model.ir_version}, one file, opens in onnxruntime."
     return judge(problems, detail, {"opset": opset, "ir": model.ir_version})
+
+
+def engine_reads_onnx(content: bytes) -> bool:
+    """Tell whether the ONNX Runtime of deepImageJ is new enough for a file.
+
+    Parameters
+    ----------
+    content
+        Of the ONNX file.
+
+    Returns
+    -------
+    bool
+        By opset and IR version.
+    """
+    model = onnx.load_from_string(content)
+    return _opset(model) <= NEWEST_OPSET and model.ir_version <= NEWEST_IR
 
 
 def torchscript_loads(subject: Subject) -> CheckResult:
@@ -169,19 +181,50 @@ def has_good_covers(subject: Subject) -> CheckResult:
     return wish(wishes, f"{len(subject.description.covers)} of the right size and aspect.")
 
 
-def has_physical_sizes(subject: Subject) -> CheckResult:
-    """Look for a unit and a pixel size on each space axis, and for a halo."""
-    wishes = [
-        f"axis {axis.id} of '{tensor.id}' has no unit"
-        for tensor in subject.tensors
-        for axis in tensor.axes
-        if axis.type == "space" and axis.unit is None
-    ]
-    outputs = [axis for tensor in subject.description.outputs for axis in tensor.axes]
-    halos = [axis.halo for axis in outputs if isinstance(axis, WithHalo)]
-    if not halos and any(isinstance(axis.size, SizeReference) for axis in outputs):
-        wishes.append("no halo")
-    return wish(wishes, f"Units on every axis, halo {max(halos, default=0)} pixels.")
+def has_pixel_size_and_halo(subject: Subject) -> CheckResult:
+    """Look for a pixel size, on the axes or in config, and for a halo that keeps blocks in phase.
+
+    deepImageJ misreads a scale of the axes, which its own row says.
+    """
+    pixel = subject.package.pixel_size_um
+    wishes = [] if pixel else ["no pixel size in config.restoration_zoo.pixel_size_um"]
+    halos = _input_halos(subject)
+    for tensor in subject.description.inputs:
+        for axis in tensor.axes:
+            if not isinstance(size := axis.size, ParameterizedSize):
+                continue
+            halo = halos.get((str(tensor.id), str(axis.id)))
+            if halo is None:
+                wishes.append(f"no halo along {axis.id}")
+            elif size.min < 2 * halo + size.step:
+                wishes.append(f"min along {axis.id} is less than 2 * halo + step")
+    wishes += halos_out_of_step(subject)
+    sizes = ", ".join(f"{name} {size:g}" for name, size in pixel.items())
+    return wish(wishes, f"{sizes} µm; the halo is a multiple of the step.")
+
+
+def halos_out_of_step(subject: Subject) -> list[str]:
+    """Name halos that are no multiple of the step, so that blocks begin out of phase.
+
+    Parameters
+    ----------
+    subject
+        The package.
+
+    Returns
+    -------
+    list of str
+        Clauses with what to change.
+    """
+    halos = _input_halos(subject)
+    axes: dict[str, list[str]] = {}
+    for tensor in subject.description.inputs:
+        for axis in tensor.axes:
+            halo = halos.get((str(tensor.id), str(axis.id)), 0)
+            if isinstance(size := axis.size, ParameterizedSize) and halo % size.step:
+                change = f"make the halo of {halo:g} a multiple of the step {size.step}"
+                axes.setdefault(change, []).append(str(axis.id))
+    return [f"{change} along {', '.join(names)}" for change, names in axes.items()]
 
 
 def has_model_card(subject: Subject) -> CheckResult:
@@ -189,61 +232,7 @@ def has_model_card(subject: Subject) -> CheckResult:
     card = subject.content.get("config", {}).get("bioimageio", {})
     wishes = [f"no {key}" for key in MODEL_CARD if not card.get(key)]
     wishes += [f"no sample of '{t.id}'" for t in subject.tensors if t.sample_tensor is None]
-    if subject.content.get("id"):
-        wishes.append("an id, which the zoo refuses at upload")
     return wish(wishes, f"{len(MODEL_CARD)} entries, and sample tensors.")
-
-
-def names_its_consumers(subject: Subject) -> CheckResult:
-    """Say which programs can take the package, and why others cannot."""
-    description = subject.description
-    steps = [step.id for tensor in description.inputs for step in tensor.preprocessing]
-    steps += [step.id for tensor in description.outputs for step in tensor.postprocessing]
-    one_input, one_output = len(description.inputs) == 1, len(description.outputs) == 1
-    kinds = [[axis.type for axis in tensor.axes] for tensor in subject.tensors]
-    weights = set(subject.formats)
-    reasons = {
-        "ilastik": [
-            *([] if one_input and one_output else ["takes one input and one output"]),
-            *([] if all("channel" in k for k in kinds) else ["needs a channel axis"]),
-            *(
-                []
-                if all(k.count("space") in (2, 3) for k in kinds)
-                else ["needs 2 or 3 space axes"]
-            ),
-            *([] if weights - {"onnx"} else ["needs TorchScript or a state dict"]),
-        ],
-        "deepImageJ": [
-            *([] if one_input else ["takes one input"]),
-            *([] if weights else ["needs TorchScript, ONNX or a state dict"]),
-            *(f"does not know {step}" for step in sorted(NOT_IN_JDLL & set(steps))),
-            *(f"finds {name} beyond its tolerance" for name in _beyond_jdll(subject)),
-        ],
-    }
-    refusals = [f"{name} {' and '.join(why)}" for name, why in reasons.items() if why]
-    return wish(refusals, f"bioimageio.core, {', '.join(reasons)}.")
-
-
-def wish(wishes: list[str], otherwise: str) -> CheckResult:
-    """Note unmet wishes, or pass.
-
-    Parameters
-    ----------
-    wishes
-        What the zoo would like and does not find, each a clause.
-    otherwise
-        What to say when there is none.
-
-    Returns
-    -------
-    CheckResult
-        Missing or passed.
-    """
-    return (
-        CheckResult("missing", "; ".join(wishes) + ".")
-        if wishes
-        else CheckResult("passed", otherwise)
-    )
 
 
 def _maps_instead_of_strings(content: dict[str, Any]) -> list[str]:
@@ -255,6 +244,27 @@ def _maps_instead_of_strings(content: dict[str, Any]) -> list[str]:
         places |= {prefix + key: resource.get(key) for key in single}
         places |= {f"{prefix}covers[{i}]": c for i, c in enumerate(resource.get("covers") or [])}
     return [where for where, entry in places.items() if isinstance(entry, dict)]
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    return max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+
+
+def _input_halos(subject: Subject) -> dict[tuple[str, str], float]:
+    """Return the stated halos in pixels of the input, by tensor and axis."""
+    scales = {
+        (str(tensor.id), str(axis.id)): axis.scale
+        for tensor in subject.tensors
+        for axis in tensor.axes
+    }
+    halos: dict[tuple[str, str], float] = {}
+    for tensor in subject.description.outputs:
+        for axis in tensor.axes:
+            if isinstance(axis, WithHalo):
+                place = str(axis.size.tensor_id), str(axis.size.axis_id)
+                # Floating point makes 112.00000000000001 of 112 pixels of 0.08.
+                halos[place] = round(axis.halo * axis.scale / scales[place], 6)
+    return halos
 
 
 def _fixed_axes(subject: Subject, shapes: list[list[int | str | None]]) -> list[str]:
@@ -276,15 +286,3 @@ def _imported(source: bytes) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             names.add("." if node.level else (node.module or "").split(".")[0])
     return names
-
-
-def _beyond_jdll(subject: Subject) -> list[str]:
-    """Name the formats further from the test output than deepImageJ allows anywhere."""
-    return [
-        name
-        for name, outputs in subject.outputs.items()
-        if not all(
-            np.allclose(outputs[tensor], expected, JDLL_RELATIVE, JDLL_ABSOLUTE)
-            for tensor, expected in subject.test_output.items()
-        )
-    ]

@@ -128,8 +128,7 @@ def tiles_equal_whole(subject: Subject) -> CheckResult:
         whole = restore(stack, tile=tile + 2 * max(height, width))
         tiled = restore(stack, tile=tile)
         values[f"{height}x{width}"] = relative_difference(whole.values, tiled.values)
-    stated = subject.package.own_entries.get("tiles_tolerance")
-    tolerance = min(stated, TILES_TOLERANCE) if isinstance(stated, float) else SAME_TOLERANCE
+    tolerance = stated_tiles_tolerance(subject) or SAME_TOLERANCE
     problems = [
         f"at {size} tiles differ from the whole by {value:.1e} of the range"
         for size, value in values.items()
@@ -202,6 +201,23 @@ def relative_difference(a: NDArray[Any], b: NDArray[Any]) -> float:
         return float("inf")
     a, b = a.astype(np.float64), b.astype(np.float64)
     return float(np.abs(a - b).max() / (np.ptp(a) or 1.0))
+
+
+def stated_tiles_tolerance(subject: Subject) -> float | None:
+    """Return the difference that a package states for its tiles, relative to the range.
+
+    Parameters
+    ----------
+    subject
+        The package.
+
+    Returns
+    -------
+    float or None
+        No more than `build` states for a network that draws samples.
+    """
+    stated = subject.package.own_entries.get("tiles_tolerance")
+    return min(stated, TILES_TOLERANCE) if isinstance(stated, float) else None
 
 
 def _stated_tolerance(

@@ -63,6 +63,28 @@ def judge(
     return CheckResult("passed", otherwise, values or {})
 
 
+def wish(wishes: list[str], otherwise: str) -> CheckResult:
+    """Note unmet wishes, or pass.
+
+    Parameters
+    ----------
+    wishes
+        What the zoo would like and does not find, each a clause.
+    otherwise
+        What to say when there is none.
+
+    Returns
+    -------
+    CheckResult
+        Missing or passed.
+    """
+    return (
+        CheckResult("missing", "; ".join(wishes) + ".")
+        if wishes
+        else CheckResult("passed", otherwise)
+    )
+
+
 class Subject:
     """A package under check: its description, files and networks, opened when first needed.
 
@@ -113,12 +135,12 @@ class Subject:
     @cached_property
     def test_input(self) -> Arrays:
         """Test input by tensor id."""
-        return _arrays(get_test_input_sample(self.description))
+        return arrays(get_test_input_sample(self.description))
 
     @cached_property
     def test_output(self) -> Arrays:
         """Test output by tensor id."""
-        return _arrays(get_test_output_sample(self.description))
+        return arrays(get_test_output_sample(self.description))
 
     @cached_property
     def outputs(self) -> dict[Weights, Arrays]:
@@ -140,12 +162,23 @@ class Subject:
         dict of ndarray
             Outputs by tensor id.
         """
+        predicted = self.pipeline(weights).predict_sample_without_blocking(
+            self.sample(inputs), skip_input_padding=True, skip_output_cropping=True
+        )
+        return arrays(predicted)
+
+    def pipeline(self, weights: Weights) -> PredictionPipeline:
+        """Load one format into what bioimageio.core predicts with; later calls return the same."""
         if weights not in self._pipelines:
             pipeline = create_prediction_pipeline(
                 self.description, weight_format=weights, devices=["cpu"]
             )
             self._pipelines[weights] = self._loaded.enter_context(pipeline)
-        sample = Sample(
+        return self._pipelines[weights]
+
+    def sample(self, inputs: Arrays) -> Sample:
+        """Copy arrays, by tensor id, into what bioimageio.core predicts from."""
+        return Sample(
             # Preprocessing writes into the arrays it is given.
             members={
                 tensor.id: Tensor(inputs[tensor.id].copy(), dims=[a.id for a in tensor.axes])
@@ -155,12 +188,8 @@ class Subject:
             stat={},
             id=None,
         )
-        return _arrays(
-            self._pipelines[weights].predict_sample_without_blocking(
-                sample, skip_input_padding=True, skip_output_cropping=True
-            )
-        )
 
 
-def _arrays(sample: Sample) -> Arrays:
+def arrays(sample: Sample) -> Arrays:
+    """Return the arrays of a sample by tensor id."""
     return {str(name): np.asarray(tensor.data) for name, tensor in sample.members.items()}
