@@ -206,7 +206,9 @@ def fit_isotonic(
     counts = np.diff(edges)
     stated = np.sqrt(np.add.reduceat(variance, edges[:-1]) / counts)
     found = np.add.reduceat(square, edges[:-1]) / counts
-    monotone = IsotonicRegression().fit_transform(stated, found, sample_weight=counts)
+    # By rank: scikit-learn gives NaN where values differ by less than it can tell apart.
+    rank = np.unique(stated, return_inverse=True)[1]
+    monotone = IsotonicRegression().fit_transform(rank, found, sample_weight=counts)
     places, first = np.unique(stated.astype(np.float32), return_index=True)
     values = np.sqrt(np.asarray(monotone)[first])
     # Where pixels or values are few there are fewer bins than knots: go on in proportion.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import uncertainty_toolbox as uct
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import optimize
 from scipy.stats import norm
@@ -145,6 +145,7 @@ def test_the_fit_is_that_of_scipy_in_bins_of_a_plain_loop() -> None:
     assert values[-1] == pytest.approx(2 * values[-2])
 
 
+@example(count=30, seed=2, spread=1.0572788690630481e-15)  # less than scikit-learn tells apart
 @given(st.integers(1, 400), st.integers(0, 10), st.floats(0, 5))
 def test_knots_increase_and_values_do_not_fall(count: int, seed: int, spread: float) -> None:
     rng = np.random.default_rng(seed)
