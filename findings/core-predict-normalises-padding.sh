@@ -9,8 +9,8 @@
 # All pixels differ, also in the middle; a package cannot state anything that prevents it.
 # Versions. bioimageio.core 0.11.0, bioimageio.spec 0.5.12.0, onnxruntime 1.23.2, Python 3.11.
 # Output seen.
-#   blocks, farther than the halo from the border: 0.0e+00 from percentiles of the image
-#   whole,  farther than the halo from the border: 2.9e-01 from percentiles of the image
+#   blocks, farther than the halo from the border: 1.1e-06 from percentiles of the image
+#   whole,  farther than the halo from the border: 8.2e-01 from percentiles of the image
 # Who meets it. Everybody who compares results of `bioimageio predict` with those of ilastik, Fiji or his own
 # script, with a model whose preprocessing measures the image (scale_range, zero_mean_unit_variance).
 set -euo pipefail
@@ -44,9 +44,9 @@ graph = helper.make_graph(
 model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 onnx.save(model, folder / "model.onnx")
 
-# Dark in the middle, bright along one border.
+# Dark, and one bright spot in a corner, where mirroring makes four of it.
 image = np.random.default_rng(0).uniform(0, 1, (1, 1, SIDE, SIDE)).astype(np.float32)
-image[..., :12, :] += 5
+image[..., :8, :8] += 5
 low, high = np.percentile(image, [2, 99.8])
 expected = (image - low) / (high - low)
 np.save(folder / "input.npy", image)
@@ -114,6 +114,6 @@ blocks = farthest("predict_sample_with_blocking")
 where = "farther than the halo from the border"
 print(f"blocks, {where}: {blocks:.1e} from percentiles of the image")
 print(f"whole,  {where}: {whole:.1e} from percentiles of the image")
-sys.exit(0 if blocks < 1e-6 and whole > 1e-2 else "This behaviour has changed.")
+sys.exit(0 if blocks < 1e-5 and whole > 0.1 else "This behaviour has changed.")
 PYTHON
 "$folder/venv/bin/python" -W ignore "$folder/show.py" "$folder"
