@@ -1,5 +1,6 @@
 """How complete a description is, as the zoo counts: its grid sorts by score, then by this."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -55,8 +56,17 @@ def states_its_metadata(subject: Subject) -> CheckResult:
     wishes = [entry for entry in found.unstated if entry not in BEYOND_OLD_READERS]
     counted = f"{found.share:.0%} of the zoo's entries"
     if wishes:
-        return CheckResult("missing", f"{counted}; not stated: {', '.join(wishes)}.", values)
+        return CheckResult("missing", f"{counted}; not stated: {_grouped(wishes)}.", values)
     return CheckResult("passed", f"{counted}.", values)
+
+
+def _grouped(entries: list[str]) -> str:
+    """Name entries of the top, and of each of these how many of its own."""
+    nested = Counter(entry.partition(".")[0] for entry in entries if "." in entry)
+    alone = {entry for entry in entries if "." not in entry}
+    return ", ".join(
+        name if name in alone else f"{nested[name]} of {name}" for name in sorted(alone | {*nested})
+    )
 
 
 def _paths(entries: Mapping[str, Any], before: str = "") -> Iterator[str]:

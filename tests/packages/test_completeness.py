@@ -46,6 +46,11 @@ def test_an_entry_of_null_is_stated(tmp_path: Path) -> None:
 
 
 def test_what_old_readers_refuse_is_not_wished_for(tmp_path: Path) -> None:
-    result = result_of(CHECK, tiny.build(tmp_path / "tiny.zip"))
+    path = tiny.build(tmp_path / "tiny.zip")
+    with open_package(path, trust=True) as package:
+        unstated = completeness(package.description).unstated
+    of_weights = [entry for entry in unstated if entry.startswith("weights.")]
+    result = result_of(CHECK, path)
     assert result.status == "missing"
-    assert "strict" not in result.detail
+    assert "weights.pytorch_state_dict.strict" in of_weights
+    assert f"{len(of_weights) - 1} of weights" in result.detail
