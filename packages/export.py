@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 ONNX_OPSET = 17  # the newest that deepImageJ's ONNX Runtime (1.13) reads
 TILES_TOLERANCE = 0.01  # of the range: what a package may say its tiles differ at most
-TILES_PRECISION = 1e-3  # differences between tiles below this fraction of the range are not seen
+TILES_PRECISION = 1e-4  # of a channel's range: differences below this are not seen
+_CUT_OFF = 64  # pixels of the image that a window leaves out, so that its edge lies inside
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can state: the same bytes every time
 
 
@@ -191,7 +192,7 @@ def measure_effective_halo(network: nn.Module, image: Tensor, divisor: int) -> i
     network
         In evaluation mode; shape (1, 1, y, x) in, (1, channels, y, x) out.
     image
-        Normalised, with structure; y and x at least 6 times the divisor and multiples of it.
+        Normalised, with structure; y and x multiples of the divisor, 256 at least.
     divisor
         Windows start at multiples of it.
 
@@ -199,7 +200,7 @@ def measure_effective_halo(network: nn.Module, image: Tensor, divisor: int) -> i
     -------
     int
         Pixels, a multiple of `divisor`: farther from a tile's edge no channel differs by more
-        than `TILES_PRECISION` of the range of the first.
+        than `TILES_PRECISION` of its range.
 
     Raises
     ------
@@ -207,16 +208,16 @@ def measure_effective_halo(network: nn.Module, image: Tensor, divisor: int) -> i
         The edge is noticed in the middle of the image.
     """
     whole = network(image)[0]
-    extent = float(whole[0].max() - whole[0].min())
-    rows, columns = image.shape[-2] // divisor, image.shape[-1] // divisor
+    extent = whole.amax(dim=(1, 2), keepdim=True) - whole.amin(dim=(1, 2), keepdim=True)
+    first = -(-_CUT_OFF // divisor) * divisor
     noticed = 0
-    for i, j in ((1, 1), (1, 2), (2, 1)):
-        start = np.s_[..., i * divisor :, j * divisor :]
-        there = (network(image[start])[0] - whole[start]).abs().amax(dim=0) / extent
+    for top, left in ((first, first), (first, 2 * first), (2 * first, first)):
+        start = np.s_[..., top:, left:]
+        there = ((network(image[start])[0] - whole[start]).abs() / extent).amax(dim=0)
         y, x = (there > TILES_PRECISION).nonzero(as_tuple=True)
         if len(y):
             noticed = max(noticed, 1 + int(torch.minimum(y, x).max()))
-    if noticed > (min(rows, columns) - 2) * divisor // 2:
+    if noticed > (min(image.shape[-2:]) - 2 * first) // 2:
         raise ValueError("the edge of a tile is noticed everywhere: the network has no halo")
     return max(-(-noticed // divisor), 1) * divisor
 

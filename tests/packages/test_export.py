@@ -26,7 +26,7 @@ class Centred(nn.Module):
         return image - image.mean(dim=(2, 3), keepdim=True)
 
 
-IMAGE = torch.rand(1, 1, 256, 256, generator=torch.Generator().manual_seed(0))
+IMAGE = torch.rand(1, 1, 384, 384, generator=torch.Generator().manual_seed(0))
 
 
 def test_a_box_is_noticed_as_far_as_it_reaches() -> None:
@@ -45,6 +45,6 @@ def test_many_passes_are_noticed_less_far_than_they_reach() -> None:
 
 def test_a_network_that_sees_everything_has_no_halo() -> None:
     # A gradient, so that windows have another mean than the whole.
-    image = IMAGE + torch.linspace(0, 3, 256)
+    image = IMAGE + torch.linspace(0, 3, 384)
     with pytest.raises(ValueError, match="no halo"):
         measure_effective_halo(Centred(), image, 32)
