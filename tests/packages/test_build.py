@@ -116,14 +116,6 @@ def test_samples_know_their_pixel_size(unpacked: Path) -> None:
     assert sample.attrs["pixel_size_um"] == pytest.approx({"y": 0.08, "x": 0.08})
 
 
-def test_both_sides_state_the_pixels_of_the_training(unpacked: Path) -> None:
-    description = yaml.safe_load((unpacked / "rdf.yaml").read_text("utf-8"))
-    for side in ("inputs", "outputs"):
-        space = [axis for axis in description[side][0]["axes"] if axis["type"] == "space"]
-        stated = [(axis["id"], axis["unit"], axis["scale"]) for axis in space]
-        assert stated == [("y", "micrometer", 0.08), ("x", "micrometer", 0.08)]
-
-
 def test_the_halo_holds_what_an_output_pixel_can_depend_on() -> None:
     torch.manual_seed(0)
     network = UNet(**NETWORK).eval()

@@ -81,7 +81,7 @@ def test_training_finds_which_of_two_truths_are_possible() -> None:
     def batch() -> tuple[Tensor, Tensor]:
         squares = torch.randint(2, (8, 1, 4, 4), generator=generator).float()
         truth = squares.repeat_interleave(16, dim=2).repeat_interleave(16, dim=3)
-        return torch.zeros_like(truth), truth
+        return torch.rand(truth.shape, generator=generator), truth
 
     first = loss(network, *batch()).item()
     for _ in range(60):
