@@ -130,7 +130,11 @@ def programs_text(*, step: int, halo: int, channels: Sequence[str]) -> str:
         smallest=2 * halo + step,
         block=2 * halo + 11 * step,
         tiff=tiff,
-        sample=", and `sample` is another one" if "sample" in channels else "",
+        off_grid=(
+            "the noise is another, so that `sample`, `std` and `mean` differ"
+            if "sample" in channels
+            else "the result differs slightly"
+        ),
     )
 
 
