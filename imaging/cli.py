@@ -22,8 +22,8 @@ STATUS_FAILED_CHECK = 1
 STATUS_ERROR = 2
 STATUS_INTERRUPTED = 128 + signal.SIGINT
 
-console = Console(markup=False)  # a path may hold [brackets]
-_stderr = Console(stderr=True, markup=False)
+console = Console(markup=False, emoji=False)  # a path may hold [brackets]
+_stderr = Console(stderr=True, markup=False, emoji=False)
 
 
 class UserError(Exception):

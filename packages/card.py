@@ -124,17 +124,21 @@ def programs_text(*, step: int, halo: int, channels: Sequence[str]) -> str:
         if len(channels) > 1
         else "its TIFF has no pixel size"
     )
-    return _PROGRAMS.read_text(encoding="utf-8").format(
-        step=step,
-        halo=halo,
-        smallest=2 * halo + step,
-        block=2 * halo + 11 * step,
-        tiff=tiff,
-        off_grid=(
-            "the noise is another, so that `sample`, `std` and `mean` differ"
-            if "sample" in channels
-            else "the result differs slightly"
-        ),
+    return (
+        _PROGRAMS.read_text(encoding="utf-8")
+        .format(
+            step=step,
+            halo=halo,
+            smallest=2 * halo + step,
+            block=2 * halo + 11 * step,
+            tiff=tiff,
+            off_grid=(
+                "the noise is another, so that `sample`, `std` and `mean` differ"
+                if "sample" in channels
+                else "the result differs slightly"
+            ),
+        )
+        .rstrip()
     )
 
 

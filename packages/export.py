@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 ONNX_OPSET = 17  # the newest that deepImageJ's ONNX Runtime (1.13) reads
-TILES_TOLERANCE = 0.01  # of the range: what a package may say its tiles differ at most
+TILES_TOLERANCE = 0.002  # of the range: what a package may say its tiles differ at most
 TILES_PRECISION = 1e-4  # of a channel's range: differences below this are not seen
 _CUT_OFF = 64  # pixels of the image that a window leaves out, so that its edge lies inside
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can state: the same bytes every time
@@ -192,7 +192,8 @@ def measure_effective_halo(network: nn.Module, image: Tensor, divisor: int) -> i
     network
         In evaluation mode; shape (1, 1, y, x) in, (1, channels, y, x) out.
     image
-        Normalised, with structure; y and x multiples of the divisor, 256 at least.
+        Normalised, with structure; y and x multiples of the divisor, at least 4 times
+        that and 256.
     divisor
         Windows start at multiples of it.
 
@@ -209,6 +210,7 @@ def measure_effective_halo(network: nn.Module, image: Tensor, divisor: int) -> i
     """
     whole = network(image)[0]
     extent = whole.amax(dim=(1, 2), keepdim=True) - whole.amin(dim=(1, 2), keepdim=True)
+    extent = extent.clamp(min=torch.finfo(extent.dtype).tiny)  # of a constant channel
     first = -(-_CUT_OFF // divisor) * divisor
     noticed = 0
     for top, left in ((first, first), (first, 2 * first), (2 * first, first)):

@@ -103,11 +103,6 @@ class Package:
         return dict(stated) if isinstance(stated, Mapping) else {}
 
     @property
-    def metadata_completeness(self) -> float:
-        """Share of the zoo's entries that are stated, as bioimageio.spec counts them."""
-        return self.description.validation_summary.metadata_completeness
-
-    @property
     def channels(self) -> list[str]:
         """Names of the output's channels; the output's own name where it has no channel axis."""
         for axis in self.output.axes:

@@ -111,7 +111,8 @@ def _hashes(entry: Any) -> list[tuple[str, str]]:
         return [found for each in entry for found in _hashes(each)]
     if not isinstance(entry, dict):
         return []
-    own = [(entry["source"], entry["sha256"])] if {"source", "sha256"} <= entry.keys() else []
+    stated = entry.get("sha256") and "://" not in str(entry.get("source", "://"))
+    own = [(entry["source"], entry["sha256"])] if stated else []
     return own + _hashes(list(entry.values()))
 
 
@@ -158,8 +159,9 @@ class _Upload:
             )
             for child in page:
                 if (child.manifest or {}).get(_PACKAGE) == self.sha256:
-                    # The list shows a draft as it was created.
-                    return zoo.call("read", {"artifact_id": child.id, "stage": True}, Artifact)
+                    # The list shows a draft as it was created; a published one has no draft.
+                    where = {"artifact_id": child.id, "stage": not child.versions}
+                    return zoo.call("read", where, Artifact)
             if len(page) < _PAGE:
                 return None
             offset += _PAGE

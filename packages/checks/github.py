@@ -7,7 +7,7 @@ from bioimageio.spec.model.v0_5 import ModelDescr
 
 
 def users_nobody_could_look_up(description: ModelDescr) -> list[str]:
-    """Look up authors and maintainers; let those pass for whom there is no network.
+    """Look up all people who are named; let those pass for whom there is no network.
 
     `bioimageio test` asks GitHub about each user it does not know, and without a network that is
     a failed test. A user that GitHub does not know stays one.
@@ -22,7 +22,15 @@ def users_nobody_could_look_up(description: ModelDescr) -> list[str]:
     list of str
         The users that are let pass.
     """
-    people = (*description.authors, *description.maintainers)
+    converters = [
+        author for _, entry in description.weights if entry for author in entry.authors or ()
+    ]
+    people = (
+        *description.authors,
+        *description.maintainers,
+        *description.packaged_by,
+        *converters,
+    )
     passed: list[str] = []
     for user in dict.fromkeys(person.github_user for person in people if person.github_user):
         try:

@@ -144,7 +144,7 @@ def tiled_axes(content: Content) -> Iterator[TiledAxis]:
         Of sizes that are neither data-dependent nor fixed.
     """
     inputs = {
-        (tensor["id"], axis.get("id")): axis
+        (tensor.get("id", "input"), axis.get("id")): axis
         for tensor in content["inputs"]
         for axis in tensor["axes"]
     }
@@ -156,7 +156,7 @@ def tiled_axes(content: Content) -> Iterator[TiledAxis]:
             minimum, step = _sizes(before["size"])
             scale = float(axis.get("scale", 1))
             yield TiledAxis(
-                name=str(before["id"]),
+                name=str(before.get("id")),
                 minimum=minimum,
                 step=step,
                 scale=scale,

@@ -175,8 +175,7 @@ def _wrong_shapes(expected: Arrays, found: Arrays, where: str) -> list[str]:
 
 
 def _too_different(subject: Subject, value: float, how: str) -> list[str]:
-    tolerance = max(stated_tiles_tolerance(subject) or 0, SAME_PICTURE)
-    if value <= tolerance:
+    if value <= max(stated_tiles_tolerance(subject) or 0, SAME_PICTURE):
         return []
     advice = "; ".join(halos_out_of_step(subject)) or "state a larger halo"
     return [f"{CORE} makes another picture {how}, by {value:.1e} of the range: {advice}"]

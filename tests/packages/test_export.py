@@ -48,3 +48,14 @@ def test_a_network_that_sees_everything_has_no_halo() -> None:
     image = IMAGE + torch.linspace(0, 3, 384)
     with pytest.raises(ValueError, match="no halo"):
         measure_effective_halo(Centred(), image, 32)
+
+
+class BesideNothing(nn.Module):
+    """A blur, and a channel in which nothing is."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return torch.cat([Smoothed(1, 20)(image), torch.zeros_like(image)], dim=1)
+
+
+def test_an_empty_channel_does_not_hide_the_halo_of_the_others() -> None:
+    assert measure_effective_halo(BesideNothing(), IMAGE, 16) == 32

@@ -60,7 +60,7 @@ def core(
     """
     name = f"core {version}" + (f" with spec {spec}" if spec else "")
     programs = environment(
-        environments / name.replace(" ", "-"),
+        environments.resolve() / name.replace(" ", "-"),
         [f"bioimageio.core=={version}", "pydantic<2.14", "onnxruntime"],
         unchecked=[f"bioimageio.spec=={spec}"] if spec else [],
     )

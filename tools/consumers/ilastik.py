@@ -64,7 +64,9 @@ def _restoring(python: Path, package: Path, input_id: str) -> Callable[[Values],
                 text=True,
             )
             if finished.returncode:
-                raise ConsumerError(finished.stderr.strip().splitlines()[-1])
+                raise ConsumerError(
+                    (finished.stderr.strip().splitlines() or ["no reason given"])[-1]
+                )
             return np.load(file)[0]
 
     return restore

@@ -71,7 +71,8 @@ def _java(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 def _error(stderr: str) -> str:
     """Return the first line of an exception, which says what it is, not where."""
-    return stderr.strip().splitlines()[0].removeprefix('Exception in thread "main" ')
+    lines = stderr.strip().splitlines() or ["no reason given"]
+    return lines[0].removeprefix('Exception in thread "main" ')
 
 
 def _tiling(command: list[str], size: tuple[int, int]) -> str:

@@ -75,7 +75,8 @@ def _run(path: Path, modules: Path, runtime: str, image: Values) -> Values:
             capture_output=True,
         )
     if finished.returncode:
-        raise ConsumerError(finished.stderr.decode().strip().splitlines()[-1])
+        lines = finished.stderr.decode().strip().splitlines() or ["no reason given"]
+        raise ConsumerError(lines[-1])
     shape = np.frombuffer(finished.stdout, "<u4", count=4)
     return np.frombuffer(finished.stdout, "<f4", offset=16).reshape(shape)[0]
 

@@ -88,3 +88,10 @@ def test_a_file_cut_off_is_refused(tmp_path: Path, size: int):
     (tmp_path / "w.pth").write_bytes(whole[:size])
     with pytest.raises(UserError, match=r"w\.pth does not hold the published weights"):
         read_weights(FILE, tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("content", [b"junk", b"junk\n", b"NaN", b"abc", b"", b"<!DOCTYPE html>"])
+def test_a_file_of_anything_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(UserError, match="does not hold the published weights"):
+        read_weights(FILE, tmp_path / "w.pth")
