@@ -1,5 +1,6 @@
 """A package of the BioImage Model Zoo on disk: opened safely, described, and nothing fetched."""
 
+import math
 import tempfile
 import zipfile
 import zlib
@@ -90,11 +91,23 @@ class Package:
 
         Ours say it beside the axes, for deepImageJ takes the scale of an output axis for a factor
         by which the network resizes.
+
+        Raises
+        ------
+        UserError
+            What it says is no length.
         """
         stated = self.own_entries.get("pixel_size_um")
-        if isinstance(stated, Mapping):
-            return {d: float(size) for d, size in stated.items() if d in spatial_axes(self.input)}
-        return pixel_size_um(self.input)
+        if not isinstance(stated, Mapping):
+            return pixel_size_um(self.input)
+        sizes = {d: stated[d] for d in spatial_axes(self.input) if d in stated}
+        for dimension, size in sizes.items():
+            if not isinstance(size, int | float) or not 0 < size < math.inf:
+                raise UserError(
+                    f"{self.path}: config.restoration_zoo.pixel_size_um.{dimension} of its "
+                    f"rdf.yaml is {size!r}, not a length in µm: correct it."
+                )
+        return {dimension: float(size) for dimension, size in sizes.items()}
 
     @property
     def own_entries(self) -> dict[str, Any]:

@@ -197,15 +197,15 @@ def misread_axes(content: Content) -> list[str]:
         Clauses.
     """
     long = [
-        f"reads each letter of '{axis.get('id')}' of '{tensor['id']}' as an axis: "
+        f"reads each letter of '{axis.get('id')}' of '{tensor.get('id')}' as an axis: "
         "call it by one letter"
         for tensor in (*content["inputs"], *content["outputs"])
         for axis in tensor["axes"]
         if axis["type"] not in ("batch", "channel") and len(str(axis.get("id"))) > 1
     ]
     referring = [
-        f"takes '{axis['id']}' of '{tensor['id']}', whose size refers to another, for one pixel: "
-        "state its min and step"
+        f"takes '{axis.get('id')}' of '{tensor.get('id')}', whose size refers to "
+        "another, for one pixel: state its min and step"
         for tensor in content["inputs"]
         for axis in tensor["axes"]
         if isinstance(size := axis.get("size"), dict) and "min" not in size

@@ -145,3 +145,9 @@ def test_a_size_that_refers_to_another_is_taken_for_one_pixel() -> None:
     square["inputs"][0]["axes"][2]["size"] = {"tensor_id": "input", "axis_id": "y"}
     [fault] = jdll.misread_axes(square)
     assert "takes 'x' of 'input'" in fault
+
+
+def test_tensors_without_an_id_are_judged_too() -> None:
+    space = {"type": "space", "id": "long", "size": {"axis_id": "y"}}
+    found = jdll.misread_axes({"inputs": [{"axes": [space]}], "outputs": [{"axes": []}]})
+    assert len(found) == 2

@@ -67,6 +67,27 @@ def test_pixel_size_is_converted_to_micrometres(tmp_path: Path) -> None:
         assert opened.pixel_size_um == pytest.approx({"y": 0.08, "x": 0.08})
 
 
+def stating_pixels(folder: Path, y: object) -> Path:
+    """A package that says its pixel size in its own entries."""
+    path = tiny.write(folder / "p", nn.Identity(), pixel_um=None)
+    content = json.loads((path / "rdf.yaml").read_text())
+    content["config"] = {"restoration_zoo": {"pixel_size_um": {"y": y, "x": 0.08}}}
+    (path / "rdf.yaml").write_text(json.dumps(content))
+    return path
+
+
+def test_a_pixel_size_beside_the_axes_is_read(tmp_path: Path) -> None:
+    with open_package(stating_pixels(tmp_path, 0.1)) as opened:
+        assert opened.pixel_size_um == {"y": 0.1, "x": 0.08}
+
+
+@pytest.mark.parametrize("size", ["0.08", 0, -1.0, None, [0.08], float("inf")])
+def test_a_pixel_size_that_is_no_length_is_refused(tmp_path: Path, size: object) -> None:
+    path = stating_pixels(tmp_path, size)
+    with open_package(path) as opened, pytest.raises(UserError, match=r"pixel_size_um\.y .* is "):
+        _ = opened.pixel_size_um
+
+
 def test_missing_file_is_refused(tmp_path: Path) -> None:
     refuses(tmp_path / "none.zip", "does not exist")
 
