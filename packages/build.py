@@ -29,6 +29,7 @@ from packages.checks.completeness import completeness
 from packages.evaluations import add_evidence
 from packages.evidence import read_evidence, read_verdict
 from packages.export import (
+    CORE_BLOCK_STEPS,
     ONNX_OPSET,
     TILES_TOLERANCE,
     ZIP_TIME,
@@ -51,7 +52,6 @@ __all__ = ["build"]
 
 _COVER_PX = 512
 _SCENE_PX = 640  # side of the image on which an effective halo is measured
-_DEFAULT_BLOCK = 10  # steps by which bioimageio.core's default block is longer than the shortest
 
 
 def build(
@@ -171,7 +171,8 @@ def _furnish(
     # so that blocks of any program begin where pooling, grid and noise do.
     smallest = 2 * halo + step
     # Blocks that bioimageio.core makes by default fit into the test image.
-    example = _fitted(example, smallest + _DEFAULT_BLOCK * step, step)
+    block = smallest + CORE_BLOCK_STEPS * step
+    example = _fitted(example, block, step)
     prepared = torch.from_numpy(normalise(example))[None, None]
     with torch.no_grad():
         restored = network(prepared)
@@ -205,7 +206,9 @@ def _furnish(
 
     parts = (
         (chosen.folder / "documentation.md").read_text(encoding="utf-8").rstrip(),
-        card.programs_text(step=step, halo=halo, channels=chosen.channels()),
+        card.programs_text(
+            step=step, halo=halo, smallest=smallest, block=block, channels=chosen.channels()
+        ),
         card.measured_text(metadata, parameters=_count(network)),
     )
     (folder / "documentation.md").write_text("\n\n".join(parts), encoding="utf-8")

@@ -101,7 +101,9 @@ def retitle(folder: Path, description: dict[str, Any], title: str, metadata: Met
     file.write_text(f"# {title}\n{rest}", encoding="utf-8")
 
 
-def programs_text(*, step: int, halo: int, channels: Sequence[str]) -> str:
+def programs_text(
+    *, step: int, halo: int, smallest: int, block: int, channels: Sequence[str]
+) -> str:
     """Write how programs of the zoo treat the sizes, borders and channels of images.
 
     Parameters
@@ -110,6 +112,8 @@ def programs_text(*, step: int, halo: int, channels: Sequence[str]) -> str:
         Of which sizes are multiples, in pixels.
     halo
         Within which of a tile's edge the output depends on what lies outside, in pixels.
+    smallest, block
+        Sides: the smallest, and that of bioimageio.core's default blocks, in pixels.
     channels
         Of the output.
 
@@ -129,8 +133,8 @@ def programs_text(*, step: int, halo: int, channels: Sequence[str]) -> str:
         .format(
             step=step,
             halo=halo,
-            smallest=2 * halo + step,
-            block=2 * halo + 11 * step,
+            smallest=smallest,
+            block=block,
             tiff=tiff,
             off_grid=(
                 "the noise is another, so that `sample`, `std` and `mean` differ"

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 ONNX_OPSET = 17  # the newest that deepImageJ's ONNX Runtime (1.13) reads
 TILES_TOLERANCE = 0.002  # of the range: what a package may say its tiles differ at most
 TILES_PRECISION = 1e-4  # of a channel's range: differences below this are not seen
+CORE_BLOCK_STEPS = 10  # by which bioimageio.core's default block exceeds the smallest size
 _CUT_OFF = 64  # pixels of the image that a window leaves out, so that its edge lies inside
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can state: the same bytes every time
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from packages.checks.contents import halos_out_of_step
 from packages.checks.numbers import relative_difference, stated_tiles_tolerance
 from packages.checks.subject import Arrays, CheckResult, Subject, arrays, judge
+from packages.export import CORE_BLOCK_STEPS
 
 CORE = f"bioimageio.core {version('bioimageio.core')}"
 SAME_PICTURE = 1e-3
@@ -22,8 +23,6 @@ SAME_PICTURE = 1e-3
 A halo that is the network's whole field of view leaves rounding, 1e-6; pooling that begins at
 another pixel, or noise from another place of its bank, changes 1e-2 and more.
 """
-BLOCKS_N = 10
-"""Of the sizes min + n * step: what core makes its blocks of by default."""
 LARGEST_BLOCK = 2**22
 """Values; larger blocks, as of volumes, would take minutes."""
 
@@ -75,7 +74,7 @@ def predicts_in_blocks(subject: Subject) -> CheckResult:
     if any("channel" not in [a.id for a in o.axes] for o in subject.description.outputs):
         problem = f"{CORE} joins no blocks of an output without an axis 'channel'"
         return CheckResult("missing", f"{problem}: give the network one.")
-    block = _shape_for(subject, dict.fromkeys(_varying(subject), BLOCKS_N))
+    block = _shape_for(subject, dict.fromkeys(_varying(subject), CORE_BLOCK_STEPS))
     if math.prod(block) > LARGEST_BLOCK:
         return CheckResult("n/a", f"Blocks of {'x'.join(map(str, block))} take too long here.")
     weights = subject.formats[0]

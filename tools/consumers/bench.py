@@ -29,6 +29,11 @@ class ConsumerError(Exception):
     """What the consumer said when it could not do it."""
 
 
+def complaint(stderr: str) -> list[str]:
+    """Return the lines in which a program that failed says why, one at least."""
+    return stderr.strip().splitlines() or ["no reason given"]
+
+
 @dataclass(frozen=True)
 class Difference:
     """The largest one of a channel, as a fraction of the range that `packages predict` gives.

@@ -17,6 +17,7 @@ from tools.consumers.bench import (
     Values,
     attempt,
     cases,
+    complaint,
     opened,
     read_plane,
     table,
@@ -116,7 +117,7 @@ def _predict(command: str, path: Path, options: list[str]) -> Callable[[Values],
 
 def _reason(stderr: str) -> str:
     """Return the line that names the last exception, which may be followed by advice."""
-    lines = stderr.strip().splitlines()
+    lines = complaint(stderr)
     return next((line for line in reversed(lines) if "Error: " in line), lines[-1])
 
 

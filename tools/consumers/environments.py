@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imaging.cli import UserError, console
+from tools.consumers.bench import complaint
 
 
 def environment(
@@ -45,9 +46,7 @@ def environment(
     for command in commands:
         finished = subprocess.run(command, capture_output=True, text=True)
         if finished.returncode:
-            raise UserError(
-                f"{folder}: {(finished.stderr.strip().splitlines() or ['no reason given'])[-1]}"
-            )
+            raise UserError(f"{folder}: {complaint(finished.stderr)[-1]}")
     site = next(folder.rglob("site-packages"))
     # Comes last on the path: what the environment has itself goes before ours.
     (site / "ours.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")

@@ -18,6 +18,7 @@ from tools.consumers.bench import (
     Values,
     attempt,
     cases,
+    complaint,
     opened,
     read_plane,
     table,
@@ -64,9 +65,7 @@ def _restoring(python: Path, package: Path, input_id: str) -> Callable[[Values],
                 text=True,
             )
             if finished.returncode:
-                raise ConsumerError(
-                    (finished.stderr.strip().splitlines() or ["no reason given"])[-1]
-                )
+                raise ConsumerError(complaint(finished.stderr)[-1])
             return np.load(file)[0]
 
     return restore

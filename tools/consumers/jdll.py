@@ -13,7 +13,16 @@ from cyclopts import App
 
 from imaging.cli import UserError, console
 from imaging.cli import run as run_app
-from tools.consumers.bench import ConsumerError, Row, Values, attempt, opened, read_plane, table
+from tools.consumers.bench import (
+    ConsumerError,
+    Row,
+    Values,
+    attempt,
+    complaint,
+    opened,
+    read_plane,
+    table,
+)
 from tools.consumers.onnx import SERVER
 
 app = App(name="python -m tools.consumers.jdll", result_action="return_value")
@@ -71,8 +80,7 @@ def _java(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 def _error(stderr: str) -> str:
     """Return the first line of an exception, which says what it is, not where."""
-    lines = stderr.strip().splitlines() or ["no reason given"]
-    return lines[0].removeprefix('Exception in thread "main" ')
+    return complaint(stderr)[0].removeprefix('Exception in thread "main" ')
 
 
 def _tiling(command: list[str], size: tuple[int, int]) -> str:

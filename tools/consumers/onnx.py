@@ -16,7 +16,15 @@ from imaging.cli import console
 from imaging.cli import run as run_app
 from imaging.normalise import normalise
 from packages.package import Package, open_package
-from tools.consumers.bench import ConsumerError, Row, Values, compare, table, test_input
+from tools.consumers.bench import (
+    ConsumerError,
+    Row,
+    Values,
+    compare,
+    complaint,
+    table,
+    test_input,
+)
 
 app = App(name="python -m tools.consumers.onnx", result_action="return_value")
 SERVER = Path(__file__).with_name("onnx.mjs")
@@ -75,8 +83,7 @@ def _run(path: Path, modules: Path, runtime: str, image: Values) -> Values:
             capture_output=True,
         )
     if finished.returncode:
-        lines = finished.stderr.decode().strip().splitlines() or ["no reason given"]
-        raise ConsumerError(lines[-1])
+        raise ConsumerError(complaint(finished.stderr.decode())[-1])
     shape = np.frombuffer(finished.stdout, "<u4", count=4)
     return np.frombuffer(finished.stdout, "<f4", offset=16).reshape(shape)[0]
 
