@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from imaging.files import STRICT
 from imaging.record import Record
+from imaging.remarks import RemarkEntry
 from imaging.scores import Delivery, Direction
 
 Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
@@ -156,6 +157,8 @@ class BenchmarkRun(Record):
         Cells without a result.
     metrics
         All that the benchmark knows, by name; empty in files of before they were written down.
+    remarks
+        What was found in the images; names begin with their dataset's.
     """
 
     FILE: ClassVar[str] = "run.json"
@@ -172,3 +175,4 @@ class BenchmarkRun(Record):
     datasets: list[DatasetEntry]
     failures: list[FailedCell] = field(default_factory=list[FailedCell])
     metrics: dict[str, MetricEntry] = field(default_factory=dict[str, MetricEntry])
+    remarks: list[RemarkEntry] = field(default_factory=list[RemarkEntry])

@@ -137,11 +137,12 @@ class Item:
         """
         return _with_pixel_size(read(self.input, lazy=lazy), self.pixel_size_um)
 
-    def read_target(self) -> xr.DataArray | None:
+    def read_target(self, *, lazy: bool = False) -> xr.DataArray | None:
         """Read the target in the same way; None where there is none."""
         if self.target is None:
             return None
-        return _with_pixel_size(read(self.target), self.target_pixel_size_um or self.pixel_size_um)
+        pixel_size_um = self.target_pixel_size_um or self.pixel_size_um
+        return _with_pixel_size(read(self.target, lazy=lazy), pixel_size_um)
 
 
 @dataclass(frozen=True)

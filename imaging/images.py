@@ -27,6 +27,7 @@ from imaging.cli import UserError
 from imaging.files import replacing
 from imaging.formats import mrc, ome_zarr, png, tiff
 from imaging.formats.header import DIMS, Format, Header, Readable, Writable
+from imaging.remarks import with_remarks
 
 __all__ = ["create", "read", "write"]
 
@@ -86,6 +87,7 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
         Axes out of b, c, z, y, x, in this order; y and x always, the others where longer than 1.
         The pixel type is the file's. ``attrs["pixel_size_um"]`` maps those of z, y and x whose
         pixel size is known to micrometres. The coordinate c holds the channels' names, if known.
+        ``attrs["remarks"]`` holds what `imaging.remarks.remarks_of` returns, if anything.
 
     Raises
     ------
@@ -108,7 +110,7 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
     array = _Pixels(path, header, pixels)
     variable = xr.Variable(array.dims, indexing.LazilyIndexedArray(array))
     sizes = {dim: header.pixel_size_um[dim] for dim in array.dims if dim in header.pixel_size_um}
-    image = xr.DataArray(variable, attrs={"pixel_size_um": sizes})
+    image = with_remarks(xr.DataArray(variable, attrs={"pixel_size_um": sizes}), header.remarks)
     names = header.channels or []
     if len(names) == header.size("c"):
         image = image.assign_coords(c=("c", names) if "c" in image.dims else names[0])

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-from collections import Counter
 from dataclasses import field
 from pathlib import Path
 
@@ -13,6 +12,8 @@ from imaging import images
 from imaging.cli import STATUS_FAILED_CHECK, UserError, complain, console, progress, sentence
 from imaging.datasets import Item, open_dataset
 from imaging.files import STRICT, read_toml, sha256, write_toml
+from imaging.inspection import inspect
+from imaging.remarks import Remark, Remarks
 from packages.package import Package, Weights, open_package
 from packages.runner import Runner, grid
 
@@ -68,10 +69,7 @@ def predict_file(
             skipped, failures = _predict_folder(job, pairs, output_path, weights)
         else:
             job.restore(*pairs[0])
-    for remark, count in job.remarks.items():
-        console.print(
-            f"{count} image{'s' if count > 1 else ''}: {remark}.", highlight=False, soft_wrap=True
-        )
+    job.remarks.say()
     if skipped:
         console.print(f"{skipped} already made from the same image and package: skipped.")
     for failure in failures:
@@ -89,7 +87,7 @@ class _Job:
     def __init__(self, runner: Runner, pixel_size: float | None, tile: int | None) -> None:
         self.package: Package = runner.package
         self.pixel_size = pixel_size
-        self.remarks: Counter[str] = Counter()
+        self.remarks = Remarks()
         self._runner = runner
         self._tile = tile
 
@@ -126,20 +124,21 @@ class _Job:
             if str(source) in message or str(target) in message:
                 raise
             raise UserError(f"{source}: {message}") from error
-        self._remark(image, layout.grid)
+        self.remarks.add(source.name, [*inspect(image), *self._on_pixel_size(image, layout.grid)])
 
-    def _remark(self, image: xr.DataArray, shape: tuple[int, int]) -> None:
+    def _on_pixel_size(self, image: xr.DataArray, shape: tuple[int, int]) -> list[Remark]:
         expected = self.package.pixel_size_um
         own: dict[str, float] = image.attrs["pixel_size_um"]
         if expected.keys() - own.keys():
-            self.remarks[
-                f"pixel size unknown, taken for the package's {_written(expected)} µm "
-                "(give --pixel-size if it is not)"
-            ] += 1
-        elif shape != (image.sizes["y"], image.sizes["x"]):
-            self.remarks[
-                f"resampled from {_written(own)} to {_written(expected)} µm per pixel"
-            ] += 1
+            return [
+                Remark(
+                    f"pixel size unknown, taken for the package's {_written(expected)} µm "
+                    "(give --pixel-size if it is not)."
+                )
+            ]
+        if shape != (image.sizes["y"], image.sizes["x"]):
+            return [Remark(f"resampled from {_written(own)} to {_written(expected)} µm per pixel.")]
+        return []
 
 
 def _written(pixel_size_um: dict[str, float]) -> str:

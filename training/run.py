@@ -28,6 +28,7 @@ from torch import nn
 from imaging.cli import UserError, console, progress
 from imaging.datasets import Dataset, Item, Split, open_dataset
 from imaging.files import sha256
+from imaging.inspection import inspect_items
 from imaging.trained_weights import FILE_NAME, Example, TrainedWeights
 from imaging.training_metadata import Reached, Request, Settings
 from packages.network_contract import states_std
@@ -101,10 +102,12 @@ def run(
     )
     _refuse_another(out, request, resume=resume)
     images = _load(parts, settings)
+    remarks = inspect_items(dataset.items)
+    remarks.say()
     fabric = Fabric(accelerator="auto", devices=1, precision=precision())
     patches = _patches(images.training, request, dataset, asked.microscope, fabric.device)
     # Only now: data that cannot be used leave no folder behind.
-    TrainingRun(request, versions()).write(out / TrainingRun.FILE)
+    TrainingRun(request, versions(), remarks.entries).write(out / TrainingRun.FILE)
     state, log = _train(out, recipe, request, dataset, images, patches, fabric)
     reached = _finish(out, state.average, images, request)
     _say_what_was_made(out, recipe.model, state, log, reached)

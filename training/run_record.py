@@ -1,17 +1,19 @@
 """The record of a training: run.json of its run folder."""
 
+from dataclasses import field
 from typing import ClassVar
 
 from pydantic.dataclasses import dataclass
 
 from imaging.files import STRICT
 from imaging.record import Record
+from imaging.remarks import RemarkEntry
 from imaging.training_metadata import Request
 
 
 @dataclass(frozen=True, config=STRICT)
 class TrainingRun(Record):
-    """What was asked for, and with which versions of the libraries it was begun."""
+    """What was asked for, with which versions of libraries, and what was found in the images."""
 
     FILE: ClassVar[str] = "run.json"
     SCHEMA: ClassVar[int] = 1
@@ -19,3 +21,4 @@ class TrainingRun(Record):
 
     request: Request
     versions: dict[str, str]
+    remarks: list[RemarkEntry] = field(default_factory=list[RemarkEntry])

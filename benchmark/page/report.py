@@ -114,6 +114,7 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
         plane_caption=text.PLANE_CAPTION,
         places_caption=text.PLACES_CAPTION,
         trust=tell_trust(findings, run.packages) if findings else None,
+        remarks=run.remarks,
         failures=run.failures,
         cells=count * len(run.packages),
         packages=[(package, text.pixel(package.pixel_size_um)) for package in packages],

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,6 +29,8 @@ from imaging.benchmark_run import (
 from imaging.cli import UserError, console, progress
 from imaging.datasets import Dataset, Item, open_dataset
 from imaging.files import sha256
+from imaging.inspection import inspect_items
+from imaging.remarks import Remarks
 from imaging.results import Scores
 from imaging.scores import SAMPLE_SUFFIX
 from imaging.source_files import source_sha256
@@ -89,6 +92,11 @@ def run_benchmark(
     run = describe_run(methods, datasets, hashes)
     if not methods:
         raise UserError("Nothing to run: give a package, or leave the controls in.")
+    remarks = Remarks()
+    for dataset in datasets:
+        remarks.update(inspect_items(dataset.evaluation_items, f"{dataset.name}/"))
+    remarks.say()
+    run = replace(run, remarks=remarks.entries)
     results.begin(run)
 
     places: list[CellKey] = []

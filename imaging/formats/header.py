@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from imaging.remarks import Remark
+
 DIMS = ("b", "c", "z", "y", "x")
 
 _MICROMETRES = {
@@ -41,6 +43,8 @@ class Header:
         Micrometres per pixel along those of z, y and x where it is known.
     channels
         Names of the channels, if known.
+    remarks
+        What was found in the file that changes results, such as metadata that are lost.
     """
 
     dims: tuple[str, ...]
@@ -48,6 +52,7 @@ class Header:
     dtype: np.dtype[Any]
     pixel_size_um: dict[str, float]
     channels: list[str] | None = None
+    remarks: tuple[Remark, ...] = ()
 
     def size(self, dim: str) -> int:
         """Return the length of an axis, 1 if there is no such axis."""

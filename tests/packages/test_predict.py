@@ -106,7 +106,7 @@ def test_resampling_is_said(
 
     predict_file(plain, source, tmp_path / "out.tif")
 
-    assert f"1 image: {remark}." in capsys.readouterr().out
+    assert f"): {remark}." in capsys.readouterr().out
 
 
 def test_the_dataset_says_the_pixel_size_where_the_file_does_not(

@@ -1,0 +1,134 @@
+"""Writing TIFF: ImageJ hyperstacks and OME-TIFF.
+
+A name that ends in .ome.tif is written as OME-TIFF. A plain .tif of 8- or 16-bit whole or 32-bit
+floating-point pixels is written as an ImageJ hyperstack, which Fiji opens with its pixel size and
+its channel names (slice labels); of other pixels, or beyond 4 GB, as OME-TIFF under that name.
+"""
+
+import itertools
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import tifffile
+
+from imaging.formats.header import Header, Writable
+
+_AXIS_OF_DIM = {"b": "T", "c": "C", "z": "Z", "y": "Y", "x": "X"}
+_IMAGEJ_DIMS = "bzcyx"
+_IMAGEJ_DTYPES = ("uint8", "uint16", "float32")
+_OME_DTYPES = (
+    *("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64"),
+)  # fmt: skip
+# Offsets are of 32 bits; the rest is for the metadata.
+_CLASSIC_BYTES = 2**32 - 2**25
+
+
+def refusal(path: Path, header: Header) -> str | None:
+    """Say why OME-TIFF cannot hold this, or None."""
+    if header.dtype.name not in _OME_DTYPES:
+        return f"OME-TIFF cannot hold {header.dtype} pixels: write .ome.zarr instead"
+    return None
+
+
+@contextmanager
+def create(path: Path, header: Header) -> Generator[Writable]:
+    """Make an uncompressed file of its full size and map its pixels into memory."""
+    imagej = _fits_imagej(path, header)
+    dims = [dim for dim in _IMAGEJ_DIMS if dim in header.dims] if imagej else list(header.dims)
+    mapped = tifffile.memmap(
+        path,
+        shape=[header.size(dim) for dim in dims],
+        dtype=header.dtype,
+        photometric="minisblack",
+        **(_imagej_options(header, dims) if imagej else _ome_options(header, dims)),
+    )
+    _reserve(path)
+    out = _Mapped(mapped.transpose([dims.index(dim) for dim in header.dims]))
+    del mapped
+    try:
+        yield out
+    finally:
+        out.close()
+
+
+class _Mapped:
+    """Pixels in a file; the file is let go at the end, as not every system renames open files."""
+
+    def __init__(self, pixels: Any) -> None:
+        self._pixels = pixels
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._pixels[key] = value
+
+    def close(self) -> None:
+        self._pixels.flush()
+        del self._pixels
+
+
+def _fits_imagej(path: Path, header: Header) -> bool:
+    return (
+        ".ome." not in path.name.lower()
+        and header.dtype.name in _IMAGEJ_DTYPES
+        and header.nbytes < _CLASSIC_BYTES
+        # A hyperstack has one unit for all axes, so either x and y are known or nothing is.
+        and (not header.pixel_size_um or {"x", "y"} <= set(header.pixel_size_um))
+        and header.size("x") > 1  # tifffile would take it for an axis of samples
+    )
+
+
+def _imagej_options(header: Header, dims: list[str]) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"axes": "".join(_AXIS_OF_DIM[dim] for dim in dims)}
+    if header.pixel_size_um:
+        metadata["unit"] = "um"
+    if "z" in header.pixel_size_um:
+        metadata["spacing"] = header.pixel_size_um["z"]
+    if header.channels is not None:
+        planes = itertools.product(*(range(header.size(dim)) for dim in dims if dim not in "yx"))
+        place = dims.index("c") if "c" in dims else None
+        metadata["Labels"] = [
+            header.channels[0 if place is None else plane[place]] for plane in planes
+        ]
+    return {
+        "imagej": True,
+        "metadata": metadata,
+        "resolutionunit": "NONE",
+        "resolution": _pixels_per(1.0, header),
+    }
+
+
+def _ome_options(header: Header, dims: list[str]) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"axes": "".join(_AXIS_OF_DIM[dim] for dim in dims)}
+    for dim, size in header.pixel_size_um.items():
+        metadata[f"PhysicalSize{dim.upper()}"] = size
+        metadata[f"PhysicalSize{dim.upper()}Unit"] = "µm"
+    if header.channels is not None:
+        metadata["Channel"] = {"Name": header.channels}
+    return {
+        "ome": True,
+        "bigtiff": header.nbytes >= _CLASSIC_BYTES,
+        "metadata": metadata,
+        "resolutionunit": "CENTIMETER" if header.pixel_size_um else "NONE",
+        "resolution": _pixels_per(1e4, header),
+    }
+
+
+def _pixels_per(length_um: float, header: Header) -> tuple[float, float]:
+    """Return pixels per length along x and y; 1 where the pixel size is not known."""
+    sizes = header.pixel_size_um
+    x, y = (length_um / sizes[dim] if dim in sizes else 1.0 for dim in "xy")
+    return x, y
+
+
+def _reserve(path: Path) -> None:
+    """Claim the file's space on the disk.
+
+    A full disk is an error that can be caught here; met while writing into mapped memory, it
+    would kill the program.
+    """
+    if sys.platform == "linux":  # elsewhere the size alone claims the space, or nothing does
+        with path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)

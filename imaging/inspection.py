@@ -1,0 +1,52 @@
+"""What must be known of images before they are restored, scored or trained on."""
+
+from collections.abc import Iterable
+
+import xarray as xr
+
+from imaging.cli import UserError
+from imaging.datasets import Item
+from imaging.remarks import Remark, Remarks, remarks_of
+
+
+def inspect(image: xr.DataArray) -> list[Remark]:
+    """Look for what makes the results of an image wrong without an error.
+
+    Parameters
+    ----------
+    image
+        As `imaging.images.read` gives it; it may be lazy.
+
+    Returns
+    -------
+    list of Remark
+        What its reader remarked.
+    """
+    return [*remarks_of(image)]
+
+
+def inspect_items(items: Iterable[Item], prefix: str = "") -> Remarks:
+    """Look at the images of a dataset, inputs and targets.
+
+    Parameters
+    ----------
+    items
+        The images.
+    prefix
+        What their names begin with, where several datasets are in play.
+
+    Returns
+    -------
+    Remarks
+        Of all that can be read; what cannot fails where it is used.
+    """
+    found = Remarks()
+    for item in items:
+        for name, read in (("", item.read_input), (" (target)", item.read_target)):
+            try:
+                image = read(lazy=True)
+                remarks = [] if image is None else inspect(image)
+            except (UserError, OSError):
+                continue
+            found.add(f"{prefix}{item.name}{name}", remarks)
+    return found
