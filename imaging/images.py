@@ -162,6 +162,7 @@ def create(
     dtype: DTypeLike,
     pixel_size_um: Mapping[str, float],
     channels: Sequence[str] | None = None,
+    annotations: Mapping[str, str] | None = None,
 ) -> Generator[Writable]:
     """Write an image region by region.
 
@@ -180,6 +181,9 @@ def create(
         Micrometres per pixel along those of z, y, x where it is known.
     channels
         Their names.
+    annotations
+        What else the file is to say, by name: as map annotation of OME-XML, in ImageJ's
+        description, or in the attributes of OME-Zarr; PNG and MRC hold none.
 
     Yields
     ------
@@ -198,6 +202,7 @@ def create(
         np.dtype(dtype).newbyteorder("="),
         {dim: float(size) for dim, size in pixel_size_um.items() if dim in dims},
         None if channels is None else list(channels),
+        annotations=dict(annotations or {}),
     )
     if header.dims != tuple(dim for dim in DIMS if dim in dims) or not {"y", "x"} <= set(dims):
         raise UserError(

@@ -108,6 +108,7 @@ def predict(
     tile: int | None = None,
     weights: Literal["pytorch_state_dict", "torchscript", "onnx"] | None = None,
     device: str | None = None,
+    scale: Literal["stack", "plane", "first"] = "stack",
     trust: bool = False,
 ) -> int:
     """Restore an image, a stack, or every image of a folder.
@@ -131,6 +132,11 @@ def predict(
         Which of the package's weights to run; the first that may run when omitted.
     device
         For example cpu or cuda:0; a GPU where there is one when omitted.
+    scale
+        What shares a scale of intensities, by which they are normalised: all planes and time points
+        of an image (stack), so that their brightness stays comparable; no two of them (plane); or
+        all, with the scale of the first time point, or of the first plane where there is no time
+        (first). The output's metadata say how to bring the intensities back.
     trust
         Let Python code of the package run.
     """
@@ -144,6 +150,7 @@ def predict(
         tile=tile,
         weights=weights,
         device=device,
+        scale=scale,
         trust=trust,
     )
 

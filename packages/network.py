@@ -1,11 +1,9 @@
-"""A package's network with its processing, as one function of a window of an image.
+"""A package's network, as a function of a window of an image: preprocessed, run, postprocessed.
 
-bioimageio.core loads the weights and applies the pre- and postprocessing. Statistics of the image
-come from outside, so that every window of it is processed alike. Blocks are (c, z, y, x) arrays;
-a 2-D network takes blocks with a single z.
+bioimageio.core loads the weights. Blocks are (c, z, y, x) arrays; a 2-D network takes blocks with a
+single z.
 """
 
-import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,29 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from bioimageio.core import Sample, Tensor
+from bioimageio.core import Tensor
 from bioimageio.core.backends import create_model_adapter
-from bioimageio.core.proc_ops import (
-    Processing,
-    ScaleRange,
-    UpdateStats,
-    ZeroMeanUnitVariance,
-)
-from bioimageio.core.proc_setup import setup_pre_and_postprocessing
-from bioimageio.core.stat_measures import Measure, MeasureValue
 from bioimageio.spec.model import v0_5
 from numpy.typing import NDArray
 
-from imaging.block_statistics import Blocks, Moments, moments, quantiles
 from imaging.cli import UserError
 from imaging.tiles import AxisGeometry
 from packages.geometry import geometry, letters
 from packages.package import Package
-
-# Of the number that is added to it when normalising: below, that would change intensities by 1 %.
-_LEAST_EXTENT = 100
-
-Statistics = dict[Measure, MeasureValue]
+from packages.processing import Measured, Processing
 
 
 class Network:
@@ -54,8 +39,8 @@ class Network:
     ----------
     geometry
         How it treats the spatial axes it has, by z, y, x.
-    input_channels
-        Channels of the image it takes.
+    processing
+        What comes before and behind it.
 
     Raises
     ------
@@ -69,91 +54,48 @@ class Network:
     ) -> None:
         self.package = package
         self.geometry = geometry(package)
-        self.input_channels = 1
-        for axis in package.input.axes:
-            if isinstance(axis, v0_5.ChannelAxis):
-                self.input_channels = len(axis.channel_names)
-        self._input_letters = letters(package.input)
-        self._output_letters = letters(package.output)
-        self._pre, self._post = _processing(package)
-        self._measures = {m for op in (*self._pre, *self._post) for m in op.required_measures}
-        self._refuse_measures()
+        self.processing = Processing(package)
         self._forward = _load(package, weights, device)
 
-    def statistics(self, of_channel: Callable[[int | None], Blocks]) -> tuple[Statistics, Moments]:
-        """Measure what the processing needs to know of an image.
-
-        Parameters
-        ----------
-        of_channel
-            Gives the blocks of one channel, or of all with None.
-
-        Returns
-        -------
-        tuple
-            The statistics to call the network with, and the moments of the whole image.
-
-        Raises
-        ------
-        UserError
-            The image holds NaN or infinite values.
-        """
-        whole = moments(of_channel(None))
-        if not whole.finite:
-            raise UserError(
-                "The image holds NaN, infinite or impossibly large values: replace them."
-            )
-        self._refuse_range(whole)
-        joint = [m for m in self._measures if not self._is_per_channel(m)]
-        found: Statistics = dict(_measured(joint, of_channel(None), whole))
-        single = [m for m in self._measures if self._is_per_channel(m)]
-        if single:
-            channels = range(self.input_channels)
-            values = [_measured(single, of_channel(c), moments(of_channel(c))) for c in channels]
-            for measure in single:
-                per_channel = np.array([value[measure] for value in values])
-                found[measure] = Tensor(per_channel, dims=(self._id_of("c"),))
-        self._refuse_flat(found, whole)
-        return found, whole
-
-    def __call__(self, block: NDArray[np.floating], statistics: Statistics) -> NDArray[np.float32]:
+    def __call__(self, block: NDArray[np.floating], measured: Measured) -> NDArray[np.float32]:
         """Preprocess, run and postprocess one block.
 
         Parameters
         ----------
         block
             (c, z, y, x) intensities of the image, of a shape the network allows.
-        statistics
-            Of the image the block belongs to.
+        measured
+            Of the image the block belongs to, and of the result where the processing awaits it.
 
         Returns
         -------
         ndarray of float32
-            (c, z, y, x) as the network gives it, halo included.
+            (c, z, y, x) as the package delivers it, halo included.
 
         Raises
         ------
         UserError
             The network fails, gives NaN, or gives another shape than its description promises.
         """
-        unused = [d for d in "bczyx" if d not in self._input_letters]
-        image = xr.DataArray(block[None], dims=list("bczyx")).squeeze(unused)
-        image = image.transpose(*self._input_letters)
-        tensor = Tensor(image.values, dims=[axis.id for axis in self.package.input.axes])
-        sample = Sample(members={self.package.input.id: tensor}, stat=statistics, id=None)
-        for operator in self._pre:
-            operator(sample)
-        sample.members = self._run(sample.members)
-        for operator in self._post:
-            operator(sample)
-        output = sample.members[self.package.output.id].to_numpy()
-        unused = [d for d in "bczyx" if d not in self._output_letters]
-        result = xr.DataArray(output, dims=list(self._output_letters)).expand_dims(unused)
-        values = result.transpose(*"bczyx").values[0].astype(np.float32, copy=False)
+        return self.finish(self.run(block, measured), measured)
+
+    def run(self, block: NDArray[np.floating], measured: Measured) -> NDArray[np.float32]:
+        """Preprocess and run one block; parameters, shapes and errors are those of a call."""
+        axes = _axes(self.package.input)
+        image = _to_tensor(block * block.dtype.type(measured.gain), axes)
+        result = self._run(self.processing.before(image, measured))
+        values = _from_tensor(result, _axes(self.package.output))
         self._check(values, block)
         return values
 
-    def _run(self, members: Mapping[Any, Tensor]) -> dict[Any, Tensor]:
+    def finish(self, block: NDArray[np.float32], measured: Measured) -> NDArray[np.float32]:
+        """Postprocess what `run` gave, or a part of it; shapes and errors are those of a call."""
+        axes = _axes(self.package.output)
+        values = _from_tensor(self.processing.after(_to_tensor(block, axes), measured), axes)
+        self._refuse_nan(values)
+        return values
+
+    def _run(self, members: Mapping[Any, Tensor]) -> Tensor:
         try:
             given = self._forward(members)
         except Exception as error:
@@ -173,7 +115,7 @@ class Network:
             )
         if np.iscomplexobj(output.to_numpy()):
             raise UserError(f"{self.package.path}: its network gives complex values, no image.")
-        return {name: tensor for name, tensor in given.items() if tensor is not None}
+        return output
 
     def _check(self, values: NDArray[np.float32], block: NDArray[np.floating]) -> None:
         expected = [len(self.package.channels)]
@@ -185,98 +127,36 @@ class Network:
                 f"{self.package.path}: its network gives {values.shape} (channels, z, y, x) "
                 f"where its description promises {tuple(expected)}."
             )
+        self._refuse_nan(values)
+
+    def _refuse_nan(self, values: NDArray[np.float32]) -> None:
         if not np.isfinite(values).all():
             raise UserError(f"{self.package.path}: its network gives NaN or infinite values.")
 
-    def _refuse_range(self, image: Moments) -> None:
-        # Conversion to a smaller integer type would wrap around in silence.
-        dtype = np.dtype(self.package.input.dtype)
-        if dtype.kind in "iu":
-            limits = np.iinfo(dtype)
-            if image.lowest < limits.min or image.highest > limits.max:
-                raise UserError(
-                    f"The image's values ({image.lowest:g} to {image.highest:g}) do not fit the "
-                    f"{dtype} the package takes: rescale the image."
-                )
 
-    def _refuse_flat(self, found: Statistics, image: Moments) -> None:
-        # Dividing by nothing, or by rounding, would give finite nonsense.
-        for operator in self._pre:
-            if isinstance(operator, ScaleRange) and not image.flat:
-                low, high = (_numbers(found[of]) for of in (operator.lower, operator.upper))
-                if (low >= high).any():
-                    raise UserError(
-                        f"Almost all pixels of the image are {low[low >= high][0]:g}: there is no "
-                        f"range of intensities (percentiles {100 * operator.lower.q:g} and "
-                        f"{100 * operator.upper.q:g}) to normalise by. Crop to what holds "
-                        "structure."
-                    )
-                self._refuse_faint(float((high - low).min()), operator.eps)
-            if isinstance(operator, ZeroMeanUnitVariance) and not image.flat:
-                self._refuse_faint(float(_numbers(found[operator.std]).min()), operator.eps)
-
-    def _refuse_faint(self, extent: float, epsilon: float) -> None:
-        """Refuse an image of which normalising would add more than 1 % to the range."""
-        if 0 < extent < _LEAST_EXTENT * epsilon:
-            raise UserError(
-                f"The intensities of the image spread by {extent:.2g} only, and the package adds "
-                f"{epsilon:.2g} to that when it normalises: multiply them by "
-                f"{10 ** math.ceil(math.log10(_LEAST_EXTENT * epsilon / extent)):g} or more."
-            )
-
-    def _id_of(self, letter: str) -> Any:
-        return self.package.input.axes[self._input_letters.index(letter)].id
-
-    def _is_per_channel(self, measure: Measure) -> bool:
-        axes = measure.axes
-        return axes is not None and self.input_channels > 1 and self._id_of("c") not in axes
-
-    def _refuse_measures(self) -> None:
-        for measure in self._measures:
-            if measure.member_id != self.package.input.id:
-                raise UserError(
-                    f"{self.package.path} processes with statistics of '{measure.member_id}', "
-                    "which are not known before its whole result is."
-                )
-            spatial = {self._id_of(dimension) for dimension in self.geometry}
-            if measure.axes is not None and not spatial <= set(measure.axes):
-                raise UserError(
-                    f"{self.package.path} normalises along only some spatial axes "
-                    f"({', '.join(measure.axes)}): this cannot be done window by window."
-                )
+Axes = Sequence[tuple[str, Any]]
+"""Letters out of b, c, z, y, x, and the axes' names in the description, in its order."""
 
 
-def _measured(measures: list[Measure], blocks: Blocks, known: Moments) -> dict[Measure, float]:
-    values: dict[Measure, float] = {}
-    wanted = {m: (m.q, getattr(m, "method", "linear")) for m in measures if m.name == "quantile"}
-    for measure in measures:
-        if measure.name == "mean":
-            values[measure] = known.mean
-        elif measure.name == "std":
-            values[measure] = known.std
-        elif measure.name == "var":
-            values[measure] = known.std**2
-    if wanted:
-        found = quantiles(blocks, known.count, list(wanted.values()))
-        values |= dict(zip(wanted, found, strict=True))
-    return values
+def _axes(tensor: v0_5.InputTensorDescr | v0_5.OutputTensorDescr) -> Axes:
+    """Return the axes of a package's tensor."""
+    return list(zip(letters(tensor), [axis.id for axis in tensor.axes], strict=True))
 
 
-def _processing(package: Package) -> tuple[Sequence[Processing], Sequence[Processing]]:
-    """Return the operators before and after the network, without core's own statistics."""
-    pre, post = setup_pre_and_postprocessing(package.description, ())
-    pre = [operator for operator in pre if not isinstance(operator, UpdateStats)]
-    for operator in (*pre, *post):
-        # Operators on single tensors have these; those that find objects do not.
-        if not (hasattr(operator, "input") and hasattr(operator, "output")):
-            raise UserError(
-                f"{package.path}: its postprocessing ({type(operator).__name__}) finds objects "
-                "in whole images: only models that restore images can be run."
-            )
-    return (
-        [op for op in pre if getattr(op, "input", None) == package.input.id],
-        [op for op in post if getattr(op, "output", None) == package.output.id],
-    )
+def _to_tensor(block: NDArray[np.floating], axes: Axes) -> Tensor:
+    """Give a block (c, z, y, x) the axes of a description."""
+    own = [letter for letter, _ in axes]
+    image = xr.DataArray(block[None], dims=list("bczyx"))
+    image = image.squeeze([d for d in "bczyx" if d not in own]).transpose(*own)
+    return Tensor(image.values, dims=[name for _, name in axes])
+
+
+def _from_tensor(tensor: Tensor, axes: Axes) -> NDArray[np.float32]:
+    """Return the block (c, z, y, x) that a tensor holds."""
+    own = [letter for letter, _ in axes]
+    values = np.asarray(tensor.to_numpy())
+    image = xr.DataArray(values, dims=own).expand_dims([d for d in "bczyx" if d not in own])
+    return image.transpose(*"bczyx").values[0].astype(np.float32, copy=False)
 
 
 def _load(
@@ -310,11 +190,6 @@ def _load(
             f"{_last_line(error)}."
         ) from error
     return adapter.forward
-
-
-def _numbers(value: MeasureValue) -> NDArray[np.float64]:
-    """Return a measure of the image, or those of its channels."""
-    return np.ravel(np.asarray(value.data if isinstance(value, Tensor) else value, np.float64))
 
 
 def _lacks_memory(error: Exception) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import field
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from imaging.files import STRICT, read_toml, sha256, write_toml
 from imaging.inspection import inspect
 from imaging.remarks import Remark, Remarks
 from packages.package import Package, Weights, open_package
-from packages.runner import Runner, grid
+from packages.processing import IntensityScale
+from packages.resampling import grid
+from packages.runner import Runner, Scale
 
 # What the results hold needs floating-point pixels, named channels and, for large ones, regions.
 OUTPUT_SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".ome.zarr", ".zarr")
@@ -40,6 +43,7 @@ def predict_file(
     tile: int | None = None,
     weights: Weights | None = None,
     device: str | None = None,
+    scale: Scale = "stack",
     trust: bool = False,
 ) -> int:
     """Restore an image, a stack, or every image of a folder.
@@ -64,9 +68,9 @@ def predict_file(
     pairs = _pairs(input_path, output_path)
     skipped, failures = 0, list[str]()
     with open_package(package_path, trust=trust) as package:
-        job = _Job(Runner(package, weights=weights, device=device), pixel_size, tile)
+        job = _Job(Runner(package, weights=weights, device=device, scale=scale), pixel_size, tile)
         if output_path != pairs[0][1]:
-            skipped, failures = _predict_folder(job, pairs, output_path, weights)
+            skipped, failures = _predict_folder(job, pairs, output_path, (weights, scale))
         else:
             job.restore(*pairs[0])
     job.remarks.say()
@@ -99,7 +103,8 @@ class _Job:
             given = dict.fromkeys("yx", self.pixel_size)
             image = image.assign_attrs(pixel_size_um=image.attrs["pixel_size_um"] | given)
         try:
-            layout = self._runner.layout(image, grid(image, self.package.pixel_size_um))
+            restoration = self._runner.prepare(image, grid(image, self.package.pixel_size_um))
+            layout = restoration.layout
             with (
                 progress() as bars,
                 images.create(
@@ -109,12 +114,11 @@ class _Job:
                     dtype="float32",
                     pixel_size_um=layout.pixel_size_um,
                     channels=layout.channels,
+                    annotations=_annotations(restoration.intensity_scales),
                 ) as out,
             ):
                 bar = bars.add_task(source.name, total=None)
-                self._runner.restore(
-                    image,
-                    layout,
+                restoration.write(
                     out,
                     tile=self._tile,
                     progress=lambda done, total: bars.update(bar, completed=done, total=total),
@@ -141,6 +145,19 @@ class _Job:
         return []
 
 
+def _annotations(scales: Sequence[IntensityScale]) -> dict[str, str]:
+    """Write how intensities of the input come back from those of the result."""
+    if not scales:
+        return {}
+    return {
+        "intensities": "input = intensity_offset + intensity_factor * result, standard deviations "
+        "times the factor alone"
+        + ("; one number for each plane or volume, in the order of t and z" * (len(scales) > 1)),
+        "intensity_offset": " ".join(f"{scale.offset:.9g}" for scale in scales),
+        "intensity_factor": " ".join(f"{scale.factor:.9g}" for scale in scales),
+    }
+
+
 def _written(pixel_size_um: dict[str, float]) -> str:
     """Write one length for square pixels, and both for oblong ones."""
     lengths = [f"{pixel_size_um[d]:g}" for d in "yx" if d in pixel_size_um]
@@ -148,7 +165,7 @@ def _written(pixel_size_um: dict[str, float]) -> str:
 
 
 def _predict_folder(
-    job: _Job, pairs: list[tuple[Item, Path]], folder: Path, weights: str | None
+    job: _Job, pairs: list[tuple[Item, Path]], folder: Path, asked: tuple[str | None, ...]
 ) -> tuple[int, list[str]]:
     """Restore what is not there yet; return how many were, and why some could not be restored."""
     record_path = folder / RECORD
@@ -158,7 +175,7 @@ def _predict_folder(
     for item, target in pairs:
         try:
             stated = (job.pixel_size, item.pixel_size_um)
-            facts = (job.package.sha256, sha256(item.input), stated, weights)
+            facts = (job.package.sha256, sha256(item.input), stated, asked)
             made_from = hashlib.sha256(repr(facts).encode()).hexdigest()
             if target.exists() and record.made_from.get(target.name) == made_from:
                 skipped += 1

@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,7 @@ def write(
     input_channels: tuple[str, ...] = ("raw",),
     input_dtype: str = "float32",
     preprocessing: list[dict[str, Any]] | None = None,
+    postprocessing: Sequence[dict[str, Any]] = (),
     weights: tuple[str, ...] = ("torchscript",),
 ) -> Path:
     """Write what must be in a package and no more, as a folder, or a zip by its suffix.
@@ -133,7 +134,7 @@ def write(
                 "preprocessing": [normalise] if preprocessing is None else preprocessing,
             }
         ],
-        "outputs": [_tensor("output", outputs)],
+        "outputs": [{**_tensor("output", outputs), "postprocessing": [*postprocessing]}],
         "weights": _weights_entries(weights),
     }
     return _save(path, description, files)

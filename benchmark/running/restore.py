@@ -25,7 +25,8 @@ from imaging.datasets import Item
 from imaging.measure import Measure
 from imaging.scores import Delivery
 from packages.package import open_package
-from packages.runner import Runner, resample
+from packages.resampling import resample
+from packages.runner import Runner
 
 SEED = 0
 _WARM_UP_PX = 256

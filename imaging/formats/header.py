@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,6 +45,8 @@ class Header:
         Names of the channels, if known.
     remarks
         What was found in the file that changes results, such as metadata that are lost.
+    annotations
+        What else is to be written, by name.
     """
 
     dims: tuple[str, ...]
@@ -53,6 +55,7 @@ class Header:
     pixel_size_um: dict[str, float]
     channels: list[str] | None = None
     remarks: tuple[Remark, ...] = ()
+    annotations: dict[str, str] = field(default_factory=dict[str, str])
 
     def size(self, dim: str) -> int:
         """Return the length of an axis, 1 if there is no such axis."""

@@ -77,6 +77,8 @@ def create(path: Path, header: Header) -> Generator[Writable]:
     axes = [_AXIS_OF_DIM[dim] for dim in header.dims]
     group = zarr.open_group(path, mode="w", zarr_format=3)
     group.attrs["ome"] = _metadata(header)
+    if header.annotations:
+        group.attrs["annotations"] = header.annotations
     array = group.create_array(
         "0",
         shape=header.shape,

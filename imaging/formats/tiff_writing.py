@@ -92,6 +92,7 @@ def _imagej_options(header: Header, dims: list[str]) -> dict[str, Any]:
         metadata["Labels"] = [
             header.channels[0 if place is None else plane[place]] for plane in planes
         ]
+    metadata |= header.annotations
     return {
         "imagej": True,
         "metadata": metadata,
@@ -107,6 +108,8 @@ def _ome_options(header: Header, dims: list[str]) -> dict[str, Any]:
         metadata[f"PhysicalSize{dim.upper()}Unit"] = "µm"
     if header.channels is not None:
         metadata["Channel"] = {"Name": header.channels}
+    if header.annotations:
+        metadata["MapAnnotation"] = header.annotations
     return {
         "ome": True,
         "bigtiff": header.nbytes >= _CLASSIC_BYTES,

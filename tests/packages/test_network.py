@@ -57,8 +57,8 @@ def test_agrees_with_core(tmp_path: Path, processing: str) -> None:
 
     with open_package(folder) as package:
         network = Network(package)
-        statistics, _ = network.statistics(of(image))
-        ours = network(image, statistics)
+        measured = network.processing.measure(of(image))
+        ours = network(image, measured)
         core = create_prediction_pipeline(
             package.description, devices=["cpu"], weights_format="onnx"
         )
@@ -74,8 +74,8 @@ def test_formats_agree(tmp_path: Path) -> None:
 
     with open_package(folder) as package:
         networks = [Network(package, weights=w) for w in ("torchscript", "onnx")]
-        statistics, _ = networks[0].statistics(of(image))
-        first, second = (network(image, statistics) for network in networks)
+        measured = networks[0].processing.measure(of(image))
+        first, second = (network(image, measured) for network in networks)
 
     np.testing.assert_allclose(first, second, atol=1e-6)
 
@@ -93,7 +93,7 @@ def test_channels_are_normalised_each_by_itself(tmp_path: Path) -> None:
 
     with open_package(folder) as package:
         network = Network(package)
-        result = network(image, network.statistics(of(image))[0])
+        result = network(image, network.processing.measure(of(image)))
 
     np.testing.assert_allclose(result.std(axis=(1, 2, 3)), 1, rtol=1e-4)
 
@@ -103,7 +103,7 @@ def test_values_beyond_the_input_type_are_refused(tmp_path: Path, dtype: str) ->
     folder = tiny.write(tmp_path / "p", nn.Identity(), preprocessing=[], input_dtype=dtype)
 
     with open_package(folder) as package, pytest.raises(UserError, match="do not fit the uint8"):
-        Network(package).statistics(of(np.array([[[[0.0, 300.0]]]])))
+        Network(package).processing.measure(of(np.array([[[[0.0, 300.0]]]])))
 
 
 def test_an_image_that_is_flat_but_for_a_few_pixels_is_refused(tmp_path: Path) -> None:
@@ -113,25 +113,41 @@ def test_an_image_that_is_flat_but_for_a_few_pixels_is_refused(tmp_path: Path) -
     image = np.full((1, 1, 64, 64), 100, np.float32)
     with open_package(folder) as package:
         network = Network(package)
-        network.statistics(of(image))  # a constant one is no more than empty
+        network.processing.measure(of(image))  # a constant one is no more than empty
         image[0, 0, 3, 5] = 900
         with pytest.raises(UserError, match="Almost all pixels of the image are 100"):
-            network.statistics(of(image))
+            network.processing.measure(of(image))
+
+
+@pytest.mark.parametrize("processing", ["scale_range", "zero_mean"])
+def test_the_unit_of_an_image_changes_nothing(tmp_path: Path, processing: str) -> None:
+    folder = tiny.write(tmp_path / "p", tiny_networks.Blur(), preprocessing=PROCESSING[processing])
+    image = np.random.default_rng(0).random((1, 1, 64, 64))
+    with open_package(folder) as package:
+        network = Network(package)
+        bright, faint = (
+            network(scaled, network.processing.measure(of(scaled)))
+            for scaled in (image * 1e3, image * 1e-9)
+        )
+    np.testing.assert_allclose(faint, bright, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("extent", "accepted"), [(1e-5, False), (2e-4, True)])
 def test_an_image_that_normalising_would_change_is_refused(
     tmp_path: Path, extent: float, accepted: bool
 ) -> None:
-    folder = tiny.write(tmp_path / "p", nn.Identity(), preprocessing=PROCESSING["scale_range"])
+    no_unit = [{"id": "scale_linear", "kwargs": {"gain": 1.0, "offset": 1.0}}]
+    folder = tiny.write(
+        tmp_path / "p", nn.Identity(), preprocessing=[*no_unit, *PROCESSING["scale_range"]]
+    )
     image = (extent * np.random.default_rng(0).random((1, 1, 64, 64))).astype(np.float32)
     with open_package(folder) as package:
         network = Network(package)
         if accepted:
-            network.statistics(of(image))
+            network.processing.measure(of(image))
             return
         with pytest.raises(UserError, match=r"spread by .* only.* multiply them by 100 or more"):
-            network.statistics(of(image))
+            network.processing.measure(of(image))
 
 
 def test_an_empty_channel_beside_others_is_refused(tmp_path: Path) -> None:
@@ -149,14 +165,17 @@ def test_an_empty_channel_beside_others_is_refused(tmp_path: Path) -> None:
         open_package(folder) as package,
         pytest.raises(UserError, match="Almost all pixels of the image are 0"),
     ):
-        Network(package).statistics(of(image))
+        Network(package).processing.measure(of(image))
 
 
 def test_an_image_that_standardising_would_change_is_refused(tmp_path: Path) -> None:
-    folder = tiny.write(tmp_path / "p", nn.Identity(), preprocessing=PROCESSING["zero_mean"])
+    no_unit = [{"id": "scale_linear", "kwargs": {"gain": 1.0, "offset": 1.0}}]
+    folder = tiny.write(
+        tmp_path / "p", nn.Identity(), preprocessing=[*no_unit, *PROCESSING["zero_mean"]]
+    )
     image = (1e-6 * np.random.default_rng(0).random((1, 1, 64, 64))).astype(np.float32)
     with open_package(folder) as package, pytest.raises(UserError, match="multiply them by"):
-        Network(package).statistics(of(image))
+        Network(package).processing.measure(of(image))
 
 
 class Fails(nn.Module):
@@ -182,8 +201,11 @@ def test_network_that_misbehaves_is_reported(
 ) -> None:
     folder = tiny.write(tmp_path / "p", network, preprocessing=[])
 
-    with open_package(folder) as package, pytest.raises(UserError, match=sentence):
-        Network(package)(np.ones((1, 1, 16, 20), np.float32), {})
+    image = np.ones((1, 1, 16, 20), np.float32)
+    with open_package(folder) as package:
+        measured = Network(package).processing.measure(of(image))
+        with pytest.raises(UserError, match=sentence):
+            Network(package)(image, measured)
 
 
 def test_absent_weights_are_refused(tmp_path: Path) -> None:

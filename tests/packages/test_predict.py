@@ -13,7 +13,8 @@ from imaging import images
 from imaging.cli import UserError
 from packages.package import open_package
 from packages.predict import predict_file
-from packages.runner import Runner, resample
+from packages.resampling import resample
+from packages.runner import Restoration, Runner
 from tests import tiny_networks
 from tests import tiny_packages as tiny
 from tests.small_images import random_image
@@ -146,7 +147,7 @@ def test_a_full_disk_stops_a_folder(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Runner, "restore", full)
+    monkeypatch.setattr(Restoration, "write", full)
     with pytest.raises(OSError, match="No space"):
         predict_file(plain, tmp_path / "in", tmp_path / "out")
 
@@ -184,14 +185,14 @@ def test_interrupted_folder_goes_on_where_it_stopped(
 ) -> None:
     for name in "ab":
         save(tmp_path / "in" / f"{name}.tif", random_image(20, 30))
-    restore = Runner.restore
+    write = Restoration.write
 
-    def interrupted(self: Runner, image: xr.DataArray, *given: Any, **options: Any) -> None:
-        restore(self, image, *given, **options)
+    def interrupted(self: Restoration, *given: Any, **options: Any) -> None:
+        write(self, *given, **options)
         if (tmp_path / "out" / "a.tif").exists():
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Runner, "restore", interrupted)
+    monkeypatch.setattr(Restoration, "write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         predict_file(plain, tmp_path / "in", tmp_path / "out")
     monkeypatch.undo()
@@ -211,7 +212,7 @@ def test_failure_names_the_file_and_leaves_nothing(tmp_path: Path, plain: Path) 
     with pytest.raises(UserError, match=r"zero\.tif.*nothing to restore"):
         predict_file(plain, source, tmp_path / "out" / "out.tif")
 
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

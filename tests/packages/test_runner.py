@@ -8,9 +8,10 @@ from torch import nn
 
 from imaging.cli import UserError
 from imaging.resample import linear
-from packages import runner
+from packages import resampling, samples
 from packages.package import open_package
-from packages.runner import Runner, resample
+from packages.resampling import resample
+from packages.runner import Runner, Scale
 from tests import tiny_networks
 from tests import tiny_packages as tiny
 from tests.small_images import random_image
@@ -139,13 +140,86 @@ def test_planes_are_restored_one_by_one(package: Path) -> None:
     stack = random_image(2, 3, 30, 20, dims="bzyx").assign_attrs(pixel_size_um=size_um)
 
     with open_package(package) as opened:
-        restore = Runner(opened)
+        restore = Runner(opened, scale="plane")
         result = restore(stack)
         plane = restore(stack.isel(b=1, z=2))
 
     assert dict(result.sizes) == {"b": 2, "c": 1, "z": 3, "y": 30, "x": 20}
     assert result.attrs["pixel_size_um"] == size_um
     np.testing.assert_array_equal(result.isel(b=1, z=2), plane)
+
+
+@pytest.mark.parametrize(
+    ("scale", "dims", "measured_on"),
+    [
+        ("stack", "zyx", np.s_[:]),
+        ("stack", "bzyx", np.s_[:]),
+        ("first", "zyx", np.s_[:1]),
+        ("first", "bzyx", np.s_[:1]),
+    ],
+)
+def test_planes_share_the_scale_asked_for(
+    tmp_path: Path, scale: Scale, dims: str, measured_on: slice
+) -> None:
+    percentiles = [{"id": "scale_range", "kwargs": {"axes": ["y", "x"], **tiny.PERCENTILES}}]
+    folder = tiny.write(tmp_path / "p", nn.Identity(), preprocessing=percentiles)
+    shape = (3, 2, 30, 20)[-len(dims) :]
+    stack = random_image(*shape, dims=dims).astype(float)
+    stack.values[1:] *= 0.2
+
+    with open_package(folder) as opened:
+        result = Runner(opened, scale=scale)(stack)
+
+    bounds = [tiny.PERCENTILES["min_percentile"], tiny.PERCENTILES["max_percentile"]]
+    low, high = np.percentile(stack.values[measured_on], bounds)
+    np.testing.assert_allclose(
+        result.squeeze("c").values, (stack.values - low) / (high - low), rtol=0, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("scale", ["stack", "plane"])
+def test_intensities_can_be_brought_back(tmp_path: Path, scale: Scale) -> None:
+    percentiles = [{"id": "scale_range", "kwargs": {"axes": ["y", "x"], **tiny.PERCENTILES}}]
+    folder = tiny.write(tmp_path / "p", nn.Identity(), preprocessing=percentiles)
+    stack = random_image(3, 30, 20, dims="zyx") * 1e-7
+
+    with open_package(folder) as opened:
+        restoration = Runner(opened, scale=scale).prepare(stack, (30, 20))
+        result = np.empty(restoration.layout.shape, np.float32)
+        restoration.write(result)
+
+    scales = restoration.intensity_scales
+    assert len(scales) == {"stack": 1, "plane": 3}[scale]
+    offset, factor = np.array(scales).T[..., None, None]
+    np.testing.assert_allclose(offset + factor * result[0], stack, rtol=0, atol=1e-9)
+
+
+def test_a_result_on_a_scale_of_its_own_has_no_way_back(tmp_path: Path) -> None:
+    folder = tiny.write(tmp_path / "p", nn.Identity(), preprocessing=[])
+
+    with open_package(folder) as opened:
+        assert not Runner(opened).prepare(random_image(30, 20), (30, 20)).intensity_scales
+
+
+@pytest.mark.parametrize("tile", [None, 24])
+def test_statistics_of_the_input_come_back(tmp_path: Path, tile: int | None) -> None:
+    """`scale_mean_variance` gives the result mean and deviation of the image it was made of."""
+    percentiles = {"axes": ["channel", "y", "x"], **tiny.PERCENTILES}
+    back = {"axes": ["channel", "y", "x"], "reference_tensor": "input"}
+    folder = tiny.write(
+        tmp_path / "p",
+        tiny_networks.Blur(),
+        preprocessing=[{"id": "scale_range", "kwargs": percentiles}],
+        postprocessing=[{"id": "scale_mean_variance", "kwargs": back}],
+    )
+    image = random_image(70, 45) * 300 + 1000
+
+    with open_package(folder) as opened:
+        result = Runner(opened)(image, tile=tile)
+
+    np.testing.assert_allclose(
+        [result.mean(), result.std()], [image.mean(), image.std()], rtol=2e-5
+    )
 
 
 def test_a_plane_cut_from_a_stack_has_the_pixels_of_a_plane(package: Path) -> None:
@@ -163,8 +237,8 @@ def test_large_images_are_never_held(package: Path, monkeypatch: pytest.MonkeyPa
     with open_package(package) as opened:
         restore = Runner(opened)
         expected = restore(image, tile=32)
-        monkeypatch.setattr(runner, "_IN_MEMORY_PIXELS", 0)
-        monkeypatch.setattr(runner, "_BLOCK_PIXELS", 500)
+        monkeypatch.setattr(resampling, "_IN_MEMORY_PIXELS", 0)
+        monkeypatch.setattr(samples, "_BLOCK_PIXELS", 500)
 
         np.testing.assert_allclose(restore(image, tile=32), expected, rtol=0, atol=1e-6)
 
@@ -210,7 +284,7 @@ def test_rounding_is_no_structure(package: Path) -> None:
     constant[1] = 1000
 
     with open_package(package) as opened:
-        restore = Runner(opened)
+        restore = Runner(opened, scale="plane")
         np.testing.assert_array_equal(restore(rounded), restore(constant))
 
 

@@ -1,0 +1,92 @@
+"""Bring images to the pixel size that a package was trained for."""
+
+import xarray as xr
+
+from imaging.cli import UserError
+from imaging.resample import linear
+
+__all__ = ["grid", "resample"]
+
+# Images up to this size are resampled once as a whole, larger ones again for each pass.
+_IN_MEMORY_PIXELS = 2**25
+# Pixel sizes that differ by less are the same: calibrations are no better.
+_SAME_PIXEL_SIZE = 0.02
+# Beyond this factor a pixel size is a mistake, not another microscope.
+_LARGEST_RESAMPLING = 64
+
+
+def resample(image: xr.DataArray, pixel_size_um: dict[str, float]) -> xr.DataArray:
+    """Bring an image to a pixel size with the interpolation used in training.
+
+    Parameters
+    ----------
+    image
+        With the attribute `pixel_size_um`; unchanged where that is unknown or within 2 %.
+    pixel_size_um
+        Wanted along y and x; what is missing stays.
+
+    Returns
+    -------
+    xr.DataArray
+        float32 (or float64, see `imaging.resample.linear`), the field of view unchanged.
+    """
+    shape = grid(image, pixel_size_um)
+    if shape == (image.sizes["y"], image.sizes["x"]):
+        return image
+    return _on_grid(image, shape)
+
+
+def grid(image: xr.DataArray, pixel_size_um: dict[str, float]) -> tuple[int, int]:
+    """Return how many rows and columns an image has at a pixel size.
+
+    Parameters
+    ----------
+    image, pixel_size_um
+        As for `resample`.
+
+    Returns
+    -------
+    tuple of int
+        Its own where its pixel size is unknown or the wanted one within 2 %.
+
+    Raises
+    ------
+    UserError
+        The pixel sizes differ by more than a factor of 64.
+    """
+    own: dict[str, float] = image.attrs.get("pixel_size_um", {})
+    lengths: list[int] = []
+    for dimension in "yx":
+        length = image.sizes[dimension]
+        if dimension in own and dimension in pixel_size_um:
+            ratio = own[dimension] / pixel_size_um[dimension]
+            if not 1 / _LARGEST_RESAMPLING <= ratio <= _LARGEST_RESAMPLING:
+                raise UserError(
+                    f"The image's pixels of {own[dimension]:g} µm are too far from the package's "
+                    f"{pixel_size_um[dimension]:g} µm: correct the pixel size."
+                )
+            if abs(ratio - 1) > _SAME_PIXEL_SIZE:
+                length = max(round(length * ratio), 1)
+        lengths.append(length)
+    return lengths[0], lengths[1]
+
+
+def _on_grid(image: xr.DataArray, shape: tuple[int, int]) -> xr.DataArray:
+    ordered = image.transpose(..., "y", "x")
+    own: dict[str, float] = image.attrs.get("pixel_size_um", {})
+    lengths = dict(zip("yx", shape, strict=True))
+    # What was cut from a stack may still state its z.
+    present = {d: size for d, size in own.items() if d in image.dims}
+    sizes = {d: s * image.sizes[d] / lengths.get(d, image.sizes[d]) for d, s in present.items()}
+    return xr.DataArray(
+        linear(ordered, shape),
+        dims=ordered.dims,
+        coords={"c": image.coords["c"]} if "c" in image.coords else None,
+        attrs=image.attrs | {"pixel_size_um": sizes},
+    )
+
+
+def held_if_small(image: xr.DataArray, shape: tuple[int, int]) -> xr.DataArray:
+    """Return an image on a grid of so many rows and columns, or as it is where it is large."""
+    pixels = image.size // (image.sizes["y"] * image.sizes["x"]) * shape[0] * shape[1]
+    return _on_grid(image, shape) if pixels <= _IN_MEMORY_PIXELS else image
