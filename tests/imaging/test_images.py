@@ -47,27 +47,6 @@ NUMBERS = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "fl
 )
 @REUSE
 @given(data=st.data())
-def test_annotations_of_a_written_file_are_where_programs_look(tmp_path: Path) -> None:
-    said = {"intensity_factor": "3.5", "intensities": "input = factor * result"}
-    for name in ("a.ome.tif", "a.tif", "a.ome.zarr"):
-        with images.create(
-            tmp_path / name,
-            dims="yx",
-            shape=(4, 5),
-            dtype="float32",
-            pixel_size_um={},
-            annotations=said,
-        ) as out:
-            out[...] = 1
-
-    with tifffile.TiffFile(tmp_path / "a.ome.tif") as ome:
-        entries = ElementTree.fromstring(ome.ome_metadata or "").iter("{*}M")
-        assert {entry.get("K"): entry.text for entry in entries} == said
-    with tifffile.TiffFile(tmp_path / "a.tif") as imagej:
-        assert (imagej.imagej_metadata or {})["intensity_factor"] == 3.5
-    assert zarr.open_group(tmp_path / "a.ome.zarr").attrs["annotations"] == said
-
-
 def test_a_round_trip_keeps_pixels_type_axes_sizes_and_channels(
     tmp_path: Path,
     suffix: str,
@@ -243,3 +222,24 @@ def test_a_full_disk_leaves_nothing_and_names_the_file(tmp_path: Path, suffix: s
 )
 def test_suffix_of(name: str, suffix: str | None) -> None:
     assert images.suffix_of(Path("folder") / name) == suffix
+
+
+def test_annotations_of_a_written_file_are_where_programs_look(tmp_path: Path) -> None:
+    said = {"intensity_factor": "3.5", "intensities": "input = factor * result"}
+    for name in ("a.ome.tif", "a.tif", "a.ome.zarr"):
+        with images.create(
+            tmp_path / name,
+            dims="yx",
+            shape=(4, 5),
+            dtype="float32",
+            pixel_size_um={},
+            annotations=said,
+        ) as out:
+            out[...] = 1
+
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as ome:
+        entries = ElementTree.fromstring(ome.ome_metadata or "").iter("{*}M")
+        assert {entry.get("K"): entry.text for entry in entries} == said
+    with tifffile.TiffFile(tmp_path / "a.tif") as imagej:
+        assert (imagej.imagej_metadata or {})["intensity_factor"] == 3.5
+    assert zarr.open_group(tmp_path / "a.ome.zarr").attrs["annotations"] == said
