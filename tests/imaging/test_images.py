@@ -238,7 +238,7 @@ def test_annotations_of_a_written_file_are_where_programs_look(tmp_path: Path) -
             out[...] = 1
 
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as ome:
-        entries = ElementTree.fromstring(ome.ome_metadata or "").iter("{*}M")
+        entries = ElementTree.fromstring(ome.ome_metadata or "").findall(".//{*}M")
         assert {entry.get("K"): entry.text for entry in entries} == said
     with tifffile.TiffFile(tmp_path / "a.tif") as imagej:
         assert (imagej.imagej_metadata or {})["intensity_factor"] == 3.5
