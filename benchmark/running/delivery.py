@@ -7,7 +7,7 @@ from bioimageio.spec.model import v0_5
 
 from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
 from imaging.scores import Delivery
-from packages.package import Package, spatial_axes
+from packages.package import Package
 
 _KEEPS_SCALE = ("ensure_dtype", "clip")
 
@@ -29,7 +29,8 @@ def delivery_of(package: Package) -> Delivery:
     Returns
     -------
     str
-        "own" for other percentiles, those of several channels together, any other step, or none.
+        "image" for the percentiles that all planes of an image share; "own" for other percentiles,
+        those of several channels together, any other step, or none.
     """
     steps = (*package.input.preprocessing, *package.output.postprocessing)
     scaling = [step for step in steps if step.id not in _KEEPS_SCALE]
@@ -45,8 +46,7 @@ def delivery_of(package: Package) -> Delivery:
     channels = [axis for axis in package.input.axes if isinstance(axis, v0_5.ChannelAxis)]
     if any(len(c.channel_names) > 1 and (over is None or c.id in over) for c in channels):
         return "own"
-    z = spatial_axes(package.input).get("z")
-    return "volumes" if z is not None and (over is None or z.id in over) else "planes"
+    return "image"
 
 
 def interval_factors(package: Package) -> dict[str, float]:

@@ -35,9 +35,10 @@ def metric_inputs(
     """Collect what is known of each plane of a restored image.
 
     Each plane of the truth has its percentiles 2 and 99.8 at 0 and 1, and so has, or is meant to
-    have, what a package delivers; what comes on the scale of a volume is brought to that of its
-    planes by the truth's gain and offset. What a package says of its uncertainty is taken without
-    any fit: a standard deviation means something on the scale on which it is stated, or nothing.
+    have, what a control delivers; what a package delivers of an image of several planes is brought
+    to the scale of each plane by the truth's gain and offset. What a package says of its
+    uncertainty is taken without any fit: a standard deviation means something on the scale on which
+    it is stated, or nothing.
     Planes without structure in the truth are left out where others have some.
 
     Parameters
@@ -89,8 +90,11 @@ def metric_inputs(
         stacks["native"] = native.values.reshape(-1, *native.shape[-2:])
     if truths is not None:
         stacks["truth"] = [_normalised(plane) for plane in truths]
-    if truth is not None and truths is not None and delivery == "volumes":
-        gain, offset = _from_volumes(truths, truth.sizes.get("z", 1))
+    sharing = {"image": predictions.shape[0], "volumes": restored.sizes.get("z", 1)}.get(
+        delivery, 1
+    )
+    if truths is not None and sharing > 1:
+        gain, offset = _from_shared_scale(truths, sharing)
         for name in _DELIVERED:
             stack = stacks.get(name)
             if isinstance(stack, np.ndarray):
@@ -305,11 +309,11 @@ def _planes_of_repeat(
     return NotApplicable("The repeat is not of the same size as the image it repeats.")
 
 
-def _from_volumes(truths: Planes, depth: int) -> tuple[Planes, Planes]:
-    """Return gain and offset from the scale of a volume to that of each of its planes."""
+def _from_shared_scale(truths: Planes, sharing: int) -> tuple[Planes, Planes]:
+    """Return gain and offset from the scale that so many planes share to that of each of them."""
     levels = [LOW_PERCENTILE, HIGH_PERCENTILE]
-    volumes = truths.reshape(len(truths) // depth, -1)
-    low, high = np.percentile(volumes, levels, axis=1).repeat(depth, axis=1)
+    together = truths.reshape(len(truths) // sharing, -1)
+    low, high = np.percentile(together, levels, axis=1).repeat(sharing, axis=1)
     bottom, top = np.percentile(truths, levels, axis=(1, 2))
     extent = np.where(top > bottom, top - bottom, 1)  # flat planes are left out
     return ((high - low) / extent)[:, None, None], ((low - bottom) / extent)[:, None, None]

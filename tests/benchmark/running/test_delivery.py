@@ -11,7 +11,6 @@ from imaging.scores import Delivery
 from packages.package import Package, open_package
 from tests import tiny_packages as tiny
 
-VOLUME = ("batch", "channel", "z", "y", "x")
 COMMON = {"min_percentile": 2, "max_percentile": 99.8}
 LINEAR = {"id": "scale_linear", "kwargs": {"gain": 300.0, "offset": 100.0}}
 
@@ -35,7 +34,7 @@ def test_percentiles_2_and_99_8_are_the_common_scale(tmp_path: Path) -> None:
         {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}},
         {"id": "clip", "kwargs": {"min": 0.0}},
     ]
-    assert delivery(tmp_path, *steps) == "planes"
+    assert delivery(tmp_path, *steps) == "image"
 
 
 @pytest.mark.parametrize(
@@ -52,18 +51,7 @@ def test_any_other_scale_is_the_package_s_own(tmp_path: Path, steps: list[dict[s
     assert delivery(tmp_path, *steps) == "own"
 
 
-@pytest.mark.parametrize(
-    ("over", "expected"),
-    [(["channel", "z", "y", "x"], "volumes"), (["y", "x"], "planes"), (None, "volumes")],
-)
-def test_a_stack_is_normalised_over_what_the_package_says(
-    tmp_path: Path, over: list[str] | None, expected: Delivery
-) -> None:
-    kwargs = COMMON | ({"axes": over} if over else {})
-    assert delivery(tmp_path, scale_range(**kwargs), axes=VOLUME) == expected
-
-
-@pytest.mark.parametrize(("over", "expected"), [(["y", "x"], "planes"), (None, "own")])
+@pytest.mark.parametrize(("over", "expected"), [(["y", "x"], "image"), (None, "own")])
 def test_channels_that_are_normalised_together_have_a_scale_of_their_own(
     tmp_path: Path, over: list[str] | None, expected: Delivery
 ) -> None:

@@ -122,7 +122,7 @@ def of_stack(tmp_path: Path, delivery: Delivery, *, volumes: int = 1) -> list[Me
     for kind in ("input", "target"):
         images.write(tmp_path / f"data/{kind}/a.ome.tif", stack)
     (item,) = open_dataset(tmp_path / "data").items
-    over = ("z", "y", "x") if delivery == "volumes" else ("y", "x")
+    over = {"image": ("b", "z", "y", "x"), "volumes": ("z", "y", "x")}.get(delivery, ("y", "x"))
     low, high = (stack.quantile(q / 100, over) for q in (2, 99.8))
     with np.errstate(invalid="ignore"):
         restored = ((stack - low) / (high - low)).fillna(0).transpose("b", "z", "y", "x")
@@ -133,7 +133,7 @@ def of_stack(tmp_path: Path, delivery: Delivery, *, volumes: int = 1) -> list[Me
 
 
 @pytest.mark.parametrize("volumes", [1, 2])
-@pytest.mark.parametrize("delivery", ["planes", "volumes"])
+@pytest.mark.parametrize("delivery", ["planes", "volumes", "image"])
 def test_a_package_that_does_nothing_is_perfect_on_its_own_input(
     tmp_path: Path, delivery: Delivery, volumes: int
 ) -> None:
@@ -145,7 +145,7 @@ def test_a_package_that_does_nothing_is_perfect_on_its_own_input(
 
 
 def test_a_deviation_comes_to_the_scale_of_planes_too(tmp_path: Path) -> None:
-    bright, dim = (float(np.mean(plane["std"])) for plane in of_stack(tmp_path, "volumes"))
+    bright, dim = (float(np.mean(plane["std"])) for plane in of_stack(tmp_path, "image"))
     assert dim == pytest.approx(2 * bright, rel=0.05)  # half the light, twice the share
 
 
