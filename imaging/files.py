@@ -126,6 +126,24 @@ def read_toml(path: Path, schema: type[T]) -> T:
         raise UserError(f"{path}: {first_fault(error)}{remedy}.") from error
 
 
+# What pydantic calls a kind of value, in its errors' types, and what a writer of TOML calls it.
+_KINDS = {
+    "string": "text in quotes",
+    "path": "text in quotes",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "date": "a date as 2026-11-30",
+    "date_from_datetime": "a date as 2026-11-30",
+    "date_from_datetime_inexact": "a date as 2026-11-30",
+    "tuple": "a list",
+    "list": "a list",
+    "dict": "a table",
+    "dataclass": "a table",
+}
+_BRANCHES = ("constrained-", "function-")  # how pydantic names the alternatives of an entry
+
+
 def first_fault(error: ValidationError) -> str:
     """Say which entry is wrong, and why.
 
@@ -140,11 +158,15 @@ def first_fault(error: ValidationError) -> str:
         About the first fault, without a full stop.
     """
     first = error.errors()[0]
-    entry = ".".join(str(part) for part in first["loc"])
+    parts = [str(part) for part in first["loc"]]
+    entry = ".".join(part for part in parts if not part.startswith(_BRANCHES))
     if _is_unknown(error):
         return f"there is no entry '{entry}'"
     if first["type"] in ("missing", "missing_argument"):
         return f"entry '{entry}' is missing"
+    kind = _KINDS.get(first["type"].removesuffix("_type").removesuffix("_parsing"))
+    if kind and entry:
+        return f"entry '{entry}' is {first['input']!r} where {kind} belongs"
     where = f"entry '{entry}': " if entry else ""
     return f"{where}{first['msg'].removeprefix('Value error, ')}"
 

@@ -72,6 +72,7 @@ def publish(
         )
     with open_package(package_path, trust=True) as package, closing(Subject(package)) as subject:
         upload = _checked(package, subject)
+        nobody = _names_nobody(package)
         if not send:
             upload.give_to(Rehearsal(server), draft=draft)
             console.print(
@@ -79,9 +80,24 @@ def publish(
                 f"sent with its choice: give --send, with a token in {TOKEN}.",
                 soft_wrap=True,
             )
+            if nobody:
+                console.print(f"As it is it would be refused: {nobody}", soft_wrap=True)
             return
+        if nobody:
+            raise UserError(nobody)
         with closing(HyphaZoo(server, token)) as zoo:
             console.print(upload.give_to(zoo, draft=draft), soft_wrap=True)
+
+
+def _names_nobody(package: Package) -> str | None:
+    """Say that nobody answers for a package, where that is so."""
+    described = package.description
+    if described.maintainers or any(author.github_user for author in described.authors):
+        return None
+    return (
+        f"{package.path} names nobody whom the zoo could ask: build it with a publish.toml that "
+        "states maintainers, or the github_user of an author."
+    )
 
 
 def _checked(package: Package, subject: Subject) -> "_Upload":

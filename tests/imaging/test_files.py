@@ -65,7 +65,7 @@ def test_toml_round_trip(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("number = 1\nother = 2", "no entry 'other'"),
-        ("number = 'x'", "entry 'number'"),
+        ("number = 'x'", "entry 'number' is 'x' where a number belongs; correct it"),
         ("number = ", "not a TOML file"),
     ],
 )

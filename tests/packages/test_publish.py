@@ -19,9 +19,15 @@ from tests.packages.zoo_server import TOKEN, Failure, StandIn, serving
 HTML = b"<!DOCTYPE html><title>Be back soon</title>"
 
 
+def build(path: Path, **change: Any) -> Path:
+    """Write a package that somebody answers for, with entries changed."""
+    entries = {"maintainers": [{"github_user": "octocat"}], **change}
+    return tiny_packages.build(path, spoil_description=lambda d: d.update(entries))
+
+
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_packages.build(tmp_path_factory.mktemp("packages") / "tiny.zip")
+    return build(tmp_path_factory.mktemp("packages") / "tiny.zip")
 
 
 @pytest.fixture
@@ -283,18 +289,27 @@ def test_a_folder_is_no_zip(tmp_path: Path) -> None:
 def test_what_the_zoo_would_refuse_is_not_sent(
     change: dict[str, Any], complaint: str, zoo: StandIn, tmp_path: Path
 ) -> None:
-    file = tiny_packages.build(
-        tmp_path / "bad.zip", spoil_description=lambda description: description.update(change)
-    )
+    file = build(tmp_path / "bad.zip", **change)
     with pytest.raises(UserError, match=complaint):
         send(file, zoo)
     assert zoo.log == []
 
 
+def test_what_nobody_answers_for_is_not_sent(zoo: StandIn, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="names nobody whom the zoo could ask"):
+        send(build(tmp_path / "a.zip", maintainers=[]), zoo)
+    assert zoo.log == []
+
+
+def test_what_nobody_answers_for_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(build(tmp_path / "a.zip", maintainers=[]))
+    assert "would be refused" in capsys.readouterr().out
+
+
 def test_an_id_gives_way_to_that_of_the_zoo(zoo: StandIn, tmp_path: Path) -> None:
-    file = tiny_packages.build(
-        tmp_path / "own.zip", spoil_description=lambda description: description.update(id="my-own")
-    )
+    file = build(tmp_path / "own.zip", id="my-own")
     send(file, zoo)
     there = zoo.files["bioimage-io/affable-shark"]["rdf.yaml"]
     assert yaml.safe_load(there)["id"] == "affable-shark"

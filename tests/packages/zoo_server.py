@@ -53,10 +53,14 @@ class StandIn:
         name = arguments.get("artifact_id", "")
         match function:
             case "list":
+                assert arguments["stage"] == "all"  # else drafts are not listed
                 children = list(self.artifacts.values())
                 return children[arguments["offset"] :][: arguments["limit"]]
             case "read":
-                return COLLECTION if name == COLLECTION["id"] else self.artifacts[name]
+                if name == COLLECTION["id"]:
+                    return COLLECTION
+                assert arguments["stage"] != bool(self.artifacts[name]["versions"])
+                return self.artifacts[name]
             case "create":
                 made = f"bioimage-io/affable-shark{len(self.artifacts) or ''}"
                 self.artifacts[made] = {"id": made, "versions": [], **arguments}

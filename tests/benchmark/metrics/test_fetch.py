@@ -138,6 +138,26 @@ def test_arrays_arrive_under_the_names_and_axes_of_torch(served: Callable[..., P
     assert not (archive.parent / "setup_ran").exists()
 
 
+def test_a_damaged_file_in_the_cache_is_fetched_anew(served: Callable[..., Path]):
+    served(published_form(arrays()))
+    cache().mkdir(parents=True)
+    damaged = cache() / "alexnet_features.pth"
+    damaged.write_bytes(b"cut off")
+    shutil.copy(damaged, cache() / "lpips_v0.1_alex.pth")
+    with fetching_weights() as finish:
+        finish(None)
+    assert "features.0.weight" in torch.load(damaged, weights_only=True)
+
+
+def test_a_damaged_file_that_was_named_is_refused(
+    served: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    for name in ("alexnet_features.pth", "lpips_v0.1_alex.pth"):
+        (tmp_path / name).write_bytes(b"cut off")
+    monkeypatch.setenv("LPIPS_BACKBONE_WEIGHTS", str(tmp_path))
+    refused("does not hold the published weights")
+
+
 def refused(match: str) -> None:
     """Expect one sentence and no file."""
     with pytest.raises(UserError, match=match) as caught, fetching_weights() as finish:
