@@ -3,12 +3,14 @@
 import errno
 import gc
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from inspect import cleandoc
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, get_args
 
 from cyclopts import App, ArgumentCollection
@@ -82,6 +84,36 @@ def progress() -> "Progress":
     from rich.progress import Progress  # help and refusals need not wait for it
 
     return Progress(console=console, transient=True, disable=not console.is_terminal)
+
+
+def command_line(verb: str, *files: Path, **options: Path | str | float | None) -> str:
+    """Write a command as it can be given again where its files lie.
+
+    Parameters
+    ----------
+    verb
+        Such as ``python -m training fit``.
+    files
+        Its arguments, of which the names are written: where files lie is their owner's.
+    options
+        By name; those of None were not given.
+
+    Returns
+    -------
+    str
+        Quoted where a shell needs it.
+
+    Examples
+    --------
+    >>> command_line("python -m training fit", Path("in/a b.tif"), pixel_size=0.4, beads=None)
+    "python -m training fit 'a b.tif' --pixel-size 0.4"
+    """
+    words = [*verb.split(), *(file.name for file in files)]
+    for name, value in options.items():
+        if value is not None:
+            given = value.name if isinstance(value, Path) else str(value)
+            words += [f"--{name.replace('_', '-')}", given]
+    return shlex.join(words)
 
 
 def complain(message: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging import __version__, images
-from imaging.cli import UserError, console, progress
+from imaging.cli import UserError, command_line, console, progress
 from imaging.datasets import open_dataset
 from imaging.files import sha256, write_toml
 from simulation import psf
@@ -68,6 +68,22 @@ def fit_command(
     if not 0 < expansion < float("inf"):
         raise UserError(f"--expansion {expansion} is no factor: give a number above 0.")
     _refuse_arguments(real, out, structure, excess_noise, pixel_size, seed)
+    command = command_line(
+        "python -m training fit",
+        *real,
+        out=out,
+        repeats=repeats,
+        beads=beads,
+        pixel_size=pixel_size,
+        modality=modality,
+        wavelength=wavelength,
+        refractive_index=refractive_index,
+        excess_noise=excess_noise,
+        structure=structure,
+        expanded=expanded,
+        expansion=expansion,
+        seed=seed,
+    )
     base = _base(modality, wavelength, refractive_index)
     stacks = read_stacks(real)
     pixel_um = common_pixel_size_um(stacks, pixel_size)
@@ -106,7 +122,7 @@ def fit_command(
         fitted = fit(given)
         bars.update(bar, advance=1, description="Simulating")
         files = {path: sha256(path) for path in _files([*stacks, *taken_again], beads)}
-        microscope = to_microscope(fitted, given, _provenance(fitted, given, files))
+        microscope = to_microscope(fitted, given, _provenance(fitted, given, files, command))
         default = replace(Microscope(), pixel_size_um=pixel_um)
         nearest = fitted.candidates[0]
         cells = generate(_DEFAULT_STRUCTURE, pixel_um, widest_um=pixel_um, seed=seed, fields=1)
@@ -250,11 +266,11 @@ def _files(stacks: Sequence[Stack], beads: Path | None) -> list[Path]:
 
 
 def _provenance(
-    fitted: MicroscopeFit, given: Given, files: dict[Path, str]
+    fitted: MicroscopeFit, given: Given, files: dict[Path, str], command: str
 ) -> dict[str, str | int | float]:
     libraries = {name: version(name) for name in ("numpy", "scipy", "torch", "scikit-learn")}
     return {
-        "command": "python -m training fit " + " ".join(path.name for path in files),
+        "command": command,
         "seed": given.seed,
         # What is in the images is no part of the microscope, but a simulation needs it.
         "structure": str(fitted.candidates[0].structure),

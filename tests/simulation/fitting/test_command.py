@@ -1,5 +1,6 @@
 """The verb fit: a microscope and a page, or one sentence before the long work."""
 
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from simulation.fitting.command import fit_command
 from simulation.fitting.noise import DetectorFit
 from simulation.fitting.noise_free import generate
 from simulation.microscope import read_microscope
+from training.__main__ import app
 
 Floats = NDArray[np.float64]
 
@@ -106,7 +108,21 @@ def test_repeats_and_beads_are_used(
     assert "9 bead(s) in" in capsys.readouterr().out
     page = out.with_suffix(".html").read_text(encoding="utf-8")
     assert "photon transfer of repeats" in page
-    assert {"sha256 of again.tif", "sha256 of beads.tif"} <= read_microscope(out).provenance.keys()
+    provenance = read_microscope(out).provenance
+    assert {"sha256 of again.tif", "sha256 of beads.tif"} <= provenance.keys()
+    words = shlex.split(str(provenance["command"]))
+    assert words[:4] == ["python", "-m", "training", "fit"]
+    _, bound, _ = app.parse_args(words[3:])
+    assert bound.args == (Path(image.name),)
+    assert (
+        bound.kwargs.items()
+        >= {
+            "out": Path("m.toml"),
+            "structure": "points",
+            "repeats": Path("again.tif"),
+            "beads": Path("beads.tif"),
+        }.items()
+    )
 
 
 @pytest.fixture
