@@ -35,6 +35,8 @@ class PackageEntry:
         On which scale it delivers.
     pixel_size_um
         What it was made for, by axis; empty when unknown, and for a control.
+    doubt
+        Why its weights are hardly trained, where its training says so.
     """
 
     name: str
@@ -46,6 +48,7 @@ class PackageEntry:
     interval_factors: dict[str, float]
     delivery: Delivery
     pixel_size_um: dict[str, float]
+    doubt: str = ""
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 from imaging.benchmark_run import Sha256
 from imaging.files import STRICT
 
+_STEEP = 0.2  # of the fall of a loss: what is trained to its end gains less than 5 % that late
 SHARES = ("0.5", "0.9", "0.95")
 """Of the pixels that intervals are meant to cover."""
 
@@ -146,6 +147,9 @@ class Reached:
     error_restored, error_input
         Mean absolute errors on these crops, in normalised intensity, after and before restoration;
         None until the training is finished.
+    late_fall
+        Share of the whole fall of the calibration loss that came in the second half of the
+        training; None where it is not known.
     """
 
     steps: int
@@ -153,6 +157,23 @@ class Reached:
     calibration_loss: float
     error_restored: float | None = None
     error_input: float | None = None
+    late_fall: float | None = None
+
+    @property
+    def doubt(self) -> str | None:
+        """Say in a sentence why the weights are hardly trained, where they are."""
+        restored, unrestored = self.error_restored, self.error_input
+        if restored is not None and unrestored is not None and restored >= unrestored:
+            return (
+                "Hardly trained: restored images are no closer to the truth than their input "
+                f"(error {restored:.4f}, before {unrestored:.4f})."
+            )
+        if self.late_fall is not None and self.late_fall > _STEEP:
+            return (
+                f"Hardly trained: {self.late_fall:.0%} of the fall of the loss came in the second "
+                "half of the training, and a longer one would go on from there."
+            )
+        return None
 
 
 @dataclass(frozen=True, config=STRICT)

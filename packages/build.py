@@ -115,12 +115,13 @@ def build(
         # What nobody can open is not written.
         with open_package(Path(folder), trust=True) as opened:
             complete = completeness(opened.description).share
+            doubt = opened.own_entries.get("doubt")
         with replacing(out) as temporary:
             _pack(Path(folder), temporary)
     size_mib = out.stat().st_size / 2**20
     console.print(
         f"Made {out} ({size_mib:.1f} MiB, sha256 {sha256(out)[:12]}, "
-        f"{complete:.0%} of the zoo's entries)",
+        f"{complete:.0%} of the zoo's entries)" + (f". {doubt}" if doubt else ""),
         soft_wrap=True,
     )
     return out
@@ -224,6 +225,8 @@ def _furnish(
         parameters=_count(network),
         largest=float(restored.max()),
     )
+    if metadata.reached.doubt:
+        ours["doubt"] = metadata.reached.doubt
     if ours:
         description["config"]["restoration_zoo"] = ours
     return description

@@ -201,7 +201,8 @@ def _errors(metadata: Metadata) -> str:
     images = metadata.data.calibration_images
     return f"""Mean absolute error in normalised intensity on fixed crops of
 {images} images that were not trained on, but served to choose the best weights:
-{restored:.4f} restored{_measured_with(metadata)}, {unrestored:.4f} before restoration."""
+{restored:.4f} restored{_measured_with(metadata)}, {unrestored:.4f} before restoration.
+{metadata.reached.doubt or ""}""".rstrip()
 
 
 def _window_mib(cost: InferenceCost) -> float:

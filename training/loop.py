@@ -22,6 +22,7 @@ from training.data import Batch, Patches
 from training.recipe import N, Recipe
 
 MARKS = 50  # how often a training is validated, logged and saved
+_FEWEST_MARKS = 4  # of which something can be told
 _MEASURED = 4  # crops on which a recipe measures what it wants
 
 
@@ -107,6 +108,14 @@ class Log:
         self.entries = [e for e in map(json.loads, whole) if e["step"] <= step]
         with replacing(self.path) as temporary:
             temporary.write_text("".join(json.dumps(e) + "\n" for e in self.entries), "utf-8")
+
+    @property
+    def late_fall(self) -> float | None:
+        """Return which share of the calibration loss's fall came in the second half."""
+        losses = [entry["calibration_loss"] for entry in self.entries]
+        if len(losses) < _FEWEST_MARKS or losses[0] <= losses[-1]:
+            return None
+        return (losses[(len(losses) - 1) // 2] - losses[-1]) / (losses[0] - losses[-1])
 
     def append(self, entry: dict[str, float]) -> None:
         """Add one line."""

@@ -109,7 +109,7 @@ def run(
     # Only now: data that cannot be used leave no folder behind.
     TrainingRun(request, versions(), remarks.entries).write(out / TrainingRun.FILE)
     state, log = _train(out, recipe, request, dataset, images, patches, fabric)
-    reached = _finish(out, state.average, images, request)
+    reached = _finish(out, state.average, images, request, log)
     _say_what_was_made(out, recipe.model, state, log, reached)
     return out / FILE_NAME
 
@@ -200,13 +200,14 @@ def _go_on(out: Path, state: State[N], log: Log, budget: Budget) -> None:
         raise UserError(f"{out} has already done {state.step} steps: ask for a longer training.")
 
 
-def _finish(out: Path, network: nn.Module, images: Images, request: Request) -> Reached:
+def _finish(out: Path, network: nn.Module, images: Images, request: Request, log: Log) -> Reached:
     """Measure the best weights and calibrate them; return what they reach."""
     best = TrainedWeights.read(out)
     network.load_state_dict(best.weights)
     reached = best.metadata.reached
     if reached.error_restored is None:  # once: a posterior's mean takes long
-        reached = replace(reached, **mean_absolute_errors(network, images.fixed))
+        errors = mean_absolute_errors(network, images.fixed)
+        reached = replace(reached, **errors, late_fall=log.late_fall)
         best = replace(best, metadata=replace(best.metadata, reached=reached))
         best.write(out / FILE_NAME)
     if best.metadata.calibration is None and states_std(network):
@@ -231,7 +232,8 @@ def _say_what_was_made(out: Path, model: str, state: State[N], log: Log, reached
         f"Trained {model} for {state.step} steps in {state.seconds / 60:.1f} min "
         f"({waiting:.1%} of it waiting for data). Mean absolute error on calibration crops "
         f"{reached.error_restored:.4f}, before restoration {reached.error_input:.4f}. "
-        f"Made {out / FILE_NAME}",
+        + (f"{reached.doubt} Give --resume and a longer training. " if reached.doubt else "")
+        + f"Made {out / FILE_NAME}",
         soft_wrap=True,
     )
 

@@ -71,6 +71,8 @@ class Method:
         empty when it states none.
     delivery
         On which scale it delivers.
+    doubt
+        Why its weights are hardly trained, where its training says so.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Method:
     trust: bool = False
     interval_factors: dict[str, float] = field(default_factory=dict[str, float])
     delivery: Delivery = "planes"
+    doubt: str = ""
 
     @property
     def restores_repeats(self) -> bool:
@@ -119,6 +122,7 @@ def method_of(path: Path, *, trust: bool) -> Method:
             weights=package.weights[0],
             interval_factors=interval_factors(package),
             delivery=delivery_of(package),
+            doubt=str(package.own_entries.get("doubt", "")),
             trust=trust,
         )
 

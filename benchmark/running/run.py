@@ -288,6 +288,7 @@ def _package(method: Method) -> PackageEntry:
         weights=method.weights,
         interval_factors=method.interval_factors,
         delivery=method.delivery,
+        doubt=method.doubt,
         pixel_size_um=method.pixel_size_um,
     )
 

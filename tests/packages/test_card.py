@@ -76,6 +76,11 @@ def test_the_data_and_the_errors_are_told() -> None:
     assert "0.1234 restored, 0.4321 before restoration" in told
 
 
+def test_the_card_says_that_weights_are_hardly_trained() -> None:
+    told = text_of(reached=replace(METADATA.reached, error_restored=0.5))
+    assert "Hardly trained: restored images are no closer to the truth than their input" in told
+
+
 def test_what_was_measured_with_other_options_says_so() -> None:
     told = text_of(measured_with=SamplingOptions(samples=4, steps=6))
     assert "0.1234 restored (measured with samples 4, steps 6)" in told

@@ -182,3 +182,20 @@ def test_log_drops_what_came_after_the_checkpoint(tmp_path: Path) -> None:
     log.resume(2)
     assert log.entries == [{"step": 1}, {"step": 2}]
     assert len(log.path.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("losses", "share"),
+    [
+        ([1.0, 0.5, 0.25, 0.125, 0.0], 0.25),
+        ([1.0, 0.0, 0.0, 0.0], 0.0),
+        ([-1.0, -2.0, -2.5, -3.0, -3.0], 0.25),
+        ([1.0, 0.5, 0.0], None),  # too few to tell
+        ([1.0, 1.1, 1.2, 1.3], None),  # it never fell
+    ],
+)
+def test_how_much_of_the_fall_came_late(
+    tmp_path: Path, losses: list[float], share: float | None
+) -> None:
+    log = Log(tmp_path / "log.jsonl", [{"calibration_loss": loss} for loss in losses])
+    assert log.late_fall == share

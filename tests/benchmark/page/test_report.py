@@ -126,6 +126,18 @@ def test_what_changed_since_it_was_scored_is_said_and_not_shown(
     assert page.count('<article class="viewer"') == changed.count('<article class="viewer"') + 1
 
 
+def test_what_was_found_in_images_and_packages_is_said(reported: Path, tmp_path: Path) -> None:
+    shutil.copytree(reported, tmp_path / "results")
+    record = json.loads((tmp_path / "results/run.json").read_text())
+    record["remarks"] = [{"sentence": "They are <clipped>.", "images": {"cells/a": "3 %"}}]
+    (net,) = (package for package in record["packages"] if package["name"] == "net")
+    net["doubt"] = "Hardly trained: it is a stand-in."
+    (tmp_path / "results/run.json").write_text(json.dumps(record))
+    said = write_report(tmp_path / "results").read_text(encoding="utf-8")
+    assert "<b>1 image (cells/a: 3 %):</b> They are &lt;clipped&gt;." in said
+    assert "net: Hardly trained: it is a stand-in." in said
+
+
 def test_restorations_that_are_gone_have_an_empty_place(reported: Path, tmp_path: Path) -> None:
     shutil.copytree(reported, tmp_path / "results")
     shutil.rmtree(tmp_path / "results/predictions/net")
