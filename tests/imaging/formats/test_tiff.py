@@ -133,15 +133,6 @@ def test_a_lazy_region_of_compressed_tiles(tmp_path: Path) -> None:
     np.testing.assert_array_equal(region.values, pixels[:, 1, 10:30, 5:45])
 
 
-@pytest.mark.parametrize("samples", [3, 4])
-@pytest.mark.parametrize("imagej", [False, True])
-def test_a_colour_tiff(tmp_path: Path, samples: int, imagej: bool) -> None:
-    path = tmp_path / "colour.tif"
-    pixels = ramp((4, 5, samples), "uint8")
-    tifffile.imwrite(path, pixels, photometric="rgb", imagej=imagej)
-    refused(path, f"colour picture .{samples} samples")
-
-
 def test_two_axes_without_names(tmp_path: Path) -> None:
     path = tmp_path / "axes.tif"
     tifffile.imwrite(path, ramp((2, 3, 4, 5)), photometric="minisblack")
@@ -152,14 +143,6 @@ def test_an_axis_that_is_not_ours(tmp_path: Path) -> None:
     path = tmp_path / "axes.ome.tif"
     tifffile.imwrite(path, ramp((3, 4, 5)), metadata={"axes": "AYX"}, photometric="minisblack")
     refused(path, "axes of unknown meaning")
-
-
-def test_several_images_in_one_tiff(tmp_path: Path) -> None:
-    path = tmp_path / "several.tif"
-    with tifffile.TiffWriter(path) as writer:
-        writer.write(ramp((4, 5)))
-        writer.write(ramp((8, 9)))
-    refused(path, "2 images")
 
 
 @pytest.mark.parametrize(("dtype", "words"), [("complex64", "complex"), ("bool", "type bool")])

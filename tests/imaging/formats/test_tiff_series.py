@@ -1,0 +1,124 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from imaging import images
+from imaging.remarks import remarks_of
+from tests.small_images import ramp, refused
+
+
+def several(path: Path, *pixels: np.ndarray, **options: Any) -> None:
+    with tifffile.TiffWriter(path, ome=".ome." in path.name) as writer:
+        for image in pixels:
+            writer.write(image, contiguous=False, photometric="minisblack", **options)
+
+
+def test_images_of_one_shape_are_positions(tmp_path: Path) -> None:
+    path = tmp_path / "positions.ome.tif"
+    pixels = ramp((3, 8, 9))
+    several(path, *pixels, metadata={"axes": "YX"})
+    found = images.read(path)
+    assert found.dims == ("b", "y", "x")
+    np.testing.assert_array_equal(found.values, pixels)
+    assert [remark.detail for remark in remarks_of(found)] == ["3 of Image0 8 x 9 uint16"]
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}])
+def test_positions_and_times_are_processed_one_by_one(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    path = tmp_path / "positions.ome.tif"
+    pixels = np.random.default_rng(0).integers(0, 9999, (2, 4, 3, 8, 9)).astype(np.uint16)
+    several(path, *pixels, metadata={"axes": "ZTYX"}, **options)
+    found = images.read(path)
+    assert found.dims == ("b", "z", "y", "x")
+    times = pixels.swapaxes(1, 2).reshape(6, 4, 8, 9)
+    np.testing.assert_array_equal(found.values, times)
+
+
+@pytest.mark.parametrize(
+    ("small", "words"),
+    [
+        (ramp((32, 50)), "32 x 50 uint16"),  # a level of a pyramid
+        (ramp((16, 25)), "16 x 25 uint16"),
+        (ramp((10, 13), "uint8"), "10 x 13 uint8"),  # a thumbnail
+    ],
+)
+@pytest.mark.parametrize("small_first", [False, True])
+def test_smaller_versions_are_passed_over(
+    tmp_path: Path, small: np.ndarray, words: str, small_first: bool
+) -> None:
+    path = tmp_path / "image.ome.tif"
+    pixels = ramp((5, 64, 101))
+    both = [small, pixels] if small_first else [pixels, small]
+    several(path, *both)
+    found = images.read(path)
+    np.testing.assert_array_equal(found.values, pixels)
+    (remark,) = remarks_of(found)
+    assert remark.detail.endswith(words)
+    assert "passed over" in remark.sentence
+
+
+def test_marked_thumbnails_are_no_surprise(tmp_path: Path) -> None:
+    path = tmp_path / "image.tif"
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(ramp((64, 100)), metadata=None)
+        writer.write(ramp((30, 40), "uint8"), subfiletype=1, metadata=None)
+    found = images.read(path)
+    assert (found.shape, remarks_of(found)) == ((64, 100), ())
+
+
+def test_images_of_which_none_is_clearly_meant_are_listed(tmp_path: Path) -> None:
+    path = tmp_path / "several.ome.tif"
+    several(path, ramp((64, 100)), ramp((60, 90)))
+    refused(path, "Image0 64 x 100 uint16; Image1 60 x 90 uint16")
+
+
+@pytest.mark.parametrize("samples", [3, 4])
+@pytest.mark.parametrize("imagej", [False, True])
+def test_a_colour_tiff(tmp_path: Path, samples: int, imagej: bool) -> None:
+    path = tmp_path / "colour.tif"
+    pixels = ramp((4, 5, samples), "uint8")
+    tifffile.imwrite(path, pixels, photometric="rgb", imagej=imagej)
+    refused(path, f"colour picture .{samples} samples")
+
+
+@pytest.mark.parametrize("separate", [False, True])
+def test_a_colour_tiff_of_equal_samples_is_grey(tmp_path: Path, separate: bool) -> None:
+    path = tmp_path / "grey.tif"
+    grey = ramp((23, 25), "uint8")
+    tifffile.imwrite(
+        path,
+        np.stack([grey] * 3, axis=0 if separate else -1),
+        photometric="rgb",
+        planarconfig="separate" if separate else "contig",
+    )
+    found = images.read(path)
+    assert found.dims == ("y", "x")
+    np.testing.assert_array_equal(found.values, grey)
+    assert len(remarks_of(found)) == 1
+
+
+@pytest.mark.parametrize("planes", [3, 4])
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}])
+def test_a_stack_that_was_taken_for_colours(
+    tmp_path: Path, planes: int, options: dict[str, Any]
+) -> None:
+    path = tmp_path / "stack.tif"
+    pixels = ramp((planes, 23, 25))
+    # What tifffile writes of an array of three planes when it is told nothing.
+    tifffile.imwrite(path, pixels, photometric="rgb", planarconfig="separate", **options)
+    found = images.read(path)
+    assert found.dims == ("z", "y", "x")
+    np.testing.assert_array_equal(found.values, pixels)
+    np.testing.assert_array_equal(images.read(path, lazy=True).isel(z=1).values, pixels[1])
+
+
+def test_a_stack_of_which_nothing_says_that_it_is_none_of_colours(tmp_path: Path) -> None:
+    path = tmp_path / "stack.tif"
+    pixels = ramp((3, 23, 25))
+    tifffile.imwrite(path, pixels, photometric="rgb", planarconfig="separate", metadata=None)
+    refused(path, "photometric=.minisblack")
