@@ -13,7 +13,7 @@ Training and benchmark both read datasets and do not know each other, so the con
       dataset.toml       optional: see `Facts`
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -25,7 +25,10 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from imaging.cli import UserError
 from imaging.files import STRICT, read_toml, replacing, write_toml
+from imaging.image_folders import UNREAD, images_in, no_image, stem, unread_in
 from imaging.images import SUFFIXES, read, suffix_of
+from imaging.recordings import recordings
+from imaging.remarks import Remarks
 
 __all__ = ["Dataset", "Item", "open_dataset"]
 
@@ -42,7 +45,8 @@ class ImageFacts:
     Attributes
     ----------
     source
-        The specimen or file the image was cut from: the unit of splits and of statistics.
+        The specimen or file the image was cut from: the unit of splits and of statistics. Files of
+        one recording have one, if none is stated.
     split
         Its part, or none when the dataset is not split.
     microscope
@@ -106,7 +110,8 @@ class Item:
     input, target, native, repeat
         Its files; None where there is none.
     source, split, microscope
-        See `ImageFacts`; an image without a stated source is its own.
+        See `ImageFacts`; an image without a stated source is its own, or that of the first file of
+        its recording.
     pixel_size_um, target_pixel_size_um, tolerance_um
         See `Facts`; `read_input` and `read_target` take a pixel size where the file says none.
     """
@@ -147,12 +152,21 @@ class Item:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A named list of images with what is known of them."""
+    """A named list of images with what is known of them.
+
+    Attributes
+    ----------
+    name, path, facts, items
+        Its name, where it is, what dataset.toml says, and its images.
+    unread
+        Files beside the images that seem to be images of another kind.
+    """
 
     name: str
     path: Path
     facts: Facts
     items: tuple[Item, ...]
+    unread: tuple[Path, ...] = ()
 
     def split(self, part: Split) -> tuple[Item, ...]:
         """Return the items of one part; empty when the dataset is not split."""
@@ -162,6 +176,14 @@ class Dataset:
     def evaluation_items(self) -> tuple[Item, ...]:
         """Return what a benchmark may look at: the validation part, or all when not split."""
         return self.split("validation") if any(i.split for i in self.items) else self.items
+
+    @property
+    def remarks(self) -> Remarks:
+        """Return what was found in its folders."""
+        found = Remarks()
+        for file in self.unread:
+            found.add(f"{self.name}/{file.relative_to(self.path).as_posix()}", [UNREAD])
+        return found
 
 
 def open_dataset(path: Path) -> Dataset:
@@ -175,13 +197,13 @@ def open_dataset(path: Path) -> Dataset:
     Returns
     -------
     Dataset
-        Items in the order of their names. No image is read.
+        Items in the order of their names. No image is read, of TIFF files no more than a header.
 
     Raises
     ------
     UserError
-        Nothing there, no images, files of input/ and target/ that do not pair, or a repeat of no
-        input.
+        Nothing there, no images, files of input/ and target/ that do not pair, a repeat of no
+        input, or files of one recording in different parts.
     """
     if not path.exists():
         raise UserError(f"{path} does not exist: give a dataset folder or an image.")
@@ -190,24 +212,32 @@ def open_dataset(path: Path) -> Dataset:
     natives: dict[str, Path] = {}
     repeats: dict[str, Path] = {}
     if path.is_dir() and suffix_of(path) is None and (path / "input").is_dir():
-        inputs = _images_in(path / "input")
-        natives = _images_in(path / "native") if (path / "native").is_dir() else {}
-        repeats = _images_in(path / "repeat") if (path / "repeat").is_dir() else {}
+        inputs = images_in(path / "input")
+        natives = images_in(path / "native") if (path / "native").is_dir() else {}
+        repeats = images_in(path / "repeat") if (path / "repeat").is_dir() else {}
         _refuse_unknown(path / "repeat", "holds", repeats, inputs)
         if (path / "dataset.toml").exists():
             facts = read_toml(path / "dataset.toml", Facts)
         if (path / "target").is_dir():
-            targets = _images_in(path / "target")
+            targets = images_in(path / "target")
             _refuse_unpaired(path, inputs, targets)
         _refuse_unknown(path / "dataset.toml", "describes", facts.images, inputs)
     elif path.is_dir() and suffix_of(path) is None:
-        inputs = _images_in(path)
+        inputs = images_in(path)
     elif suffix_of(path) is None:
         raise UserError(f"{path} is not an image of a known kind ({', '.join(SUFFIXES)}).")
     else:
-        inputs = {_stem(path): path}
+        inputs = {stem(path): path}
+    unread = unread_in(_folders(path))
     if not inputs:
-        raise UserError(f"{path} holds no image: expected files ending in {', '.join(SUFFIXES)}.")
+        raise no_image(path, unread)
+    first_of = recordings(
+        {
+            name: [file, targets[name]] if name in targets else [file]
+            for name, file in inputs.items()
+        }
+    )
+    _refuse_divided(path, facts, first_of)
     items: list[Item] = []
     for name, file in sorted(inputs.items()):
         of_image = facts.images.get(name, ImageFacts())
@@ -217,7 +247,7 @@ def open_dataset(path: Path) -> Dataset:
                 input=file,
                 target=targets.get(name),
                 native=natives.get(name),
-                source=of_image.source or name,
+                source=of_image.source or first_of[name],
                 split=of_image.split,
                 microscope=of_image.microscope,
                 pixel_size_um=facts.pixel_size_um,
@@ -226,7 +256,7 @@ def open_dataset(path: Path) -> Dataset:
                 tolerance_um=facts.tolerance_um,
             )
         )
-    return Dataset(facts.name or _stem(path.resolve()), path, facts, tuple(items))
+    return Dataset(facts.name or stem(path.resolve()), path, facts, tuple(items), unread)
 
 
 @contextmanager
@@ -272,22 +302,29 @@ def _with_pixel_size(image: xr.DataArray, pixel_size_um: float | None) -> xr.Dat
     return image.assign_attrs(pixel_size_um=stated | image.attrs["pixel_size_um"])
 
 
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(suffix_of(path) or "")
+def _folders(path: Path) -> list[Path]:
+    """Return the folders of a dataset in which images are expected."""
+    if not path.is_dir() or suffix_of(path) is not None:
+        return []
+    if not (path / "input").is_dir():
+        return [path]
+    return [path / part for part in ("input", "target", "repeat") if (path / part).is_dir()]
 
 
-def _images_in(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for file in sorted(folder.iterdir()):
-        if file.name.startswith(".") or suffix_of(file) is None:
+def _refuse_divided(path: Path, facts: Facts, first_of: Mapping[str, str]) -> None:
+    """Refuse a division that lets an image serve for training and its neighbours for judgement."""
+    part_of: dict[str, tuple[str, Split]] = {}
+    for name, first in sorted(first_of.items()):
+        of_image = facts.images.get(name, ImageFacts())
+        if of_image.source is not None or of_image.split is None:
             continue
-        if _stem(file) in found:
+        other, split = part_of.setdefault(first, (name, of_image.split))
+        if split != of_image.split:
             raise UserError(
-                f"{folder} holds {found[_stem(file)].name} and {file.name}: "
-                "two images of one name cannot be told apart, rename one."
+                f"{path / 'dataset.toml'} puts '{other}' into {split} and '{name}' into "
+                f"{of_image.split}, but they are files of one recording: give them one split, or "
+                "state their sources if these differ."
             )
-        found[_stem(file)] = file
-    return found
 
 
 def _refuse_unpaired(path: Path, inputs: Iterable[str], targets: Iterable[str]) -> None:

@@ -3,7 +3,9 @@
 ======================  ==========================================================================
 .tif .tiff              plain, ImageJ hyperstack and OME-TIFF are read; ImageJ is written, or
                         OME-TIFF where ImageJ lacks the pixel type
-.ome.tif .ome.tiff      OME-TIFF
+.ome.tif .ome.tiff      OME-TIFF; of a recording in several files, each stands for its own planes
+.btf .tf2 .tf8          BigTIFF, also .ome.btf and so on; only read
+.lsm .stk               TIFF of Zeiss LSM microscopes and of MetaMorph; only read
 .png                    one greyscale plane of 8 or 16 bits
 .mrc .dv                MRC2014 is read and written; Priism and DeltaVision are read
 .zarr .ome.zarr         OME-Zarr 0.4 and 0.5 are read, 0.5 is written
@@ -12,7 +14,7 @@
 Axes are b (time points, positions: whatever is processed one by one), c, z, y and x, in this order.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Container, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,23 +29,20 @@ from imaging.cli import UserError
 from imaging.files import replacing
 from imaging.formats import mrc, ome_zarr, png, tiff
 from imaging.formats.header import DIMS, Format, Header, Readable, Writable
+from imaging.formats.ome_files import recording_of
 from imaging.remarks import with_remarks
 
 __all__ = ["create", "read", "write"]
 
 _LARGEST = float(np.finfo(np.float32).max)  # models compute in float32
+_TIFF = (".tif", ".tiff", ".btf", ".tf2", ".tf8")
 _FORMATS: dict[str, Format] = {
-    ".ome.tiff": tiff,
-    ".ome.zarr": ome_zarr,
-    ".ome.tif": tiff,
-    ".tiff": tiff,
-    ".zarr": ome_zarr,
-    ".tif": tiff,
+    **dict.fromkeys((*_TIFF, *(f".ome{suffix}" for suffix in _TIFF), ".lsm", ".stk"), tiff),
+    **dict.fromkeys((".zarr", ".ome.zarr"), ome_zarr),
     ".png": png,
-    ".mrc": mrc,
-    ".dv": mrc,
+    **dict.fromkeys((".mrc", ".dv"), mrc),
 }
-SUFFIXES: tuple[str, ...] = tuple(_FORMATS)
+SUFFIXES: tuple[str, ...] = tuple(sorted(_FORMATS, key=len, reverse=True))
 
 
 def suffix_of(path: Path) -> str | None:
@@ -68,6 +67,14 @@ def suffix_of(path: Path) -> str | None:
         if path.name.lower().endswith(suffix):
             return path.name[-len(suffix) :]
     return None
+
+
+def marks_of(path: Path, known: Container[str]) -> frozenset[str]:
+    """Return what an image has in common with the other files of its recording, if anything.
+
+    Parameters are those of `imaging.formats.ome_files.recording_of`.
+    """
+    return recording_of(path, known) if _format_of(path) is tiff else frozenset()
 
 
 def read(path: Path, *, lazy: bool = False) -> xr.DataArray:

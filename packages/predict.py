@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from imaging import images
 from imaging.cli import STATUS_FAILED_CHECK, UserError, complain, console, progress, sentence
-from imaging.datasets import Item, open_dataset
+from imaging.datasets import Dataset, Item, open_dataset
 from imaging.files import STRICT, read_toml, sha256, write_toml
 from imaging.inspection import inspect
 from imaging.remarks import Remark, Remarks
@@ -65,7 +65,7 @@ def predict_file(
         raise UserError(f"A pixel size of {pixel_size} µm is impossible: give a positive number.")
     if tile is not None and tile < 1:
         raise UserError(f"A tile of {tile} pixels is impossible: give a positive number.")
-    pairs = _pairs(input_path, output_path)
+    dataset, pairs = _pairs(input_path, output_path)
     skipped, failures = 0, list[str]()
     with open_package(package_path, trust=trust) as package:
         job = _Job(Runner(package, weights=weights, device=device, scale=scale), pixel_size, tile)
@@ -73,6 +73,7 @@ def predict_file(
             skipped, failures = _predict_folder(job, pairs, output_path, (weights, scale))
         else:
             job.restore(*pairs[0])
+    job.remarks.update(dataset.remarks)
     job.remarks.say()
     if skipped:
         console.print(f"{skipped} already made from the same image and package: skipped.")
@@ -194,8 +195,8 @@ def _predict_folder(
     return skipped, failures
 
 
-def _pairs(source: Path, target: Path) -> list[tuple[Item, Path]]:
-    """Return which image becomes which file."""
+def _pairs(source: Path, target: Path) -> tuple[Dataset, list[tuple[Item, Path]]]:
+    """Return what is to be restored, and which image becomes which file."""
     if not source.exists():
         raise UserError(f"{source} does not exist: give an image or a folder of images.")
     single = source.is_file() or images.suffix_of(source) is not None
@@ -208,13 +209,14 @@ def _pairs(source: Path, target: Path) -> list[tuple[Item, Path]]:
             )
         if target.resolve() == source.resolve():
             raise UserError(f"{target} is the input itself: choose another name for the output.")
-        return [(item, target) for item in open_dataset(source).items]
+        dataset = open_dataset(source)
+        return dataset, [(item, target) for item in dataset.items]
     if suffix is not None or target.is_file():
         raise UserError(f"{source} is a folder of images: give a folder for the output.")
-    found = open_dataset(source).items
-    if target.resolve() in {source.resolve(), found[0].input.parent.resolve()}:
+    dataset = open_dataset(source)
+    if target.resolve() in {source.resolve(), dataset.items[0].input.parent.resolve()}:
         raise UserError(f"{target} holds the input: choose another folder for the output.")
-    return [(item, target / _result_name(item.input)) for item in found]
+    return dataset, [(item, target / _result_name(item.input)) for item in dataset.items]
 
 
 def _result_name(file: Path) -> str:

@@ -103,6 +103,7 @@ def run(
     _refuse_another(out, request, resume=resume)
     images = _load(parts, settings)
     remarks = inspect_items(dataset.items)
+    remarks.update(dataset.remarks)
     remarks.say()
     fabric = Fabric(accelerator="auto", devices=1, precision=precision())
     patches = _patches(images.training, request, dataset, asked.microscope, fabric.device)

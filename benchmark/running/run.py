@@ -95,6 +95,7 @@ def run_benchmark(
     remarks = Remarks()
     for dataset in datasets:
         remarks.update(inspect_items(dataset.evaluation_items, f"{dataset.name}/"))
+        remarks.update(dataset.remarks)
     remarks.say()
     run = replace(run, remarks=remarks.entries)
     results.begin(run)

@@ -5,11 +5,12 @@ or they write that into one more file, and its name into each.
 """
 
 import math
-from collections.abc import Generator
+import re
+from collections.abc import Container, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
@@ -27,6 +28,15 @@ _UNKNOWN = (
     "planes are taken for a stack of unknown pixel size (give it its name again)."
 )
 _AXES = "TCZ"
+_OWN = re.compile(r"""<(?:\w+:)?OME\b[^>]*\bUUID=["']([^"']+)["']""")
+
+
+class _Block(NamedTuple):
+    """Some planes of an image, and the mark and name of the file that holds them."""
+
+    element: Any
+    mark: str
+    file: str
 
 
 @dataclass(frozen=True)
@@ -39,13 +49,27 @@ class Part:
         Names of the recording's files; one, where the file stands alone.
     marks
         What those files have in common, and other files have not.
-    xml
-        What describes this file's own planes as if there were no others; None where unknown.
+    own
+        The mark of the file itself, if known.
+    description, images
+        The OME-XML, and which file holds which planes of each image.
     """
 
     files: tuple[str, ...]
     marks: frozenset[str]
-    xml: str | None
+    own: str | None
+    description: Any
+    images: list[tuple[Any, list[_Block]]]
+
+    def xml(self, pages: int) -> str | None:
+        """Describe the file's own planes as if there were no others; None where unknown."""
+        if self.own is None:
+            return None
+        self.description.attrib.pop("UUID", None)
+        for image, blocks in self.images:
+            if not _keep_own(image, blocks, self.own, pages):
+                self.description.remove(image)
+        return ElementTree.tostring(self.description, encoding="unicode")
 
 
 @contextmanager
@@ -63,8 +87,11 @@ def opened(path: Path) -> Generator[tuple[tifffile.TiffFile, tuple[Remark, ...]]
         As tifffile reads it, and what was found.
     """
     with tifffile.TiffFile(path, _multifile=False) as tiff:
-        part = part_of(tiff)
-    xml = None if part is None else part.xml
+        part = _part_of(tiff)
+        try:
+            xml = None if part is None else part.xml(len(tiff.pages))
+        except (ValueError, TypeError):  # sizes or places that are none
+            part = xml = None
     with tifffile.TiffFile(path, _multifile=False, omexml=xml) as tiff:
         if tiff.is_ome or tiff.is_imagej:
             tiff.is_mmstack = False  # which would look for files of similar names
@@ -76,34 +103,16 @@ def opened(path: Path) -> Generator[tuple[tifffile.TiffFile, tuple[Remark, ...]]
         yield tiff, (Remark(_UNKNOWN if xml is None else _PART, files),)
 
 
-def part_of(tiff: tifffile.TiffFile) -> Part | None:
-    """Read which files make a recording, and what of it a file holds.
-
-    Parameters
-    ----------
-    tiff
-        An open file of any kind.
-
-    Returns
-    -------
-    Part or None
-        None if it says nothing of files, or nothing that can be understood.
-    """
-    if tiff.ome_metadata is None:
-        return None
-    try:
-        return _part(tiff.ome_metadata, tiff.filename, len(tiff.pages))
-    except (ElementTree.ParseError, ValueError, TypeError):
-        return None
-
-
-def recording_of(path: Path) -> frozenset[str]:
+def recording_of(path: Path, known: Container[str] = ()) -> frozenset[str]:
     """Return what a TIFF file has in common with the others of its recording.
 
     Parameters
     ----------
     path
         The file, of which only the first header is read.
+    known
+        Marks of recordings: of a file that has one of these, no other is looked for, as each file
+        may describe thousands.
 
     Returns
     -------
@@ -112,59 +121,65 @@ def recording_of(path: Path) -> frozenset[str]:
     """
     try:
         with tifffile.TiffFile(path, _multifile=False) as tiff:
-            part = part_of(tiff)
+            own = _OWN.search(tiff.ome_metadata or "")
+            if own is not None and own[1] in known:
+                return frozenset({own[1]})
+            part = _part_of(tiff)
     except (OSError, ValueError):  # which is said where its pixels are wanted
         return frozenset()
     return part.marks if part is not None and len(part.files) > 1 else frozenset()
 
 
-def _part(xml: str, name: str, pages: int) -> Part | None:
-    root = ElementTree.fromstring(xml)
+def _part_of(tiff: tifffile.TiffFile) -> Part | None:
+    """Read which files make a recording; None of a file that says nothing of files."""
+    if tiff.ome_metadata is None:
+        return None
+    try:
+        root = ElementTree.fromstring(tiff.ome_metadata)
+    except ElementTree.ParseError:
+        return None
     stub = root.find("{*}BinaryOnly")
     if stub is not None:
         described_in = stub.get("MetadataFile", "")
-        return Part((described_in, name), frozenset({stub.get("UUID", described_in)}), xml)
-    blocks = root.findall("{*}Image/{*}Pixels/{*}TiffData")
-    if {_file_of(block)[0] for block in blocks} <= {"", root.get("UUID", "")}:
+        mark = stub.get("UUID", described_in)
+        return Part((described_in, tiff.filename), frozenset({mark}), "", root, [])
+    images = [
+        (image, [_block(one) for one in image.iterfind("{*}Pixels/{*}TiffData")])
+        for image in root.findall("{*}Image")
+    ]
+    files = {block.mark: block.file for _, blocks in images for block in blocks}
+    if set(files) <= {"", root.get("UUID", "")}:
         return None
-    own = _own_mark(root, blocks, name)
-    files: dict[str, str] = {}
-    for image in root.findall("{*}Image"):
-        of_image = dict(map(_file_of, image.findall("{*}Pixels/{*}TiffData")))
-        if own is None or own in of_image:
-            files |= of_image
-        if own is not None and not _keep_own(image, own, pages):
-            root.remove(image)
-    root.attrib.pop("UUID", None)
-    return Part(
-        tuple(sorted(files.values())),
-        frozenset(files),
-        None if own is None else ElementTree.tostring(root, encoding="unicode"),
-    )
+    own = _own_mark(root, files, tiff.filename)
+    together = {
+        block.mark: block.file
+        for _, blocks in images
+        if own is None or own in {block.mark for block in blocks}
+        for block in blocks
+    }
+    return Part(tuple(sorted(together.values())), frozenset(together), own, root, images)
 
 
-def _own_mark(root: Any, blocks: list[Any], name: str) -> str | None:
+def _own_mark(root: Any, files: dict[str, str], name: str) -> str | None:
     """Tell by which mark the description means the file itself; None if by none."""
-    files = dict(map(_file_of, blocks))
     mark = root.get("UUID", "")
     if mark in files:
         return mark
-    named = [mark for mark, named in files.items() if named.lower() == name.lower()]
+    named = [mark for mark, file in files.items() if file.lower() == name.lower()]
     if named or len(files) == 1:
         return (named or list(files))[0]
     return None
 
 
-def _file_of(block: Any) -> tuple[str, str]:
-    """Return mark and name of the file that holds some planes."""
-    uuid = block.find("{*}UUID")
-    if uuid is None:
-        return "", ""
-    name = uuid.get("FileName", "")
-    return (uuid.text or name).strip(), name
+def _block(element: Any) -> _Block:
+    for child in element:
+        if child.tag.endswith("UUID"):
+            name = child.get("FileName", "")
+            return _Block(element, (child.text or name).strip(), name)
+    return _Block(element, "", "")
 
 
-def _keep_own(image: Any, own: str, pages: int) -> bool:
+def _keep_own(image: Any, blocks: list[_Block], own: str, pages: int) -> bool:
     """Describe only those planes of an image that the file holds; return whether there are any."""
     (pixels,) = image.findall("{*}Pixels")
     channels = pixels.findall("{*}Channel")
@@ -172,10 +187,10 @@ def _keep_own(image: Any, own: str, pages: int) -> bool:
     order = [axis for axis in reversed(pixels.get("DimensionOrder")) if axis in _AXES]
     shape = [int(pixels.get(f"Size{axis}")) // (samples if axis == "C" else 1) for axis in order]
     page_of: dict[tuple[int, ...], int] = {}
-    for block in pixels.findall("{*}TiffData"):
-        if _file_of(block)[0] == own:
-            page_of |= _pages_of(block, order, shape, pages)
-        pixels.remove(block)
+    for block in blocks:
+        pixels.remove(block.element)
+        if block.mark == own:
+            page_of |= _pages_of(block.element, order, shape, pages)
     if not page_of:
         return False
     held = {axis: sorted({plane[at] for plane in page_of}) for at, axis in enumerate(order)}

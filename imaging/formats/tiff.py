@@ -15,6 +15,7 @@ from imaging.formats.ome_files import opened
 from imaging.formats.tiff_metadata import imagej_metadata, ome_metadata, resolution
 from imaging.formats.tiff_planes import arranged, cut_off, planes_of
 from imaging.formats.tiff_series import choose, name_axes
+from imaging.formats.tiff_vendors import vendor_sizes
 from imaging.formats.tiff_writing import create, refusal
 
 __all__ = ["create", "read", "refusal"]
@@ -29,12 +30,15 @@ def read(path: Path) -> tuple[Header, Readable]:
         _refuse_cut_off(path, tiff, series)
         axes, of_axes = name_axes(path, series, parts[0])
         dims, pixels = arranged(axes, parts)
-        if tiff.is_ome:
+        channels = None
+        if (of_vendor := vendor_sizes(tiff)) is not None:
+            sizes = of_vendor
+        elif tiff.is_ome:
             sizes, channels = ome_metadata(tiff)
         elif tiff.is_imagej:
             sizes, channels = imagej_metadata(tiff, series, axes)
         else:
-            sizes, channels = resolution(series.keyframe), None
+            sizes = resolution(series.keyframe)
         remarks = (*of_recording, *of_choice, *of_axes)
         header = Header(dims, pixels.shape, series.dtype, sizes, channels, remarks)
     if complaints:

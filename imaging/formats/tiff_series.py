@@ -132,7 +132,7 @@ def name_axes(path: Path, series: Any, pixels: Planes) -> tuple[tuple[str, ...],
     ]
     if len(unknown) == 1 and unknown[0] in _UNNAMED and "Z" not in axes:
         names[unknown[0]] = "z"
-    elif unknown:
+    elif unknown or not {"Y", "X"} <= set(axes):
         raise UserError(
             f"{path} has axes of unknown meaning ({series.axes}, {series.shape}): "
             "save it as OME-TIFF or ImageJ hyperstack with axes out of t, c, z, y and x."

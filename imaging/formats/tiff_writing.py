@@ -29,6 +29,8 @@ _CLASSIC_BYTES = 2**32 - 2**25
 
 def refusal(path: Path, header: Header) -> str | None:
     """Say why OME-TIFF cannot hold this, or None."""
+    if not path.name.lower().endswith((".tif", ".tiff")):
+        return f"{path.suffix} files are only read: end the name in .ome.tif"
     if header.dtype.name not in _OME_DTYPES:
         return f"OME-TIFF cannot hold {header.dtype} pixels: write .ome.zarr instead"
     return None
