@@ -7,18 +7,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tifffile
 
 from imaging.cli import UserError
 from imaging.formats.header import Header, Readable
 from imaging.formats.ome_files import opened
 from imaging.formats.tiff_metadata import imagej_metadata, ome_metadata, resolution
-from imaging.formats.tiff_planes import arranged, cut_off, planes_of
+from imaging.formats.tiff_planes import Planes, arranged, cut_off, planes_of, with_lead
 from imaging.formats.tiff_series import choose, name_axes
-from imaging.formats.tiff_vendors import vendor_sizes
+from imaging.formats.tiff_vendors import scanimage_axes, vendor_sizes
 from imaging.formats.tiff_writing import create, refusal
+from imaging.remarks import Remark
 
 __all__ = ["create", "read", "refusal"]
+
+_SPARE_PAGES = (
+    "the description names fewer planes than the file has, and the others are left out "
+    "(export it again if they are part of the image)."
+)
+_WHITE = (
+    "the file says that 0 is white, so its values are counted down from the largest, which makes "
+    'bright what it shows bright (save it with photometric="minisblack" if it should not be).'
+)
+_PALETTE = (
+    "the values are numbers of colours in a table, and are taken for intensities "
+    "(save it as a greyscale image if they are none)."
+)
 
 
 def read(path: Path) -> tuple[Header, Readable]:
@@ -29,6 +44,9 @@ def read(path: Path) -> tuple[Header, Readable]:
         parts = [planes_of(path, tiff, image) for image in images]
         _refuse_cut_off(path, tiff, series)
         axes, of_axes = name_axes(path, series, parts[0])
+        if series.kind == "scanimage":
+            lead = scanimage_axes(path, series.keyframe, len(parts[0].offsets))
+            axes, parts = with_lead(axes, parts[0], lead)
         dims, pixels = arranged(axes, parts)
         channels = None
         if (of_vendor := vendor_sizes(tiff)) is not None:
@@ -39,11 +57,25 @@ def read(path: Path) -> tuple[Header, Readable]:
             sizes, channels = imagej_metadata(tiff, series, axes)
         else:
             sizes = resolution(series.keyframe)
-        remarks = (*of_recording, *of_choice, *of_axes)
+        remarks = (*of_recording, *of_choice, *of_axes, *_doubts(tiff, series, pixels))
         header = Header(dims, pixels.shape, series.dtype, sizes, channels, remarks)
     if complaints:
         raise UserError(f"{path} is cut off or damaged ({complaints[0]}): copy or save it again.")
     return header, pixels
+
+
+def _doubts(tiff: tifffile.TiffFile, series: Any, pixels: Planes) -> Generator[Remark]:
+    """Remark on pages that are left out, and on values that are no intensities as they stand."""
+    page = series.keyframe
+    if series.kind == "imagej" and len(tiff.pages) > len(pixels.offsets):
+        yield Remark(_SPARE_PAGES, f"{len(pixels.offsets)} of {len(tiff.pages)}")
+    if pixels.white is not None:
+        yield Remark(_WHITE)
+    if page.colormap is not None and not tiff.is_imagej:
+        # A table of one hue grows brighter with the value, whatever the hue.
+        brightness = page.colormap.astype(np.int64).sum(0)
+        if (np.diff(brightness) < 0).any():
+            yield Remark(_PALETTE)
 
 
 def _refuse_cut_off(path: Path, tiff: tifffile.TiffFile, series: Any) -> None:

@@ -1,6 +1,7 @@
 """The pixels of a TIFF file: where every page's pieces lie, and how a region is read from them."""
 
 import math
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +13,9 @@ import tifffile
 from numpy.typing import NDArray
 
 from imaging.cli import UserError
+
+_LAYOUT_TAGS = (257, 258, 259, 339)  # ImageLength, BitsPerSample, Compression, SampleFormat
+_FORMAT_OF_KIND = {3: "H", 4: "I"}  # whole numbers of two and four bytes
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class Planes:
         A page that is stored as it is, is one piece.
     stored
         Whether pages are stored as they are.
+    white
+        The value that is white where the file says that 0 is; values are counted down from it.
     tables
         Of JPEG, what the pieces of each page have in common; empty where pages are stored.
     """
@@ -74,6 +80,7 @@ class Planes:
     offsets: NDArray[np.int64]
     counts: NDArray[np.int64]
     stored: bool
+    white: int | None
     tables: tuple[bytes | None, ...]
 
     @property
@@ -99,6 +106,8 @@ class Planes:
             pages = np.arange(len(self.offsets)).reshape(self.shape[: self.ahead])
             pages = pages[np.ix_(*wanted[: self.ahead])]
             self._fill(out.reshape(pages.size, *out.shape[self.ahead :]), pages.ravel(), wanted)
+        if self.white is not None:
+            np.subtract(self.white, out, out=out)
         return out[tuple(slice(None) if isinstance(place, slice) else 0 for place in key)]
 
     def _fill(self, out: NDArray[Any], pages: NDArray[np.int64], wanted: list[range]) -> None:
@@ -162,9 +171,11 @@ def planes_of(path: Path, tiff: tifffile.TiffFile, series: Any) -> Planes:
         offsets = series.dataoffset + size * np.arange(number)[:, None]
         counts, stored = np.full_like(offsets, size), True
     else:
-        pages = list(series.pages)
+        # Of more pages than its description names, the rest is remarked on.
+        pages = list(series.pages)[: math.prod(shape) // math.prod(codec.shape)]
         if any(page is None or len(page.dataoffsets) < codec.number for page in pages):
             raise cut_off(path)
+        _refuse_unlike(path, tiff, pages)
         offsets = np.array([page.dataoffsets[: codec.number] for page in pages], np.int64)
         counts = np.array([page.databytecounts[: codec.number] for page in pages], np.int64)
         # tifffile looks at the first page only.
@@ -176,7 +187,46 @@ def planes_of(path: Path, tiff: tifffile.TiffFile, series: Any) -> Planes:
             tables = tuple(page.jpegtables for page in pages)
     if (counts <= 0).any() or (offsets + counts > tiff.filehandle.size).any():
         raise cut_off(path)
-    return Planes(path, shape, dtype, codec, offsets, counts, stored, tables)
+    # ImageJ writes so what it only shows with an inverting table of greys.
+    inverted = first.photometric == tifffile.PHOTOMETRIC.MINISWHITE and not tiff.is_imagej
+    white = 2**first.bitspersample - 1 if inverted and dtype.kind == "u" else None
+    return Planes(path, shape, dtype, codec, offsets, counts, stored, white, tables)
+
+
+def _refuse_unlike(path: Path, tiff: tifffile.TiffFile, pages: list[Any]) -> None:
+    """Refuse pages unlike the first one, as which tifffile would read them all."""
+    layouts = [_layout(tiff, page.offset) for page in pages if not page.is_virtual]
+    if any(layout != layouts[0] for layout in layouts):
+        raise UserError(
+            f"{path} holds pages of different sizes or types, which it describes as one stack: "
+            "save those of each kind as a file of their own."
+        )
+
+
+def _layout(tiff: tifffile.TiffFile, offset: int) -> dict[int, int]:
+    """Read a page's length, bits, compression and type; tifffile would read all of its header."""
+    form, handle = tiff.tiff, tiff.filehandle
+    handle.seek(offset)
+    (number,) = struct.unpack(form.tagnoformat, handle.read(form.tagnosize))
+    entries = handle.read(number * form.tagsize)
+    layout: dict[int, int] = {}
+    for begin in range(0, len(entries), form.tagsize):
+        code, kind = struct.unpack_from(form.byteorder + "HH", entries, begin)
+        if code in _LAYOUT_TAGS and kind in _FORMAT_OF_KIND:
+            value = begin + form.tagsize - form.offsetsize
+            (layout[code],) = struct.unpack_from(
+                form.byteorder + _FORMAT_OF_KIND[kind], entries, value
+            )
+    return layout
+
+
+def with_lead(
+    axes: tuple[str, ...], pixels: Planes, lead: Sequence[tuple[str, int]]
+) -> tuple[tuple[str, ...], list[Planes]]:
+    """Name the axes before those of a page anew, with their lengths."""
+    shape = (*(length for _, length in lead), *pixels.shape[pixels.ahead :])
+    names = (*(axis for axis, _ in lead), *axes[pixels.ahead :])
+    return names, [replace(pixels, shape=shape)]
 
 
 def arranged(axes: tuple[str, ...], parts: Sequence[Planes]) -> tuple[tuple[str, ...], Planes]:

@@ -1,8 +1,13 @@
-"""Pixel sizes of the TIFF files of LSM microscopes (Zeiss) and of MetaMorph."""
+"""What LSM microscopes (Zeiss), MetaMorph and ScanImage write of the pixels of their TIFF files."""
+
+import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
 
+from imaging.cli import UserError
 from imaging.formats.header import known, micrometres
 
 
@@ -35,3 +40,50 @@ def vendor_sizes(tiff: tifffile.TiffFile) -> dict[str, float] | None:
         }
         return known((dim, micrometres(length, unit)) for dim, length in lengths.items())
     return None
+
+
+def scanimage_axes(path: Path, page: Any, planes: int) -> list[tuple[str, int]]:
+    """Read along what the planes of a ScanImage recording run, which follow each other in a file.
+
+    Parameters
+    ----------
+    path, page
+        The file and its first page.
+    planes
+        How many there are.
+
+    Returns
+    -------
+    list
+        Axes longer than 1 with their lengths, that of the fastest last; b may occur twice.
+
+    Raises
+    ------
+    UserError
+        The planes are not as many as the settings say.
+    """
+    said = f"{page.software}\n{page.description}"
+    saved = _setting(said, "channelSave", "channelsSave")
+    channels = len(saved) if saved else sum(_setting(said, "numberOfChannelsSave")) or 1
+    frames, rest = divmod(planes, channels)
+    stated = sum(_setting(said, "numSlices", "stackNumSlices", "numberOfZSlices"))
+    slices = max(1, min(stated, frames))
+    if rest or frames % slices:
+        raise UserError(
+            f"{path} ends within a volume: {planes} planes are no multiple of {channels} "
+            f"channel(s) and {slices} depth(s); save its whole volumes as OME-TIFF."
+        )
+    repeated = sum(_setting(said, "framesPerSlice", "acqNumFrames", "numberOfFrames"))
+    if not stated and not repeated:
+        axes = [("z", frames), ("c", channels)]  # of frames nothing more is known
+    else:
+        times = frames // slices
+        of_slice = repeated if slices > 1 and repeated and times % repeated == 0 else 1
+        axes = [("b", times // of_slice), ("z", slices), ("b", of_slice), ("c", channels)]
+    return [(axis, length) for axis, length in axes if length > 1]
+
+
+def _setting(said: str, *names: str) -> list[int]:
+    """Return the whole numbers of a setting, by whichever of its names."""
+    found = re.search(rf"\b(?:{'|'.join(names)})\s*=\s*([^\r\n]*)", said)
+    return [int(number) for number in re.findall(r"\d+", found[1])] if found else []

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,74 @@ def test_a_stack_of_which_nothing_says_that_it_is_none_of_colours(tmp_path: Path
     pixels = ramp((3, 23, 25))
     tifffile.imwrite(path, pixels, photometric="rgb", planarconfig="separate", metadata=None)
     refused(path, "photometric=.minisblack")
+
+
+def described(path: Path, description: str, planes: Sequence[np.ndarray], **options: Any) -> None:
+    with tifffile.TiffWriter(path) as writer:
+        for at, plane in enumerate(planes):
+            said = description if at == 0 else None
+            writer.write(plane, metadata=None, contiguous=False, description=said, **options)
+
+
+IMAGEJ = "ImageJ=1.53t\nimages=3\nslices=3\n"
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}])
+def test_more_pages_than_imagej_describes(tmp_path: Path, options: dict[str, Any]) -> None:
+    path = tmp_path / "stack.tif"
+    pixels = ramp((5, 7, 9))
+    described(path, IMAGEJ, list(pixels), **options)
+    found = images.read(path)
+    np.testing.assert_array_equal(found.values, pixels[:3])
+    assert [remark.detail for remark in remarks_of(found)] == ["3 of 5"]
+
+
+@pytest.mark.parametrize("other", [ramp((5, 9)), ramp((7, 9), "int16"), ramp((7, 9), "uint32")])
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_a_page_of_another_kind_within_a_stack(
+    tmp_path: Path, other: np.ndarray, bigtiff: bool
+) -> None:
+    path = tmp_path / "stack.tif"
+    description = (
+        "<OME xmlns='http://www.openmicroscopy.org/Schemas/OME/2016-06'><Image ID='Image:0'>"
+        "<Pixels ID='Pixels:0' DimensionOrder='XYZCT' Type='uint16' SizeX='9' SizeY='7' SizeZ='3' "
+        "SizeC='1' SizeT='1'><TiffData/></Pixels></Image></OME>"
+    )
+    with tifffile.TiffWriter(path, bigtiff=bigtiff) as writer:
+        for at, plane in enumerate([ramp((7, 9)), other, ramp((7, 9))]):
+            said = description if at == 0 else None
+            writer.write(plane, metadata=None, contiguous=False, description=said)
+    refused(path, "pages of different sizes")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bits", "white"), [("uint8", 8, 255), ("uint16", 16, 65535), ("uint16", 12, 4095)]
+)
+def test_values_whose_zero_is_white_are_turned_round(
+    tmp_path: Path, dtype: str, bits: int, white: int
+) -> None:
+    path = tmp_path / "white.tif"
+    pixels = ramp((23, 25), dtype)
+    tifffile.imwrite(path, pixels, photometric="miniswhite", bitspersample=bits)
+    found = images.read(path, lazy=True)
+    np.testing.assert_array_equal(found.values, white - pixels)
+    assert "0 is white" in remarks_of(found)[0].sentence
+
+
+def test_imagej_only_shows_its_values_turned_round(tmp_path: Path) -> None:
+    path = tmp_path / "white.tif"
+    tifffile.imwrite(path, ramp((23, 25)), photometric="miniswhite", imagej=True)
+    found = images.read(path)
+    np.testing.assert_array_equal(found.values, ramp((23, 25)))
+    assert remarks_of(found) == ()
+
+
+@pytest.mark.parametrize("green", [True, False])
+def test_a_table_of_colours(tmp_path: Path, green: bool) -> None:
+    path = tmp_path / "palette.tif"
+    table = np.zeros((3, 256), np.uint16)
+    table[1] = 256 * np.arange(256)
+    if not green:
+        table[1] = np.random.default_rng(0).permutation(table[1])
+    tifffile.imwrite(path, ramp((23, 25), "uint8"), photometric="palette", colormap=table)
+    assert len(remarks_of(images.read(path))) == (0 if green else 1)

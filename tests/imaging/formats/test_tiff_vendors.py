@@ -96,3 +96,58 @@ def test_tiff_by_another_name(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_array_equal(images.read(path).values, ramp((8, 9)))
     with pytest.raises(UserError, match=r"end the name in \.ome\.tif"):
         images.write(path, images.read(path))
+
+
+SCANIMAGE = "SI.VERSION_MAJOR = 2020\nSI.hChannels.channelSave = {}\nSI.hStackManager.{}"
+
+
+@pytest.mark.parametrize(
+    ("software", "description", "dims"),
+    [
+        (SCANIMAGE.format("[1;2]", "framesPerSlice = 6\nx.numSlices = 1"), "", "bcyx"),
+        (SCANIMAGE.format("[1 3]", "framesPerSlice = 1\nx.numSlices = 6"), "", "zcyx"),
+        (SCANIMAGE.format("[1;2]", "framesPerSlice = Inf\nx.numSlices = 1"), "", "bcyx"),
+        (SCANIMAGE.format("2", "framesPerSlice = 12\nx.numSlices = 1"), "", "byx"),
+        (SCANIMAGE.format("1", "framesPerSlice = 1\nx.numSlices = 12"), "", "zyx"),
+        (SCANIMAGE.format("1", "framesPerSlice = 1\nx.numSlices = 4"), "", "bzyx"),
+        ("", "state.configName='x'\nstate.acq.numberOfChannelsSave=2", "zcyx"),
+        ("", "state.acq.numberOfChannelsSave=1\nstate.acq.numberOfZSlices=12", "zyx"),
+        ("", "scanimage.SI4.channelsSave = [1;2]\nscanimage.SI4.stackNumSlices = 6", "zcyx"),
+    ],
+)
+def test_scanimage_channels_take_turns(
+    tmp_path: Path, software: str, description: str, dims: str
+) -> None:
+    path = tmp_path / "recording.tif"
+    pixels = ramp((12, 7, 9))
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+        for plane in pixels:
+            writer.write(
+                plane, metadata=None, software=software, description=description, contiguous=False
+            )
+    found = images.read(path)
+    assert set(found.dims) == set(dims)
+    lengths = {"c": 2, "z": 4 if dims == "bzyx" else -1, "b": -1}
+    expected = pixels.reshape(*(lengths[dim] for dim in dims[:-2]), 7, 9)
+    np.testing.assert_array_equal(found.transpose(*dims).values, expected)
+
+
+def test_scanimage_frames_of_each_depth_in_each_volume(tmp_path: Path) -> None:
+    path = tmp_path / "recording.tif"
+    pixels = ramp((2, 3, 4, 7, 9))  # volumes, depths, frames
+    software = SCANIMAGE.format("1", "framesPerSlice = 4\nx.numSlices = 3")
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+        for plane in pixels.reshape(-1, 7, 9):
+            writer.write(plane, metadata=None, software=software, contiguous=False)
+    found = images.read(path)
+    assert found.dims == ("b", "z", "y", "x")
+    np.testing.assert_array_equal(found.values, pixels.swapaxes(1, 2).reshape(8, 3, 7, 9))
+
+
+def test_a_scanimage_recording_that_ends_within_a_volume(tmp_path: Path) -> None:
+    path = tmp_path / "recording.tif"
+    software = SCANIMAGE.format("1", "framesPerSlice = 1\nx.numSlices = 4")
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+        for plane in ramp((10, 7, 9)):
+            writer.write(plane, metadata=None, software=software, contiguous=False)
+    refused(path, "ends within a volume")
