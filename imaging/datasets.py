@@ -24,7 +24,7 @@ from pydantic import Field as CheckedField
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from imaging.cli import UserError
-from imaging.files import STRICT, read_toml, replacing, write_toml
+from imaging.files import STRICT, file_of, read_toml, replacing, write_toml
 from imaging.image_folders import UNREAD, images_in, no_image, stem, unread_in
 from imaging.images import SUFFIXES, read, suffix_of
 from imaging.recordings import recordings
@@ -192,7 +192,7 @@ def open_dataset(path: Path) -> Dataset:
     Parameters
     ----------
     path
-        A dataset folder, a folder of images, or one image.
+        A dataset folder, a folder of images, or one image, as `imaging.images.read` takes it.
 
     Returns
     -------
@@ -205,7 +205,7 @@ def open_dataset(path: Path) -> Dataset:
         Nothing there, no images, files of input/ and target/ that do not pair, a repeat of no
         input, or files of one recording in different parts.
     """
-    if not path.exists():
+    if not file_of(path).exists():
         raise UserError(f"{path} does not exist: give a dataset folder or an image.")
     facts = Facts()
     targets: dict[str, Path] = {}

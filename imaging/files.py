@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 STRICT = ConfigDict(extra="forbid")
 """For what is read from a file: an entry that nobody knows is a slip of its writer."""
+CHOICE = re.compile(r"#(\d+)$")
+"""What a path ends in that means one of several images in a file."""
 
 
 @contextmanager
@@ -78,8 +80,14 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def file_of(path: Path) -> Path:
+    """Return the file of an image whose path may end in #1, #2 …: one of several in the file."""
+    return path if path.exists() else path.with_name(CHOICE.sub("", path.name))
+
+
 def sha256(path: Path) -> str:
     """Hash a file, or a folder's files with their names: 64 hexadecimal digits."""
+    path = file_of(path)
     if path.is_file():
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -26,7 +26,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from imaging.cli import UserError
-from imaging.files import replacing
+from imaging.files import CHOICE, file_of, replacing
 from imaging.formats import mrc, ome_zarr, png, tiff
 from imaging.formats.header import DIMS, Format, Header, Readable, Writable
 from imaging.formats.ome_files import recording_of
@@ -56,16 +56,18 @@ def suffix_of(path: Path) -> str | None:
     Returns
     -------
     str or None
-        The longest of `SUFFIXES` the name ends with, as spelled in the name; None if there is none.
+        The longest of `SUFFIXES` the name ends with, as spelled in the name, with the number of
+        an image in the file; None if there is none.
 
     Examples
     --------
-    >>> suffix_of(Path("cell.OME.tif")), suffix_of(Path("notes.txt"))
-    ('.OME.tif', None)
+    >>> suffix_of(Path("cell.OME.tif")), suffix_of(Path("cell.tif#2")), suffix_of(Path("a.txt"))
+    ('.OME.tif', '.tif#2', None)
     """
+    name = CHOICE.sub("", path.name)
     for suffix in SUFFIXES:  # the longer ones stand first
-        if path.name.lower().endswith(suffix):
-            return path.name[-len(suffix) :]
+        if name.lower().endswith(suffix):
+            return path.name[len(name) - len(suffix) :]
     return None
 
 
@@ -74,7 +76,7 @@ def marks_of(path: Path, known: Container[str]) -> frozenset[str]:
 
     Parameters are those of `imaging.formats.ome_files.recording_of`.
     """
-    return recording_of(path, known) if _format_of(path) is tiff else frozenset()
+    return recording_of(file_of(path), known) if _format_of(path) is tiff else frozenset()
 
 
 def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
@@ -83,7 +85,9 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
     Parameters
     ----------
     path
-        A file (or folder, for OME-Zarr) with one of `SUFFIXES`.
+        A file (or folder, for OME-Zarr) with one of `SUFFIXES`. Of a TIFF file that holds several
+        images, ``cell.tif#2`` is the second. Without a number all of the largest are read, along b,
+        and smaller versions and thumbnails passed over, which a remark says.
     lazy
         Leave the pixels in the file: indexing the result with ``isel`` and then ``.values`` reads
         that region only. PNG is decoded as a whole all the same.
@@ -103,15 +107,19 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
         yes/no pixels, or (not if `lazy`) holds NaN or infinity.
     """
     format = _format_of(path)
+    number = CHOICE.search(path.name) if not path.exists() else None
+    path = file_of(path)
     if not path.exists():
         raise UserError(f"{path} does not exist: check the path.")
+    if number is not None and format is not tiff:
+        raise UserError(f"{path} holds one image: leave {number[0]} out.")
     if path.is_dir() != (format is ome_zarr):
         kind = "a folder" if path.is_dir() else "a file"
         raise UserError(f"{path} is {kind}, which {path.suffix} images are not: check the path.")
     if path.is_file() and path.stat().st_size == 0:
         raise UserError(f"{path} is empty: copy or export it again.")
     with _explained(path):
-        header, pixels = format.read(path)
+        header, pixels = tiff.read(path, int(number[1])) if number else format.read(path)
     _refuse_dtype_and_shape(path, header.dtype, header.shape)
 
     array = _Pixels(path, header, pixels)
@@ -264,7 +272,7 @@ def _format_of(path: Path) -> Format:
     suffix = suffix_of(path)
     if suffix is None:
         raise UserError(f"{path} has no known ending: images end in {', '.join(sorted(SUFFIXES))}.")
-    return _FORMATS[suffix.lower()]
+    return _FORMATS[CHOICE.sub("", suffix.lower())]
 
 
 def _refuse_dtype_and_shape(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:

@@ -118,7 +118,8 @@ def predict(
     package_path
         A package: a zip, or a folder with rdf.yaml.
     input_path
-        An image, or a folder of images; they are read region by region.
+        An image, or a folder of images; they are read region by region. Of several images in a
+        TIFF file, FILE.tif#2 is the second.
     output_path
         OME-TIFF or OME-Zarr by its suffix; for a folder a folder, where results made from the
         same image and package are kept.

@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from imaging import images
 from imaging.cli import STATUS_FAILED_CHECK, UserError, complain, console, progress, sentence
 from imaging.datasets import Dataset, Item, open_dataset
-from imaging.files import STRICT, read_toml, sha256, write_toml
+from imaging.files import STRICT, file_of, read_toml, sha256, write_toml
 from imaging.inspection import inspect
 from imaging.remarks import Remark, Remarks
 from packages.package import Package, Weights, open_package
@@ -197,9 +197,10 @@ def _predict_folder(
 
 def _pairs(source: Path, target: Path) -> tuple[Dataset, list[tuple[Item, Path]]]:
     """Return what is to be restored, and which image becomes which file."""
-    if not source.exists():
+    file = file_of(source)
+    if not file.exists():
         raise UserError(f"{source} does not exist: give an image or a folder of images.")
-    single = source.is_file() or images.suffix_of(source) is not None
+    single = file.is_file() or images.suffix_of(source) is not None
     suffix = images.suffix_of(target)
     if single:
         if suffix is None or suffix.lower() not in OUTPUT_SUFFIXES:
@@ -207,7 +208,7 @@ def _pairs(source: Path, target: Path) -> tuple[Dataset, list[tuple[Item, Path]]
                 f"{target}: results are written as OME-TIFF or OME-Zarr: "
                 f"end the name in {DEFAULT_SUFFIX} or .ome.zarr."
             )
-        if target.resolve() == source.resolve():
+        if target.resolve() == file.resolve():
             raise UserError(f"{target} is the input itself: choose another name for the output.")
         dataset = open_dataset(source)
         return dataset, [(item, target) for item in dataset.items]

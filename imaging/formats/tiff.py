@@ -36,10 +36,13 @@ _PALETTE = (
 )
 
 
-def read(path: Path) -> tuple[Header, Readable]:
-    """Read what a TIFF file says and where its pixels lie (see `imaging.formats.header.Format`)."""
+def read(path: Path, number: int | None = None) -> tuple[Header, Readable]:
+    """Read what a TIFF file says and where its pixels lie (see `imaging.formats.header.Format`).
+
+    Of several images in a file, `number` is the one that is meant, from 1.
+    """
     with _complaints() as complaints, opened(path) as (tiff, of_recording):
-        images, of_choice = choose(path, tiff.series)
+        images, of_choice = choose(path, tiff.series, number)
         series = images[0]
         parts = [planes_of(path, tiff, image) for image in images]
         _refuse_cut_off(path, tiff, series)

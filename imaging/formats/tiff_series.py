@@ -19,16 +19,18 @@ _THUMBNAIL_PX = 256  # what is longer is no thumbnail
 _THUMBNAIL_PART = 0.25  # of the image's sides, at most
 _POSITIONS = (
     "the file holds several images of one shape, taken for positions that are processed one by one "
-    "(save one per file if they are something else)."
+    "(a path that ends in #1, #2 and so on means one of them)."
 )
 _PASSED_OVER = (
     "the file also holds what seem to be reduced versions of its image, or thumbnails; they are "
-    "passed over (save the one that you mean as a file of its own if it is one of them)."
+    "passed over (a path that ends in #1, #2 and so on means one of all)."
 )
 _GREY = "a colour picture whose samples are all equal: it is read as the grey image that it shows."
 
 
-def choose(path: Path, series: Sequence[Any]) -> tuple[list[Any], tuple[Remark, ...]]:
+def choose(
+    path: Path, series: Sequence[Any], number: int | None
+) -> tuple[list[Any], tuple[Remark, ...]]:
     """Find the image of a file among all that it holds.
 
     Parameters
@@ -37,6 +39,8 @@ def choose(path: Path, series: Sequence[Any]) -> tuple[list[Any], tuple[Remark, 
         The file.
     series
         What tifffile takes for its images.
+    number
+        Which of them is meant, from 1; None where nobody said so.
 
     Returns
     -------
@@ -46,16 +50,18 @@ def choose(path: Path, series: Sequence[Any]) -> tuple[list[Any], tuple[Remark, 
     Raises
     ------
     UserError
-        None of them is clearly the image.
+        None of them is clearly the image, or there is none of this number.
     """
+    if number is not None and 1 <= number <= len(series):
+        return [series[number - 1]], ()
     largest = max(series, key=lambda one: math.prod(one.shape))
     alike = [one for one in series if _kind(one) == _kind(largest)]
     others = [one for one in series if _kind(one) != _kind(largest)]
-    if not all(_is_reduced(one, largest) for one in others):
-        held = "; ".join(_described(one) for one in series)
+    if number is not None or not all(_is_reduced(one, largest) for one in others):
+        held = "; ".join(f"#{at} {_described(one)}" for at, one in enumerate(series, start=1))
         raise UserError(
-            f"{path} holds {len(series)} images of different kinds ({held}): save each that you "
-            "want as a file of its own."
+            f"{path} holds {len(series)} image(s) ({held}): put the number of the one that you "
+            f"mean behind the path, as in {path.name}#1."
         )
     remarks: tuple[Remark, ...] = ()
     if len(alike) > 1:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import xarray as xr
 from torch import nn
 
@@ -62,6 +63,28 @@ def test_given_pixel_size_goes_before_the_file(tmp_path: Path, plain: Path) -> N
     predict_file(plain, source, tmp_path / "out.ome.tif", pixel_size=0.2)
 
     assert images.read(tmp_path / "out.ome.tif").shape == (40, 60)
+
+
+def test_one_of_several_images_in_a_file(tmp_path: Path, plain: Path) -> None:
+    pixels = [random_image(20, 30).values, random_image(19, 40).values]
+    with tifffile.TiffWriter(tmp_path / "two.tif") as writer:
+        for plane in pixels:
+            writer.write(plane, metadata=None)
+
+    predict_file(plain, tmp_path / "two.tif#2", tmp_path / "out.tif", pixel_size=0.1)
+
+    np.testing.assert_array_equal(images.read(tmp_path / "out.tif").values, pixels[1])
+
+
+def test_what_a_folder_holds_beside_images_is_said(
+    tmp_path: Path, plain: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(tmp_path / "in" / "a.tif", random_image(20, 30, pixel_um=0.1))
+    (tmp_path / "in" / "b.czi").touch()
+
+    predict_file(plain, tmp_path / "in", tmp_path / "out")
+
+    assert "1 image (in/b.czi): of a kind that cannot be read" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])

@@ -7,8 +7,11 @@ import pytest
 import tifffile
 
 from imaging import images
+from imaging.cli import UserError
+from imaging.datasets import open_dataset
+from imaging.files import sha256
 from imaging.remarks import remarks_of
-from tests.small_images import ramp, refused
+from tests.small_images import image, ramp, refused
 
 
 def several(path: Path, *pixels: np.ndarray, **options: Any) -> None:
@@ -75,7 +78,41 @@ def test_marked_thumbnails_are_no_surprise(tmp_path: Path) -> None:
 def test_images_of_which_none_is_clearly_meant_are_listed(tmp_path: Path) -> None:
     path = tmp_path / "several.ome.tif"
     several(path, ramp((64, 100)), ramp((60, 90)))
-    refused(path, "Image0 64 x 100 uint16; Image1 60 x 90 uint16")
+    refused(path, "#1 Image0 64 x 100 uint16; #2 Image1 60 x 90 uint16.*as in several.ome.tif#1")
+
+
+@pytest.mark.parametrize("shape", [(60, 90), (32, 50), (64, 100)])
+@pytest.mark.parametrize("number", [1, 2])
+def test_one_of_several_images_is_chosen_by_its_number(
+    tmp_path: Path, shape: tuple[int, int], number: int
+) -> None:
+    path = tmp_path / "several.ome.tif"
+    pixels = [ramp((64, 100)), ramp(shape, "uint8")]
+    several(path, *pixels)
+    (item,) = open_dataset(tmp_path / f"several.ome.tif#{number}").items
+    found = item.read_input()
+    np.testing.assert_array_equal(found.values, pixels[number - 1])
+    assert (item.name, remarks_of(found), sha256(item.input)) == ("several", (), sha256(path))
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_a_number_of_no_image(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "several.ome.tif"
+    several(path, ramp((64, 100)), ramp((60, 90)))
+    with pytest.raises(UserError, match="holds 2 image"):
+        images.read(tmp_path / f"several.ome.tif#{number}")
+
+
+def test_a_number_of_a_format_of_one_image(tmp_path: Path) -> None:
+    images.write(tmp_path / "image.png", image("yx", (4, 5)))
+    with pytest.raises(UserError, match="leave #2 out"):
+        images.read(tmp_path / "image.png#2")
+
+
+def test_a_file_whose_name_ends_in_a_number_is_that_file(tmp_path: Path) -> None:
+    images.write(tmp_path / "image.tif", image("yx", (4, 5)))
+    (tmp_path / "image.tif").rename(tmp_path / "image.tif#2")
+    np.testing.assert_array_equal(images.read(tmp_path / "image.tif#2").values, ramp((4, 5)))
 
 
 @pytest.mark.parametrize("samples", [3, 4])
