@@ -75,7 +75,7 @@ def test_reading_from_nowhere_is_refused(tmp_path: Path) -> None:
         (write("run.json", "{"), r"run\.json cannot be read: run `python -m benchmark run` again"),
         (write("run.json", "[]"), r"run\.json is in schema None"),
         (edit(schema=7), "in schema 7, and this program reads 2"),
-        (edit(packages="none"), r"run\.json: entry 'packages': .*; run `python -m benchmark run`"),
+        (edit(packages="none"), r"run\.json: entry 'packages' is 'none' where a list belongs; run"),
         (edit(packages=[{}]), r"run\.json: entry 'packages\.0\.name' is missing; run"),
         (edit(versoins={}), r"run\.json: there is no entry 'versoins'; run"),
         (edit(datasets=[]), r"image '0001' of 'cells', and run\.json knows no such image"),

@@ -22,7 +22,15 @@ OPEN = {
     *("interval_factors", "before", "linear", "after"),
 }
 OPTIONAL = {
-    *("warmup", "clip_norm", "ema_decay", "microscope", "error_restored", "error_input"),
+    *(
+        "warmup",
+        "clip_norm",
+        "ema_decay",
+        "microscope",
+        "error_restored",
+        "error_input",
+        "late_fall",
+    ),
     *("calibration", "measured_with", "samples"),
 }
 
