@@ -208,6 +208,7 @@ def open_dataset(path: Path) -> Dataset:
     if not file_of(path).exists():
         raise UserError(f"{path} does not exist: give a dataset folder or an image.")
     facts = Facts()
+    unread = unread_in(_folders(path))
     targets: dict[str, Path] = {}
     natives: dict[str, Path] = {}
     repeats: dict[str, Path] = {}
@@ -220,7 +221,7 @@ def open_dataset(path: Path) -> Dataset:
             facts = read_toml(path / "dataset.toml", Facts)
         if (path / "target").is_dir():
             targets = images_in(path / "target")
-            _refuse_unpaired(path, inputs, targets)
+            _refuse_unpaired(path, inputs, targets, unread)
         _refuse_unknown(path / "dataset.toml", "describes", facts.images, inputs)
     elif path.is_dir() and suffix_of(path) is None:
         inputs = images_in(path)
@@ -228,7 +229,6 @@ def open_dataset(path: Path) -> Dataset:
         raise UserError(f"{path} is not an image of a known kind ({', '.join(SUFFIXES)}).")
     else:
         inputs = {stem(path): path}
-    unread = unread_in(_folders(path))
     if not inputs:
         raise no_image(path, unread)
     first_of = recordings(
@@ -327,13 +327,17 @@ def _refuse_divided(path: Path, facts: Facts, first_of: Mapping[str, str]) -> No
             )
 
 
-def _refuse_unpaired(path: Path, inputs: Iterable[str], targets: Iterable[str]) -> None:
+def _refuse_unpaired(
+    path: Path, inputs: Iterable[str], targets: Iterable[str], unread: Iterable[Path]
+) -> None:
     alone = sorted(set(inputs) ^ set(targets))
     if alone:
         side = "target" if alone[0] in set(inputs) else "input"
+        other = [file.name for file in unread if (file.parent.name, file.stem) == (side, alone[0])]
+        reason = f", for {other[0]} is of a kind that cannot be read" if other else ""
         raise UserError(
-            f"{path}: '{alone[0]}' has no partner in {side}/ ({len(alone)} without partner): "
-            "input/ and target/ must hold the same file names."
+            f"{path}: '{alone[0]}' has no partner in {side}/{reason} ({len(alone)} without "
+            "partner): input/ and target/ must hold the same file names."
         )
 
 

@@ -67,6 +67,7 @@ def test_an_undivided_dataset_is_evaluated_whole(tmp_path: Path) -> None:
     [
         (("input/a.tif", "input/b.tif", "target/a.tif"), "'b' has no partner in target/"),
         (("input/a.tif", "target/a.tif", "target/b.tif"), "'b' has no partner in input/"),
+        (("input/a.tif", "target/a.jpg"), r"no partner in target/, for a\.jpg is of a kind"),
         (("input/a.tif", "repeat/a.tif", "repeat/b.tif"), "'b', which is not in input/"),
         (("input/a.tif", "input/a.png"), "two images of one name"),
         (("input/notes.txt",), "holds no image"),
