@@ -9,6 +9,7 @@ import numpy as np
 from imaging import images, resample
 from imaging.cli import UserError, console
 from imaging.datasets import open_dataset
+from imaging.recordings import recordings
 from simulation.targets import (
     BACKGROUND_PERCENTILE,
     BRIGHT_PERCENTILE,
@@ -99,7 +100,8 @@ class Expanded:
             for source, corners in zip(self._sources, shuffled, strict=True)
             if turn < len(corners)
         ][:count]
-        self.sources = [source.name for source, _ in self._squares]
+        first_of = recordings({name: [path] for name, path in files.items()})
+        self.sources = [first_of[source.name] for source, _ in self._squares]
         self.origins = [f"plane {plane}, y {y}, x {x}" for _, (plane, y, x) in self._squares]
 
     def make(self, wanted: Collection[int], margin_px: int) -> Iterator[tuple[int, Target]]:
@@ -126,9 +128,12 @@ _ORDER_OF_SQUARES = 2**32 - 2
 def find_files(expanded: Path) -> dict[str, Path]:
     """Find the images to cut squares from, by name without suffix.
 
-    They are in an image, a folder of images, or a dataset, whose targets are taken.
+    They are in an image, a folder of images, or a dataset, whose targets are taken; what seems to
+    be an image of another kind is said.
     """
-    return {item.name: item.target or item.input for item in open_dataset(expanded).items}
+    dataset = open_dataset(expanded)
+    dataset.remarks.say()
+    return {item.name: item.target or item.input for item in dataset.items}
 
 
 def find_pixel_size_um(files: dict[str, Path], expansion: float) -> float:

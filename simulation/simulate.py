@@ -247,7 +247,8 @@ def _refuse_too_few(targets: Expanded, count: int | None, expanded: Path) -> Non
     if len(set(targets.sources)) < 3:
         raise UserError(
             f"Only {len(set(targets.sources))} image(s) of {expanded} show enough structure, but "
-            "train, calibration and validation need one each: give more images or a larger --size."
+            "train, calibration and validation need one each, and files of one recording count as "
+            "one: give more images or a larger --size."
         )
     if count is not None and len(targets.sources) < count:
         console.print(

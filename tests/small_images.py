@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import xarray as xr
 from hypothesis import HealthCheck, settings
 
@@ -52,3 +53,22 @@ def random_image(*shape: int, dims: str = "yx", pixel_um: float | None = None) -
     values = np.random.default_rng(5).integers(0, 4000, shape).astype(np.uint16)
     sizes = {} if pixel_um is None else {"y": pixel_um, "x": pixel_um}
     return xr.DataArray(values, dims=list(dims), attrs={"pixel_size_um": sizes})
+
+
+def write_recording(folder: Path, *names: str, side: int = 8) -> None:
+    """Write files of one plane of which each names all, as those of one recording."""
+    blocks = "".join(
+        f"<TiffData FirstT='{at}' IFD='0' PlaneCount='1'>"
+        f"<UUID FileName='{name}'>urn:uuid:{folder.name} {at}</UUID></TiffData>"
+        for at, name in enumerate(names)
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    for at, name in enumerate(names):
+        xml = (
+            "<OME xmlns='http://www.openmicroscopy.org/Schemas/OME/2016-06' "
+            f"UUID='urn:uuid:{folder.name} {at}'><Image ID='Image:0'><Pixels ID='Pixels:0' "
+            f"DimensionOrder='XYZCT' Type='uint16' SizeX='{side}' SizeY='{side}' SizeZ='1' "
+            f"SizeC='1' SizeT='{len(names)}'>{blocks}</Pixels></Image></OME>"
+        )
+        pixels = np.random.default_rng(at).integers(0, 4000, (side, side)).astype(np.uint16)
+        tifffile.imwrite(folder / name, pixels, description=xml, metadata=None)

@@ -48,6 +48,7 @@ def recalibrate(
     trained = TrainedWeights.read(weights)
     network, trained = _network(weights, trained, SamplingOptions(samples, steps))
     dataset = open_dataset(data)
+    dataset.remarks.say()
     parts = split_items(dataset)
     calibrate_weights(
         out,

@@ -60,6 +60,7 @@ def register(
     Parameters are those of `python -m benchmark register`, described in its help.
     """
     opened = open_dataset(dataset)
+    opened.remarks.say()
     found: dict[str, Entries] = {}
     with new_dataset(out) as folder, progress() as bars:
         for item in bars.track(opened.items, description="Registering"):

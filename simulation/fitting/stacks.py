@@ -67,7 +67,10 @@ def read_stacks(paths: Sequence[Path]) -> list[Stack]:
         An image is too small, of several channels, constant, saturated, or not as a converter of
         up to 16 bits wrote it.
     """
-    stacks = [_read(item) for path in paths for item in open_dataset(path).items]
+    datasets = [open_dataset(path) for path in paths]
+    for dataset in datasets:
+        dataset.remarks.say()
+    stacks = [_read(item) for dataset in datasets for item in dataset.items]
     pixels = sum(stack.planes.size for stack in stacks)
     if pixels < _FEWEST_PX:
         raise UserError(

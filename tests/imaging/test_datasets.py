@@ -2,12 +2,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 import xarray as xr
 
 from imaging import images
 from imaging.cli import UserError
 from imaging.datasets import open_dataset
+from tests.small_images import write_recording
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -149,28 +149,9 @@ def test_the_dataset_says_the_pixel_size_where_the_file_does_not(
     assert target.attrs["pixel_size_um"] == pytest.approx(read)
 
 
-def recorded(folder: Path, *names: str) -> None:
-    """Write files of which each names all as those of one recording."""
-    blocks = "".join(
-        f"<TiffData FirstT='{at}' IFD='0' PlaneCount='1'>"
-        f"<UUID FileName='{name}'>urn:uuid:{folder.name} {at}</UUID></TiffData>"
-        for at, name in enumerate(names)
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    for at, name in enumerate(names):
-        xml = (
-            "<OME xmlns='http://www.openmicroscopy.org/Schemas/OME/2016-06' "
-            f"UUID='urn:uuid:{folder.name} {at}'><Image ID='Image:0'><Pixels ID='Pixels:0' "
-            "DimensionOrder='XYZCT' Type='uint8' SizeX='8' SizeY='8' SizeZ='1' SizeC='1' "
-            f"SizeT='{len(names)}'>{blocks}</Pixels></Image></OME>"
-        )
-        pixels = np.full((8, 8), at, np.uint8)
-        tifffile.imwrite(folder / name, pixels, description=xml, metadata=None)
-
-
 def test_files_of_one_recording_are_one_source(tmp_path: Path) -> None:
-    recorded(tmp_path / "a", "b.ome.tif", "d.ome.tif")
-    recorded(tmp_path / "b", "c.ome.tif", "e.ome.tif")
+    write_recording(tmp_path / "a", "b.ome.tif", "d.ome.tif")
+    write_recording(tmp_path / "b", "c.ome.tif", "e.ome.tif")
     touch(tmp_path / "all", "f.tif")
     for file in (*(tmp_path / "a").iterdir(), *(tmp_path / "b").iterdir()):
         file.rename(tmp_path / "all" / file.name)
@@ -180,7 +161,7 @@ def test_files_of_one_recording_are_one_source(tmp_path: Path) -> None:
 
 def test_targets_of_one_recording_are_one_source(tmp_path: Path) -> None:
     touch(tmp_path, "input/a.tif", "input/b.tif")
-    recorded(tmp_path / "target", "a.ome.tif", "b.ome.tif")
+    write_recording(tmp_path / "target", "a.ome.tif", "b.ome.tif")
     assert [item.source for item in open_dataset(tmp_path).items] == ["a", "a"]
 
 
@@ -188,14 +169,14 @@ SPLITS = '[images.a]\nsplit = "train"\n[images.b]\nsplit = "validation"\n'
 
 
 def test_a_recording_in_two_parts_is_refused(tmp_path: Path) -> None:
-    recorded(tmp_path / "input", "a.ome.tif", "b.ome.tif")
+    write_recording(tmp_path / "input", "a.ome.tif", "b.ome.tif")
     (tmp_path / "dataset.toml").write_text(SPLITS)
     with pytest.raises(UserError, match="'a' into train and 'b' into validation"):
         open_dataset(tmp_path)
 
 
 def test_stated_sources_count_more_than_recordings(tmp_path: Path) -> None:
-    recorded(tmp_path / "input", "a.ome.tif", "b.ome.tif")
+    write_recording(tmp_path / "input", "a.ome.tif", "b.ome.tif")
     stated = SPLITS.replace("\nsplit", '\nsource = "x"\nsplit', 1)
     stated = stated.replace('"train"\n[images.b]', '"train"\n[images.b]\nsource = "y"')
     (tmp_path / "dataset.toml").write_text(stated)

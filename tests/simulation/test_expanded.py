@@ -9,6 +9,7 @@ from imaging import resample
 from imaging.cli import UserError
 from imaging.images import write
 from simulation.expanded import Expanded, find_files, find_pixel_size_um
+from tests.small_images import write_recording
 
 
 def _save(path: Path, pixels: np.ndarray, *dims: str, um: float | None = 0.05) -> None:
@@ -37,6 +38,13 @@ def folder(tmp_path: Path) -> Path:
     for index in range(3):
         _save(tmp_path / f"cell{index}.tif", _textured(index, 70, 100))
     return tmp_path
+
+
+def test_squares_of_one_recording_are_of_one_source(folder: Path) -> None:
+    write_recording(folder, "stack_1.ome.tif", "stack_2.ome.tif", side=70)
+    targets = Expanded(find_files(folder), None, 32, 4, 0.05, 1, 0)
+    squares = {name: targets.sources.count(name) for name in targets.sources}
+    assert squares == {"cell0": 6, "cell1": 6, "cell2": 6, "stack_1": 8}
 
 
 def test_squares_keep_type_and_values_and_do_not_overlap(folder: Path) -> None:
