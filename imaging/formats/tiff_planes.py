@@ -157,8 +157,11 @@ def planes_of(path: Path, tiff: tifffile.TiffFile, series: Any) -> Planes:
     Raises
     ------
     UserError
-        Parts of the pixels are missing; they would be read as zeros.
+        Parts of the pixels are missing, and would be read as zeros; they lie in other files; or
+        they stand for other values.
     """
+    if series.transform is not None:
+        raise UserError(f"{path} stores other numbers than intensities: export it as OME-TIFF.")
     first = series.keyframe
     shape = tuple(int(length) for length in series.shape)
     codec = Codec(tuple(first.shaped), math.prod(first.chunked), first.decode, first.jpegheader)
@@ -175,6 +178,11 @@ def planes_of(path: Path, tiff: tifffile.TiffFile, series: Any) -> Planes:
         pages = list(series.pages)[: math.prod(shape) // math.prod(codec.shape)]
         if any(page is None or len(page.dataoffsets) < codec.number for page in pages):
             raise cut_off(path)
+        if any(page.parent.filename != tiff.filename for page in pages):
+            raise UserError(
+                f"{path} is one of several files of a recording, in an order that only one more "
+                "file tells: export the recording as OME-TIFF."
+            )
         _refuse_unlike(path, tiff, pages)
         offsets = np.array([page.dataoffsets[: codec.number] for page in pages], np.int64)
         counts = np.array([page.databytecounts[: codec.number] for page in pages], np.int64)

@@ -154,3 +154,26 @@ def test_a_file_described_elsewhere_is_read_by_itself(tmp_path: Path, number: in
     path = tmp_path / f"{number}.ome.tif"
     np.testing.assert_array_equal(images.read(path).values, pixels[number])
     assert recording_of(path) == {"urn:uuid:9"}
+
+
+def test_positions_in_files_of_their_own_are_recordings_of_their_own(tmp_path: Path) -> None:
+    pixels = ramp((2, 23, 25))
+    images_of_all = "".join(
+        f"<Image ID='Image:{at}'><Pixels ID='Pixels:{at}' DimensionOrder='XYZCT' Type='uint16' "
+        f"SizeX='25' SizeY='23' SizeZ='1' SizeC='1' SizeT='1' PhysicalSizeX='0.{at + 1}'>"
+        f"<TiffData IFD='0' PlaneCount='1'><UUID FileName='{at}.ome.tif'>urn:uuid:{at}</UUID>"
+        "</TiffData></Pixels></Image>"
+        for at in range(2)
+    )
+    for at, plane in enumerate(pixels):
+        xml = (
+            f"<OME xmlns='http://www.openmicroscopy.org/Schemas/OME/2016-06' UUID='urn:uuid:{at}'>"
+            f"{images_of_all}</OME>"
+        )
+        tifffile.imwrite(tmp_path / f"{at}.ome.tif", plane, description=xml, metadata=None)
+    for at, plane in enumerate(pixels):
+        found = images.read(tmp_path / f"{at}.ome.tif")
+        np.testing.assert_array_equal(found.values, plane)
+        assert found.attrs["pixel_size_um"]["x"] == pytest.approx((at + 1) / 10)
+        assert remarks_of(found) == ()
+        assert recording_of(tmp_path / f"{at}.ome.tif") == frozenset()

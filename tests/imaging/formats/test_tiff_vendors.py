@@ -151,3 +151,37 @@ def test_a_scanimage_recording_that_ends_within_a_volume(tmp_path: Path) -> None
         for plane in ramp((10, 7, 9)):
             writer.write(plane, metadata=None, software=software, contiguous=False)
     refused(path, "ends within a volume")
+
+
+def write_ndtiff(folder: Path, pixels: np.ndarray, files: list[str]) -> None:
+    """Write planes as Micro-Manager's NDTiff does: the list of planes is a file of its own."""
+    height, width = pixels.shape[1:]
+    index = b""
+    for at, (plane, name) in enumerate(zip(pixels, files, strict=True)):
+        head = struct.pack("<4I", 483729, 2, 2355492, 2) + b"{}"
+        begin = 8 + len(head)
+        at_pixels = begin + 2 + 12 * 9 + 4
+        tags = [
+            *((256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 16), (259, 3, 1, 1)),
+            *((262, 3, 1, 1), (273, 4, 1, at_pixels), (278, 4, 1, height)),
+            *((279, 4, 1, 2 * height * width), (51123, 2, 2, 8 + 16)),
+        ]
+        body = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+        (folder / name).write_bytes(
+            b"II*\0" + struct.pack("<I", begin) + head + struct.pack("<H", len(tags)) + body
+            + b"\0\0\0\0" + plane.astype("<u2").tobytes()
+        )  # fmt: skip
+        axes = f'{{"time": {at}}}'.encode()
+        index += struct.pack("<I", len(axes)) + axes + struct.pack("<I", len(name)) + name.encode()
+        index += struct.pack("<IiiiiIii", at_pixels, width, height, 1, 0, 0, 0, 0)
+    (folder / "NDTiff.index").write_bytes(index)
+
+
+def test_a_file_whose_recording_only_a_list_knows_is_refused(tmp_path: Path) -> None:
+    write_ndtiff(tmp_path, ramp((2, 23, 25)), ["a.tif", "a_1.tif"])
+    refused(tmp_path / "a.tif", "one of several files")
+
+
+def test_a_recording_in_one_file_has_its_own_list(tmp_path: Path) -> None:
+    write_ndtiff(tmp_path, ramp((1, 23, 25)), ["a.tif"])
+    np.testing.assert_array_equal(images.read(tmp_path / "a.tif").values, ramp((23, 25)))
