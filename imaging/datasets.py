@@ -26,9 +26,9 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from imaging.cli import UserError
 from imaging.files import STRICT, file_of, read_toml, replacing, write_toml
 from imaging.image_folders import UNREAD, images_in, no_image, stem, unread_in
-from imaging.images import SUFFIXES, read, suffix_of
+from imaging.images import absent, read, suffix_of, unknown_ending
 from imaging.recordings import recordings
-from imaging.remarks import Remarks
+from imaging.remarks import Remark, Remarks, with_remarks
 
 __all__ = ["Dataset", "Item", "open_dataset"]
 
@@ -36,6 +36,12 @@ Split = Literal["train", "calibration", "validation"]
 SPLITS: tuple[Split, ...] = ("train", "calibration", "validation")
 # From smaller than an atom to a meter: what lies beyond is a slip.
 Length = Annotated[float, CheckedField(ge=1e-5, le=1e6, allow_inf_nan=False)]
+
+_SAME_PIXEL_SIZE = 0.02
+_CONTRADICTION = (
+    "the file states another pixel size than dataset.toml: images are resampled by the file's, and "
+    "models are described by that of dataset.toml (correct the wrong one)."
+)
 
 
 @checked_dataclass(frozen=True, config=STRICT)
@@ -140,7 +146,8 @@ class Item:
 
         Laziness and result are those of `imaging.images.read`.
         """
-        return _with_pixel_size(read(self.input, lazy=lazy), self.pixel_size_um)
+        image = read(self.input, lazy=lazy)
+        return _with_pixel_size(_compared(image, self.pixel_size_um), self.pixel_size_um)
 
     def read_target(self, *, lazy: bool = False) -> xr.DataArray | None:
         """Read the target in the same way; None where there is none."""
@@ -206,7 +213,7 @@ def open_dataset(path: Path) -> Dataset:
         input, or files of one recording in different parts.
     """
     if not file_of(path).exists():
-        raise UserError(f"{path} does not exist: give a dataset folder or an image.")
+        raise absent(path)
     facts = Facts()
     unread = unread_in(_folders(path))
     targets: dict[str, Path] = {}
@@ -226,7 +233,7 @@ def open_dataset(path: Path) -> Dataset:
     elif path.is_dir() and suffix_of(path) is None:
         inputs = images_in(path)
     elif suffix_of(path) is None:
-        raise UserError(f"{path} is not an image of a known kind ({', '.join(SUFFIXES)}).")
+        raise unknown_ending(path)
     else:
         inputs = {stem(path): path}
     if not inputs:
@@ -292,6 +299,20 @@ def write_facts(path: Path, facts: Facts) -> None:
 
 def _without_none(entries: list[tuple[str, Any]]) -> dict[str, Any]:
     return {entry: value for entry, value in entries if value is not None}
+
+
+def _compared(image: xr.DataArray, stated_um: float | None) -> xr.DataArray:
+    """Return an image with a remark where it states another pixel size than its dataset."""
+    if stated_um is None:
+        return image
+    sizes: dict[str, float] = image.attrs["pixel_size_um"]
+    others = [
+        own
+        for dim, own in sizes.items()
+        if dim in "yx" and abs(own / stated_um - 1) > _SAME_PIXEL_SIZE
+    ]
+    remarks = [Remark(_CONTRADICTION, f"{own:g} µm, not {stated_um:g} µm") for own in others[:1]]
+    return with_remarks(image, remarks)
 
 
 def _with_pixel_size(image: xr.DataArray, pixel_size_um: float | None) -> xr.DataArray:

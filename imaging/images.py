@@ -8,7 +8,7 @@
 .lsm .stk               TIFF of Zeiss LSM microscopes and of MetaMorph; only read
 .png                    one greyscale plane of 8 or 16 bits
 .mrc .dv                MRC2014 is read and written; Priism and DeltaVision are read
-.zarr .ome.zarr         OME-Zarr 0.4 and 0.5 are read, 0.5 is written
+.zarr .ome.zarr         OME-Zarr 0.1 to 0.5 are read, 0.5 is written
 ======================  ==========================================================================
 
 Axes are b (time points, positions: whatever is processed one by one), c, z, y and x, in this order.
@@ -32,8 +32,10 @@ from imaging.formats.header import DIMS, Format, Header, Readable, Writable
 from imaging.formats.ome_files import recording_of
 from imaging.remarks import with_remarks
 
-__all__ = ["create", "read", "write"]
+__all__ = ["absent", "create", "read", "unknown_ending", "write"]
 
+# No method that keeps every pixel makes them smaller by more, not even where all are equal.
+_MOST_COMPRESSED = 2**16
 _LARGEST = float(np.finfo(np.float32).max)  # models compute in float32
 _TIFF = (".tif", ".tiff", ".btf", ".tf2", ".tf8")
 _FORMATS: dict[str, Format] = {
@@ -43,6 +45,7 @@ _FORMATS: dict[str, Format] = {
     **dict.fromkeys((".mrc", ".dv"), mrc),
 }
 SUFFIXES: tuple[str, ...] = tuple(sorted(_FORMATS, key=len, reverse=True))
+_ZIPPED = (".zip", ".ozx", ".gz", ".7z", ".rar", ".tar")
 
 
 def suffix_of(path: Path) -> str | None:
@@ -57,18 +60,38 @@ def suffix_of(path: Path) -> str | None:
     -------
     str or None
         The longest of `SUFFIXES` the name ends with, as spelled in the name, with the number of
-        an image in the file; None if there is none.
+        an image in the file, or that of the Zarr folder it lies in; None if there is none.
 
     Examples
     --------
     >>> suffix_of(Path("cell.OME.tif")), suffix_of(Path("cell.tif#2")), suffix_of(Path("a.txt"))
     ('.OME.tif', '.tif#2', None)
+    >>> suffix_of(Path("plate.zarr/A/1/0"))
+    '.zarr'
     """
     name = CHOICE.sub("", path.name)
     for suffix in SUFFIXES:  # the longer ones stand first
         if name.lower().endswith(suffix):
             return path.name[len(name) - len(suffix) :]
-    return None
+    return next(
+        (folder.suffix for folder in path.parents if folder.suffix.lower() == ".zarr"), None
+    )
+
+
+def absent(path: Path) -> UserError:
+    """Return the sentence for a path at which nothing is."""
+    start = path.parts[0] if path.parts else ""
+    if start.endswith(":") and len(start) > 2:  # two are a drive of Windows
+        address = str(path).replace(":/", "://", 1)
+        return UserError(f"{address} is an address, and only files are read: download it first.")
+    return UserError(f"{path} does not exist: check the path.")
+
+
+def unknown_ending(path: Path) -> UserError:
+    """Return the sentence for a file that is none of the formats by its name."""
+    if path.suffix.lower() in _ZIPPED:
+        return UserError(f"{path} is zipped: unpack it, and give what is inside.")
+    return UserError(f"{path} has no known ending: images end in {', '.join(sorted(SUFFIXES))}.")
 
 
 def marks_of(path: Path, known: Container[str]) -> frozenset[str]:
@@ -110,7 +133,7 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
     number = CHOICE.search(path.name) if not path.exists() else None
     path = file_of(path)
     if not path.exists():
-        raise UserError(f"{path} does not exist: check the path.")
+        raise absent(path)
     if number is not None and format is not tiff:
         raise UserError(f"{path} holds one image: leave {number[0]} out.")
     if path.is_dir() != (format is ome_zarr):
@@ -120,7 +143,14 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
         raise UserError(f"{path} is empty: copy or export it again.")
     with _explained(path):
         header, pixels = tiff.read(path, int(number[1])) if number else format.read(path)
+    if not {"y", "x"} <= set(header.dims):
+        raise UserError(f"{path} has no rows and columns of pixels: copy or export it again.")
     _refuse_dtype_and_shape(path, header.dtype, header.shape)
+    if path.is_file() and header.nbytes > _MOST_COMPRESSED * path.stat().st_size:
+        raise UserError(
+            f"{path} claims {header.nbytes / 2**30:,.0f} GiB of pixels, which a file of its "
+            "size cannot: it is damaged, copy or export it again."
+        )
 
     array = _Pixels(path, header, pixels)
     variable = xr.Variable(array.dims, indexing.LazilyIndexedArray(array))
@@ -271,7 +301,7 @@ class _Pixels(BackendArray):
 def _format_of(path: Path) -> Format:
     suffix = suffix_of(path)
     if suffix is None:
-        raise UserError(f"{path} has no known ending: images end in {', '.join(sorted(SUFFIXES))}.")
+        raise unknown_ending(path)
     return _FORMATS[CHOICE.sub("", suffix.lower())]
 
 
@@ -298,8 +328,13 @@ def _explained(path: Path) -> Generator[None]:
     """Turn what a library raises over a damaged file into a sentence."""
     try:
         yield
-    except (UserError, MemoryError):
+    except UserError:
         raise
+    except MemoryError as error:
+        raise UserError(
+            f"{path} needs more memory than there is: it is damaged if it should be small (copy it "
+            "again), otherwise save it in parts."
+        ) from error
     except Exception as error:
         # With a number it is the operating system's refusal, which names its own reason.
         if isinstance(error, OSError) and error.errno is not None:

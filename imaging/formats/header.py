@@ -1,4 +1,4 @@
-"""What every format says of its pixels, and how lengths become micrometres."""
+"""What every format says of its pixels."""
 
 import math
 from collections.abc import Iterable
@@ -9,24 +9,23 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from imaging.formats.units import is_unstated, micrometres
 from imaging.remarks import Remark
 
 DIMS = ("b", "c", "z", "y", "x")
 
-_MICROMETRES = {
-    unit.casefold(): micrometres
-    for micrometres, units in {
-        1e-6: ("pm", "picometer", "picometre"),
-        1e-4: ("Å", "angstrom"),
-        1e-3: ("nm", "nanometer", "nanometre", "nanometers", "nanometres"),
-        1.0: ("µm", "um", "micron", "microns", "micrometer", "micrometre", "micrometers"),
-        1e3: ("mm", "millimeter", "millimetre", "millimeters"),
-        1e4: ("cm", "centimeter", "centimetre", "centimeters"),
-        25.4e3: ("inch", "in", "inches"),
-        1e6: ("m", "meter", "metre"),
-    }.items()
-    for unit in units
-}
+_UNKNOWN_SIZE = (
+    "the pixel size that the file states cannot be understood and is not used "
+    "(give --pixel-size, or pixel_size_um in dataset.toml)."
+)
+_IMPLAUSIBLE = (
+    "the file states a pixel size that microscopes do not have; its unit is probably wrong, and "
+    "whatever goes by it is (give --pixel-size, or correct it in the file)."
+)
+_PLAUSIBLE_UM = (1e-4, 100.0)
+# Pixels per inch that screens, printers and programs without a calibration write.
+_NOT_OF_MICROSCOPES = (72, 96, 100, 120, 144, 150, 180, 200, 240, 300, 360, 400, 600, 720, 1200)
+_LEAST_PER_INCH = 2.54  # 1 cm per pixel: what 1/1 says, and no microscope does
 
 
 @dataclass(frozen=True)
@@ -95,34 +94,47 @@ class Format(Protocol):
         ...
 
 
-def micrometres(length: float, unit: str | None) -> float | None:
-    r"""Convert a length, or say that it cannot be known.
+def number(stated: object) -> float:
+    """Read a number as files spell it, also with a decimal comma; NaN if it is none."""
+    try:
+        return float(str(stated).strip().replace(",", "."))
+    except ValueError:
+        return math.nan
+
+
+def pixel_sizes(
+    stated: Iterable[tuple[str, object, str | None]],
+) -> tuple[dict[str, float], tuple[Remark, ...]]:
+    """Bring pixel sizes to micrometres, and remark on those that cannot be understood.
 
     Parameters
     ----------
-    length
-        In `unit`.
-    unit
-        As microscopes and Fiji spell it: "nm", "µm", "um", "micron", "\u00B5m", "inch", …
+    stated
+        Axis, length and unit, as the file has them. Neither 0 nor the unit "pixel" is remarked on:
+        so files say that they do not know.
 
     Returns
     -------
-    float or None
-        Micrometres; None if the unit is none of length ("pixel"), or the length is not above 0.
+    sizes, remarks
+        As a `Header` has them.
     """
-    spelled = (unit or "").strip().strip('"').replace("\\u00B5", "µ").replace("\\u00b5", "µ")
-    # casefold() makes one letter of the two code points of µ, and of those of Å.
-    factor = _MICROMETRES.get(spelled.casefold())
-    if factor is None or not math.isfinite(length) or length <= 0:
-        return None
-    return length * factor
+    sizes: dict[str, float] = {}
+    doubts: list[str] = []
+    odd: list[str] = []
+    for dim, length, unit in stated:
+        size = micrometres(number(length), unit)
+        if size is not None:
+            sizes[dim] = size
+            if dim in "yx" and not _PLAUSIBLE_UM[0] <= size <= _PLAUSIBLE_UM[1]:
+                odd.append(f"{dim}: {size:g} µm")
+        elif number(length) != 0 and not is_unstated(unit):
+            doubts.append(f"{dim}: {length} '{unit}'")
+    found = ((_UNKNOWN_SIZE, doubts), (_IMPLAUSIBLE, odd))
+    return sizes, tuple(Remark(words, ", ".join(details)) for words, details in found if details)
 
 
 def is_screen_resolution(per_inch: float) -> bool:
     """Tell whether pixels per inch are a default of screens and printers, not of a microscope."""
-    return any(abs(per_inch - default) < 0.05 for default in (72, 96, 150, 300, 600))
-
-
-def known(sizes: Iterable[tuple[str, float | None]]) -> dict[str, float]:
-    """Keep the pixel sizes that are known."""
-    return {dim: size for dim, size in sizes if size is not None}
+    return per_inch <= _LEAST_PER_INCH or any(
+        abs(per_inch - default) < 0.05 for default in _NOT_OF_MICROSCOPES
+    )

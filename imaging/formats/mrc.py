@@ -15,15 +15,19 @@ import mrcfile
 import numpy as np
 
 from imaging.cli import UserError
-from imaging.formats.header import Header, Readable, Writable, known, micrometres
+from imaging.formats.header import Header, Readable, Writable, pixel_sizes
 
 _HEADER_BYTES = 1024
 _DTYPES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
+_UNSIGNED_BYTES = "u1"  # what mode 0 is to Priism, and to IMOD until it marked signed ones
+_IMOD = 1146047817
 _COMPLEX_MODES = (3, 4)
 _PRIISM = -16224
 # Slow to fast, by the code in the header: all planes of a colour first, or colours alternate.
 _PRIISM_ORDER = {0: "cbz", 1: "bzc", 2: "bcz"}
 _VOLUME_STACK = 401
+_LARGEST_PIXEL_UM = 10.0
+_PLACEHOLDER_ANGSTROM = 1.0  # what IMOD writes where no pixel size is known
 
 
 def read(path: Path) -> tuple[Header, Readable]:
@@ -32,8 +36,8 @@ def read(path: Path) -> tuple[Header, Readable]:
         raw = stream.read(_HEADER_BYTES)
     if len(raw) < _HEADER_BYTES:
         raise UserError(f"{path} is cut off within its header: copy or export it again.")
-    modes = (*_DTYPES, *_COMPLEX_MODES)
-    order = "<" if struct.unpack_from("<i", raw, 12)[0] in modes else ">"
+    # Read in the wrong order, sides are millions of pixels long; mode 0 is the same in both.
+    order = min("<>", key=lambda order: max(map(abs, struct.unpack_from(f"{order}4i", raw, 0))))
     nx, ny, nz, mode = struct.unpack_from(f"{order}4i", raw, 0)
     if mode in _COMPLEX_MODES:
         raise UserError(f"{path} holds complex numbers: save their magnitude as float32.")
@@ -43,15 +47,17 @@ def read(path: Path) -> tuple[Header, Readable]:
         raise UserError(f"{path} holds no pixels ({nx} x {ny} x {nz}): export it again.")
     if struct.unpack_from(f"{order}3i", raw, 64) not in ((1, 2, 3), (0, 0, 0)):
         raise UserError(f"{path} stores its axes in an unusual order: save it as TIFF.")
-    dtype = np.dtype(order + _DTYPES[mode])
+    # Some writers swap the two halves of 32-bit words, so the mark may stand two bytes later.
+    marks = struct.unpack_from(f"{order}2h", raw, 96)
+    is_priism = _PRIISM in marks or (raw[208:212] != b"MAP " and _is_of_pixels(raw, order))
+    unsigned = mode == 0 and (is_priism or _is_unsigned_imod(raw, order))
+    dtype = np.dtype(order + (_UNSIGNED_BYTES if unsigned else _DTYPES[mode]))
     (extended,) = struct.unpack_from(f"{order}i", raw, 92)
     offset = _HEADER_BYTES + max(extended, 0)
     if path.stat().st_size < offset + nx * ny * nz * dtype.itemsize:
         raise UserError(f"{path} is cut off: it is shorter than its header says; copy it again.")
 
-    # Some writers swap the two halves of 32-bit words, so the mark may stand two bytes later.
-    marks = struct.unpack_from(f"{order}2h", raw, 96)
-    if _PRIISM in marks or raw[208:212] != b"MAP ":
+    if is_priism:
         dims, stack, unit = _priism_sections(raw, order, nz, trusted=marks[0] == _PRIISM)
         sizes = struct.unpack_from(f"{order}3f", raw, 40)
     else:
@@ -60,14 +66,29 @@ def read(path: Path) -> tuple[Header, Readable]:
         cell = struct.unpack_from(f"{order}3f", raw, 40)
         intervals = struct.unpack_from(f"{order}3i", raw, 28)
         sizes = [side / max(count, 1) for side, count in zip(cell, intervals, strict=True)]
+        if sizes == [_PLACEHOLDER_ANGSTROM] * 3:
+            sizes = [0.0] * 3
     shape = (*stack, ny, nx)
     pixels = np.memmap(path, dtype, "r", offset, shape)
     # The header's floats have 32 bits: what lies beyond seven digits is not the microscope's.
-    size_um = known(
-        (dim, micrometres(float(f"{size:.7g}"), unit))
-        for dim, size in zip("xyz", sizes, strict=True)
+    size_um, remarks = pixel_sizes(
+        (dim, float(f"{size:.7g}"), unit) for dim, size in zip("xyz", sizes, strict=True)
     )
-    return Header((*dims, "y", "x"), shape, dtype, size_um), pixels
+    return Header((*dims, "y", "x"), shape, dtype, size_um, remarks=remarks), pixels
+
+
+def _is_of_pixels(raw: bytes, order: str) -> bool:
+    """Tell Priism without its mark from MRC of before 2000 by the length along x.
+
+    Of one pixel in micrometres it is small, of the whole cell in ångström large.
+    """
+    (length,) = struct.unpack_from(f"{order}f", raw, 40)
+    return length < _LARGEST_PIXEL_UM
+
+
+def _is_unsigned_imod(raw: bytes, order: str) -> bool:
+    stamp, flags = struct.unpack_from(f"{order}2i", raw, 152)
+    return stamp == _IMOD and not flags & 1
 
 
 def _priism_sections(

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import numpy as np
 import tifffile
 
+from imaging.formats.tiff_metadata import settle_ome
 from imaging.remarks import Remark
 
 _PART = (
@@ -25,7 +26,7 @@ _PART = (
 )
 _UNKNOWN = (
     "one of several files of one recording, but under a name that its metadata do not know: its "
-    "planes are taken for a stack of unknown pixel size (give it its name again)."
+    "planes are taken for a stack (give it its name again)."
 )
 _AXES = "TCZ"
 _OWN = re.compile(r"""<(?:\w+:)?OME\b[^>]*\bUUID=["']([^"']+)["']""")
@@ -96,7 +97,7 @@ def opened(path: Path) -> Generator[tuple[tifffile.TiffFile, tuple[Remark, ...]]
         if tiff.is_ome or tiff.is_imagej:
             tiff.is_mmstack = False  # which would look for files of similar names
         if part is None or len(part.files) == 1:
-            yield tiff, ()
+            yield tiff, settle_ome(tiff)
             return
         tiff.is_ome = xml is not None
         files = f"{len(part.files)} files, {part.files[0]} to {part.files[-1]}"

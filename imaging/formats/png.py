@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from imaging.cli import UserError
-from imaging.formats.header import Header, Readable, Writable, is_screen_resolution, known
+from imaging.formats.header import Header, Readable, Writable, is_screen_resolution, pixel_sizes
 
 # Pillow's guard against decompression bombs would refuse large microscope images.
 Image.MAX_IMAGE_PIXELS = None
@@ -30,9 +30,10 @@ def read(path: Path) -> tuple[Header, Readable]:
         pixels = np.asarray(picture)
     if pixels.dtype != np.uint8:
         pixels = pixels.astype(np.uint16)
-    sizes = known(
-        (dim, None if value <= 0 or is_screen_resolution(value) else _UM_PER_INCH / value)
+    sizes, _ = pixel_sizes(
+        (dim, 1 / value, "inch")
         for dim, value in zip("xy", per_inch or (), strict=False)
+        if not is_screen_resolution(value)
     )
     return Header(("y", "x"), pixels.shape, pixels.dtype, sizes), pixels
 

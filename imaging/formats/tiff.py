@@ -13,10 +13,11 @@ import tifffile
 from imaging.cli import UserError
 from imaging.formats.header import Header, Readable
 from imaging.formats.ome_files import opened
-from imaging.formats.tiff_metadata import imagej_metadata, ome_metadata, resolution
+from imaging.formats.tiff_directories import refuse_circle
+from imaging.formats.tiff_metadata import metadata_of
 from imaging.formats.tiff_planes import Planes, arranged, cut_off, planes_of, with_lead
 from imaging.formats.tiff_series import choose, name_axes
-from imaging.formats.tiff_vendors import scanimage_axes, vendor_sizes
+from imaging.formats.tiff_vendors import scanimage_axes
 from imaging.formats.tiff_writing import create, refusal
 from imaging.remarks import Remark
 
@@ -41,27 +42,23 @@ def read(path: Path, number: int | None = None) -> tuple[Header, Readable]:
 
     Of several images in a file, `number` is the one that is meant, from 1.
     """
-    with _complaints() as complaints, opened(path) as (tiff, of_recording):
-        images, of_choice = choose(path, tiff.series, number)
-        series = images[0]
-        parts = [planes_of(path, tiff, image) for image in images]
-        _refuse_cut_off(path, tiff, series)
-        axes, of_axes = name_axes(path, series, parts[0])
-        if series.kind == "scanimage":
-            lead = scanimage_axes(path, series.keyframe, len(parts[0].offsets))
-            axes, parts = with_lead(axes, parts[0], lead)
-        dims, pixels = arranged(axes, parts)
-        channels = None
-        if (of_vendor := vendor_sizes(tiff)) is not None:
-            sizes = of_vendor
-        elif tiff.is_ome:
-            sizes, channels = ome_metadata(tiff)
-        elif tiff.is_imagej:
-            sizes, channels = imagej_metadata(tiff, series, axes)
-        else:
-            sizes = resolution(series.keyframe)
-        remarks = (*of_recording, *of_choice, *of_axes, *_doubts(tiff, series, pixels))
-        header = Header(dims, pixels.shape, series.dtype, sizes, channels, remarks)
+    with _complaints() as complaints:
+        refuse_circle(path)
+        with opened(path) as (tiff, of_file):
+            images, of_choice = choose(path, tiff.series, number)
+            series = images[0]
+            parts = [planes_of(path, tiff, image) for image in images]
+            _refuse_cut_off(path, tiff, series)
+            axes, of_axes = name_axes(path, series, parts[0])
+            if series.kind == "scanimage":
+                lead = scanimage_axes(path, series.keyframe, len(parts[0].offsets))
+                axes, parts = with_lead(axes, parts[0], lead)
+            dims, pixels = arranged(axes, parts)
+            said = metadata_of(tiff, series, axes)
+            doubts = _doubts(tiff, series, pixels)
+            remarks = (*of_file, *of_choice, *of_axes, *said.remarks, *doubts)
+            sizes, channels = said.pixel_size_um, said.channels
+            header = Header(dims, pixels.shape, series.dtype, sizes, channels, remarks)
     if complaints:
         raise UserError(f"{path} is cut off or damaged ({complaints[0]}): copy or save it again.")
     return header, pixels
@@ -70,7 +67,8 @@ def read(path: Path, number: int | None = None) -> tuple[Header, Readable]:
 def _doubts(tiff: tifffile.TiffFile, series: Any, pixels: Planes) -> Generator[Remark]:
     """Remark on pages that are left out, and on values that are no intensities as they stand."""
     page = series.keyframe
-    if series.kind == "imagej" and len(tiff.pages) > len(pixels.offsets):
+    described = series.kind == "imagej" or (series.kind == "ome" and len(tiff.series) == 1)
+    if described and len(tiff.pages) > len(pixels.offsets):
         yield Remark(_SPARE_PAGES, f"{len(pixels.offsets)} of {len(tiff.pages)}")
     if pixels.white is not None:
         yield Remark(_WHITE)

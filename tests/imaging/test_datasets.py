@@ -7,7 +7,8 @@ import xarray as xr
 from imaging import images
 from imaging.cli import UserError
 from imaging.datasets import open_dataset
-from tests.small_images import write_recording
+from imaging.remarks import remarks_of
+from tests.small_images import random_image, write_recording
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -126,8 +127,22 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     touch(tmp_path, "a.jpeg")
-    with pytest.raises(UserError, match="not an image of a known kind"):
+    with pytest.raises(UserError, match="no known ending"):
         open_dataset(tmp_path / "a.jpeg")
+
+
+@pytest.mark.parametrize(
+    ("of_file", "details"), [(0.1, []), (0.101, []), (0.2, ["0.2 µm, not 0.1 µm"])]
+)
+def test_a_dataset_that_contradicts_its_file_is_remarked_on(
+    tmp_path: Path, of_file: float, details: list[str]
+) -> None:
+    own = {"z": 1.0, "y": of_file, "x": of_file}
+    images.write(tmp_path / "input/a.ome.tif", random_image(4, 5).assign_attrs(pixel_size_um=own))
+    (tmp_path / "dataset.toml").write_text("pixel_size_um = 0.1\n")
+    found = open_dataset(tmp_path).items[0].read_input()
+    assert found.attrs["pixel_size_um"]["x"] == of_file
+    assert [remark.detail for remark in remarks_of(found)] == details
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import contextlib
 import math
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -13,11 +13,23 @@ from hypothesis import strategies as st
 
 from imaging import images
 from imaging.cli import UserError
+from imaging.formats import tiff
 from tests.small_images import REUSE, image, ramp, refused
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
     refused(tmp_path / "none.tif", "does not exist")
+
+
+@pytest.mark.parametrize("address", ["https://example.org/a.ome.zarr", "s3://bucket/a.tif"])
+def test_an_address(address: str) -> None:
+    with pytest.raises(UserError, match=f"^{address} is an address.*download it first"):
+        images.read(Path(address))
+
+
+@pytest.mark.parametrize("suffix", [".ome.zarr.zip", ".ozx", ".tif.gz"])
+def test_a_zipped_image(tmp_path: Path, suffix: str) -> None:
+    refused(tmp_path / f"image{suffix}", "is zipped: unpack it")
 
 
 def test_an_unknown_ending(tmp_path: Path) -> None:
@@ -49,6 +61,65 @@ def test_a_file_of_something_else(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"text{suffix}"
     path.write_bytes(b"This is no image at all.\n" * 100)
     refused(path, "copy or export it again|save it as TIFF")
+
+
+@pytest.mark.parametrize("compression", ["lzw", "zlib"])
+@pytest.mark.parametrize("tag", ["ImageWidth", "ImageLength"])
+def test_a_header_that_claims_more_than_any_file_holds(
+    tmp_path: Path, compression: str, tag: str
+) -> None:
+    path = tmp_path / "absurd.tif"
+    tifffile.imwrite(path, ramp((40, 50)), compression=compression, metadata=None)
+    with tifffile.TiffFile(path, mode="r+") as opened:
+        for name in {tag, "RowsPerStrip"}:
+            opened.pages.first.tags[name].overwrite(2**31 - 1)
+    refused(path, "claims .* GiB of pixels")
+    with pytest.raises(UserError, match="claims"):
+        images.read(path, lazy=True)
+
+
+def test_a_tiff_whose_directory_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "narrow.tif"
+    tifffile.imwrite(path, ramp((40, 50)), metadata=None)
+    content = bytearray(path.read_bytes())
+    (directory,) = struct.unpack_from("<I", content, 4)
+    struct.pack_into("<HI", content, directory, 0, 0)  # tags in it, and the place of the next
+    path.write_bytes(content)
+    refused(path, "damaged")
+
+
+@pytest.mark.parametrize("pages", [5, 150])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_a_tiff_whose_pages_go_round_in_a_circle(
+    tmp_path: Path, pages: int, byteorder: Literal["<", ">"]
+) -> None:
+    path = tmp_path / "circle.tif"
+    tifffile.imwrite(path, ramp((pages, 8, 9)), metadata=None, byteorder=byteorder)
+    with tifffile.TiffFile(path) as opened:
+        first, last = (opened.pages[number].offset for number in (0, -1))
+    content = bytearray(path.read_bytes())
+    (tags,) = struct.unpack_from(f"{byteorder}H", content, last)
+    struct.pack_into(f"{byteorder}I", content, last + 2 + 12 * tags, first)
+    path.write_bytes(content)
+    refused(path, "its pages have no end")
+
+
+def test_an_image_that_exceeds_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "large.tif"
+    images.write(path, image("yx", (4, 5)))
+
+    def read(path: Path) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(tiff, "read", read)
+    refused(path, "needs more memory than there is")
+
+
+def test_a_blank_image_may_be_very_small(tmp_path: Path) -> None:
+    path = tmp_path / "blank.tif"
+    pixels = np.zeros((4000, 5000), np.uint16)
+    tifffile.imwrite(path, pixels, compression="zstd", rowsperstrip=4000, metadata=None)
+    assert images.read(path, lazy=True).shape == (4000, 5000)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

@@ -52,3 +52,62 @@ def test_an_mrc_of_no_pixels(tmp_path: Path) -> None:
     path = tmp_path / "none.mrc"
     path.write_bytes(struct.pack("<4i", 0, 4, 1, 2) + bytes(1008))
     refused(path, "no pixels")
+
+
+def test_the_placeholder_of_electron_microscopes_is_no_pixel_size(tmp_path: Path) -> None:
+    path = tmp_path / "unknown.mrc"
+    with mrcfile.new(path) as mrc:
+        mrc.set_data(ramp((3, 4, 5), "float32"))
+        mrc.voxel_size = 1.0
+    assert images.read(path).attrs["pixel_size_um"] == {}
+
+
+def unmarked(path: Path, mode: int, cell: float, pixels: np.ndarray) -> bytearray:
+    """Return the header of a file of before 2000, which has no "MAP "."""
+    header = bytearray(1024)
+    nz, ny, nx = pixels.shape
+    struct.pack_into("<4i", header, 0, nx, ny, nz, mode)
+    struct.pack_into("<3i", header, 28, nx, ny, nz)
+    struct.pack_into("<3f", header, 40, cell * nx, cell * ny, cell * nz)
+    struct.pack_into("<i", header, 88, 1)
+    path.write_bytes(bytes(header) + pixels.tobytes())
+    return header
+
+
+def test_old_mrc_files_state_their_cell_in_angstrom(tmp_path: Path) -> None:
+    path = tmp_path / "old.mrc"
+    unmarked(path, 1, 800.0, ramp((3, 4, 5), "int16"))
+    found = images.read(path)
+    assert found.attrs["pixel_size_um"] == pytest.approx(dict.fromkeys("zyx", 0.08))
+
+
+@pytest.mark.parametrize(("flags", "expected"), [(0, 200), (1, -56)])
+def test_bytes_of_imod_are_unsigned_unless_it_says_so(
+    tmp_path: Path, flags: int, expected: int
+) -> None:
+    path = tmp_path / "bytes.mrc"
+    pixels = np.full((1, 4, 5), 200, np.uint8)
+    header = unmarked(path, 0, 800.0, pixels)
+    struct.pack_into("<2i", header, 152, 1146047817, flags)
+    path.write_bytes(bytes(header) + pixels.tobytes())
+    assert images.read(path).values.flat[0] == expected
+
+
+def test_bytes_of_big_endian_machines(tmp_path: Path) -> None:
+    path = tmp_path / "big.mrc"
+    pixels = ramp((3, 4, 5), "int8")
+    header = bytearray(1024)
+    struct.pack_into(">4i", header, 0, 5, 4, 3, 0)
+    struct.pack_into(">i", header, 88, 1)
+    header[208:212] = b"MAP "
+    path.write_bytes(bytes(header) + pixels.tobytes())
+    np.testing.assert_array_equal(images.read(path).values, pixels)
+
+
+def test_bytes_of_priism_are_unsigned(tmp_path: Path) -> None:
+    path = tmp_path / "bytes.dv"
+    pixels = np.full((1, 4, 5), 200, np.uint8)
+    header = unmarked(path, 0, 0.01, pixels)
+    struct.pack_into("<h", header, 96, -16224)
+    path.write_bytes(bytes(header) + pixels.tobytes())
+    assert images.read(path).values.flat[0] == 200

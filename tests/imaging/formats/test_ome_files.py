@@ -113,7 +113,7 @@ def test_a_renamed_file_without_a_mark_says_what_is_lost(tmp_path: Path) -> None
     (tmp_path / "cell_1.ome.tif").rename(tmp_path / "mouse.tif")
     found = images.read(tmp_path / "mouse.tif")
     np.testing.assert_array_equal(found.values, pixels[1, 0])
-    assert found.attrs["pixel_size_um"] == {}
+    assert found.attrs["pixel_size_um"] == {"y": 0.08, "x": 0.08}
     assert "a name that its metadata do not know" in remarks_of(found)[0].sentence
 
 

@@ -1,3 +1,5 @@
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,34 @@ def test_a_colour_png(tmp_path: Path, mode: str) -> None:
     refused(path, "colour picture")
 
 
+def test_a_png_that_claims_more_than_any_memory(tmp_path: Path) -> None:
+    path = tmp_path / "absurd.png"
+    Image.new("I;16", (5, 4)).save(path)
+    content = bytearray(path.read_bytes())
+    struct.pack_into(">2I", content, 16, 2**30, 2**30)
+    struct.pack_into(">I", content, 29, zlib.crc32(content[12:29]))
+    path.write_bytes(content)
+    refused(path, "needs more memory than there is")
+
+
 def test_a_one_bit_png(tmp_path: Path) -> None:
     path = tmp_path / "bits.png"
     Image.new("1", (5, 4)).save(path)
     refused(path, "yes/no")
+
+
+@pytest.mark.parametrize(
+    ("per_inch", "expected"),
+    [
+        ((254000, 127000), {"x": 0.1, "y": 0.2}),
+        ((72, 72), {}),
+        ((300, 300), {}),
+        ((0.0254, 0.0254), {}),  # one pixel per metre
+    ],
+)
+def test_resolutions_of_png(
+    tmp_path: Path, per_inch: tuple[float, float], expected: dict[str, float]
+) -> None:
+    path = tmp_path / "plane.png"
+    Image.new("L", (5, 4)).save(path, dpi=per_inch)
+    assert images.read(path).attrs["pixel_size_um"] == pytest.approx(expected)
