@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from imaging.cli import UserError
 from imaging.files import sha256
+from imaging.formats.units import micrometres
 from packages.models import models
 from packages.source import self_contained
 
@@ -30,15 +31,6 @@ WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 _DESCRIPTIONS = ("rdf.yaml", "bioimageio.yaml")
 LARGEST_BYTES = 8 * 2**30
 """Of a zip, unpacked: more would fill a disk by a mistake, or by intent."""
-_MICROMETRES = {
-    "meter": 1e6,
-    "centimeter": 1e4,
-    "millimeter": 1e3,
-    "micrometer": 1.0,
-    "nanometer": 1e-3,
-    "angstrom": 1e-4,
-    "picometer": 1e-6,
-}
 
 # The spec logs every warning of a description to stderr; what matters is raised here.
 logger.disable("bioimageio")
@@ -187,11 +179,8 @@ def pixel_size_um(
     dict
         By z, y, x; axes without a unit are left out.
     """
-    return {
-        dimension: axis.scale * _MICROMETRES[axis.unit]
-        for dimension, axis in spatial_axes(tensor).items()
-        if axis.unit in _MICROMETRES
-    }
+    sizes = {d: micrometres(axis.scale, axis.unit) for d, axis in spatial_axes(tensor).items()}
+    return {dimension: size for dimension, size in sizes.items() if size is not None}
 
 
 def spatial_axes(

@@ -23,6 +23,12 @@ from packages.runner import Runner, Scale
 # What the results hold needs floating-point pixels, named channels and, for large ones, regions.
 OUTPUT_SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".ome.zarr", ".zarr")
 DEFAULT_SUFFIX = ".ome.tif"
+# Steps between planes that differ by less are the same: stages are no better.
+_SAME_STEP = 0.1
+_OTHER_STEP = (
+    "the planes are another step apart than those the package was trained with; along z nothing is "
+    "resampled (interpolate the stack to that step if it matters)."
+)
 # Remembers what a folder's results were made from, so that a second run skips them.
 RECORD = "predict.toml"
 
@@ -104,7 +110,9 @@ class _Job:
             given = dict.fromkeys("yx", self.pixel_size)
             image = image.assign_attrs(pixel_size_um=image.attrs["pixel_size_um"] | given)
         try:
-            restoration = self._runner.prepare(image, grid(image, self.package.pixel_size_um))
+            insisted = self.pixel_size is not None
+            shape = grid(image, self.package.pixel_size_um, insisted=insisted)
+            restoration = self._runner.prepare(image, shape)
             layout = restoration.layout
             with (
                 progress() as bars,
@@ -134,16 +142,20 @@ class _Job:
     def _on_pixel_size(self, image: xr.DataArray, shape: tuple[int, int]) -> list[Remark]:
         expected = self.package.pixel_size_um
         own: dict[str, float] = image.attrs["pixel_size_um"]
-        if expected.keys() - own.keys():
-            return [
+        found: list[Remark] = []
+        if any(d in expected and d not in own for d in "yx"):
+            found.append(
                 Remark(
                     f"pixel size unknown, taken for the package's {_written(expected)} µm "
                     "(give --pixel-size if it is not)."
                 )
-            ]
-        if shape != (image.sizes["y"], image.sizes["x"]):
-            return [Remark(f"resampled from {_written(own)} to {_written(expected)} µm per pixel.")]
-        return []
+            )
+        elif shape != (image.sizes["y"], image.sizes["x"]):
+            to = f"{_written(own)} to {_written(expected)}"
+            found.append(Remark(f"resampled from {to} µm per pixel."))
+        if "z" in expected.keys() & own.keys() and abs(own["z"] / expected["z"] - 1) > _SAME_STEP:
+            found.append(Remark(_OTHER_STEP, f"{own['z']:g} µm, not {expected['z']:g} µm"))
+        return found
 
 
 def _annotations(scales: Sequence[IntensityScale]) -> dict[str, str]:
@@ -199,7 +211,7 @@ def _pairs(source: Path, target: Path) -> tuple[Dataset, list[tuple[Item, Path]]
     """Return what is to be restored, and which image becomes which file."""
     file = file_of(source)
     if not file.exists():
-        raise UserError(f"{source} does not exist: give an image or a folder of images.")
+        raise images.absent(source)
     single = file.is_file() or images.suffix_of(source) is not None
     suffix = images.suffix_of(target)
     if single:

@@ -3,6 +3,7 @@
 import xarray as xr
 
 from imaging.cli import UserError
+from imaging.pixel_sizes import slip_of_units
 from imaging.resample import linear
 
 __all__ = ["grid", "resample"]
@@ -13,6 +14,8 @@ _IN_MEMORY_PIXELS = 2**25
 _SAME_PIXEL_SIZE = 0.02
 # Beyond this factor a pixel size is a mistake, not another microscope.
 _LARGEST_RESAMPLING = 64
+# How near a mistake of units must come: beyond that factor it is sought, below it only suspected.
+_SLIP_SOUGHT, _SLIP_SUSPECTED = 2.0, 1.01
 
 
 def resample(image: xr.DataArray, pixel_size_um: dict[str, float]) -> xr.DataArray:
@@ -36,13 +39,17 @@ def resample(image: xr.DataArray, pixel_size_um: dict[str, float]) -> xr.DataArr
     return _on_grid(image, shape)
 
 
-def grid(image: xr.DataArray, pixel_size_um: dict[str, float]) -> tuple[int, int]:
+def grid(
+    image: xr.DataArray, pixel_size_um: dict[str, float], *, insisted: bool = False
+) -> tuple[int, int]:
     """Return how many rows and columns an image has at a pixel size.
 
     Parameters
     ----------
     image, pixel_size_um
         As for `resample`.
+    insisted
+        The user has given the image's pixel size, which is then no mistake of units.
 
     Returns
     -------
@@ -52,23 +59,35 @@ def grid(image: xr.DataArray, pixel_size_um: dict[str, float]) -> tuple[int, int
     Raises
     ------
     UserError
-        The pixel sizes differ by more than a factor of 64.
+        The pixel sizes differ by more than a factor of 64, or by exactly that of a mistake.
     """
     own: dict[str, float] = image.attrs.get("pixel_size_um", {})
+    if any(dimension in pixel_size_um and dimension not in own for dimension in "yx"):
+        return image.sizes["y"], image.sizes["x"]  # resampled along one axis, it would be distorted
     lengths: list[int] = []
     for dimension in "yx":
         length = image.sizes[dimension]
         if dimension in own and dimension in pixel_size_um:
             ratio = own[dimension] / pixel_size_um[dimension]
-            if not 1 / _LARGEST_RESAMPLING <= ratio <= _LARGEST_RESAMPLING:
+            if reason := _mistaken(ratio, insisted=insisted):
                 raise UserError(
-                    f"The image's pixels of {own[dimension]:g} µm are too far from the package's "
-                    f"{pixel_size_um[dimension]:g} µm: correct the pixel size."
+                    f"The image states {own[dimension]:g} µm per pixel, {ratio:.4g} times the "
+                    f"package's {pixel_size_um[dimension]:g} µm{reason}: "
+                    "give --pixel-size, or correct it in the file."
                 )
             if abs(ratio - 1) > _SAME_PIXEL_SIZE:
                 length = max(round(length * ratio), 1)
         lengths.append(length)
     return lengths[0], lengths[1]
+
+
+def _mistaken(ratio: float, *, insisted: bool) -> str | None:
+    """Say why no microscope has such a pixel size; None where one may."""
+    far = not 1 / _LARGEST_RESAMPLING <= ratio <= _LARGEST_RESAMPLING
+    slip = slip_of_units(ratio, _SLIP_SOUGHT if far else _SLIP_SUSPECTED)
+    if not far and (insisted or slip is None):
+        return None
+    return f", probably {slip}" if slip else ", too far to resample"
 
 
 def _on_grid(image: xr.DataArray, shape: tuple[int, int]) -> xr.DataArray:

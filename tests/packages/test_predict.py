@@ -65,6 +65,18 @@ def test_given_pixel_size_goes_before_the_file(tmp_path: Path, plain: Path) -> N
     assert images.read(tmp_path / "out.ome.tif").shape == (40, 60)
 
 
+def test_a_mistake_of_units_is_refused_until_the_pixel_size_is_given(
+    tmp_path: Path, plain: Path
+) -> None:
+    source = save(tmp_path / "a.ome.tif", random_image(8, 8, pixel_um=2.54))
+    with pytest.raises(UserError, match=r"a\.ome\.tif.* probably mm written as inches"):
+        predict_file(plain, source, tmp_path / "out.ome.tif")
+
+    predict_file(plain, source, tmp_path / "out.ome.tif", pixel_size=2.54)
+
+    assert images.read(tmp_path / "out.ome.tif").shape == (203, 203)
+
+
 def test_one_of_several_images_in_a_file(tmp_path: Path, plain: Path) -> None:
     pixels = [random_image(20, 30).values, random_image(19, 40).values]
     with tifffile.TiffWriter(tmp_path / "two.tif") as writer:
@@ -131,6 +143,23 @@ def test_resampling_is_said(
     predict_file(plain, source, tmp_path / "out.tif")
 
     assert f"): {remark}." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("step_um", "said"), [(0.1, False), (0.5, True), (None, False)])
+def test_another_step_between_planes_is_said(
+    tmp_path: Path, step_um: float | None, said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    volumes = tiny.write(
+        tmp_path / "p", nn.Identity(), axes=("batch", "channel", "z", "y", "x"), preprocessing=[]
+    )
+    size_um = {"y": 0.1, "x": 0.1} | ({"z": step_um} if step_um else {})
+    stack = random_image(6, 20, 30, dims="zyx").assign_attrs(pixel_size_um=size_um)
+
+    predict_file(volumes, save(tmp_path / "a.ome.tif", stack), tmp_path / "out.tif")
+
+    printed = capsys.readouterr().out
+    assert ("(a.ome.tif: 0.5 µm, not 0.1 µm): the planes are another step apart" in printed) == said
+    assert "pixel size unknown" not in printed
 
 
 def test_the_dataset_says_the_pixel_size_where_the_file_does_not(

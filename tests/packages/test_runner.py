@@ -10,7 +10,7 @@ from imaging.cli import UserError
 from imaging.resample import linear
 from packages import resampling, samples
 from packages.package import open_package
-from packages.resampling import resample
+from packages.resampling import grid, resample
 from packages.runner import Runner, Scale
 from tests import tiny_networks
 from tests import tiny_packages as tiny
@@ -322,7 +322,37 @@ def test_same_or_unknown_pixel_size_changes_nothing(pixel_um: float | None) -> N
     assert resample(image, {"y": 0.08, "x": 0.08}) is image
 
 
-@pytest.mark.parametrize("pixel_um", [1e-9, 1e9])
-def test_an_absurd_pixel_size_is_refused(pixel_um: float) -> None:
-    with pytest.raises(UserError, match="too far from the package's"):
-        resample(random_image(8, 8, pixel_um=pixel_um), {"y": 0.08, "x": 0.08})
+@pytest.mark.parametrize(
+    ("stated_um", "words"),
+    [
+        (80, r"80 µm per pixel, 1000 times the package's 0\.08 µm, probably nm written as µm"),
+        (130, "probably nm written as µm"),  # of a neighbouring pixel size
+        (8e-5, "0.001 times the package's .* probably mm written as µm, or µm as nm"),
+        (800, "probably Å written as µm, or µm as cm"),
+        (2032, "probably µm written as inches"),
+        (2.032, "25.4 times .* probably mm written as inches"),
+        (0.08 / 25.4, "probably inches written as mm"),
+        (80e3, "probably µm written as m"),
+        (1e9, "too far to resample: give --pixel-size"),
+        (1e-9, "too far to resample: give --pixel-size"),
+    ],
+)
+def test_a_pixel_size_of_no_microscope_is_refused(stated_um: float, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        resample(random_image(8, 8, pixel_um=stated_um), {"y": 0.08, "x": 0.08})
+
+
+@pytest.mark.parametrize("stated_um", [0.8, 2.0, 5.0])
+def test_coarse_images_are_resampled(stated_um: float) -> None:
+    rows, _ = grid(random_image(8, 8, pixel_um=stated_um), {"y": 0.08, "x": 0.08})
+    assert rows == round(8 * stated_um / 0.08)
+
+
+def test_a_pixel_size_that_the_user_gives_is_no_mistake_of_units() -> None:
+    coarse = random_image(10, 10, pixel_um=2.032)
+    assert grid(coarse, {"y": 0.08, "x": 0.08}, insisted=True) == (254, 254)
+
+
+def test_an_image_is_not_resampled_along_one_axis_alone() -> None:
+    image = random_image(12, 10).assign_attrs(pixel_size_um={"x": 0.32})
+    assert grid(image, {"y": 0.08, "x": 0.08}) == (12, 10)
