@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import numpy as np
 import tifffile
 
+from imaging.formats.tiff_complaints import complaints
 from imaging.formats.tiff_metadata import settle_ome
 from imaging.remarks import Remark
 
@@ -121,7 +122,7 @@ def recording_of(path: Path, known: Container[str] = ()) -> frozenset[str]:
         Empty where it stands alone, or cannot be read.
     """
     try:
-        with tifffile.TiffFile(path, _multifile=False) as tiff:
+        with complaints(), tifffile.TiffFile(path, _multifile=False) as tiff:
             own = _OWN.search(tiff.ome_metadata or "")
             if own is not None and own[1] in known:
                 return frozenset({own[1]})

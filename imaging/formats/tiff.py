@@ -1,9 +1,7 @@
 """TIFF: plain, ImageJ hyperstack and OME-TIFF; `tiff_metadata` reads what it says of its pixels."""
 
-import logging
 import math
 from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import tifffile
 from imaging.cli import UserError
 from imaging.formats.header import Header, Readable
 from imaging.formats.ome_files import opened
+from imaging.formats.tiff_complaints import complaints
 from imaging.formats.tiff_directories import refuse_circle
 from imaging.formats.tiff_metadata import metadata_of
 from imaging.formats.tiff_planes import Planes, arranged, cut_off, planes_of, with_lead
@@ -42,7 +41,7 @@ def read(path: Path, number: int | None = None) -> tuple[Header, Readable]:
 
     Of several images in a file, `number` is the one that is meant, from 1.
     """
-    with _complaints() as complaints:
+    with complaints() as damages:
         refuse_circle(path)
         with opened(path) as (tiff, of_file):
             images, of_choice = choose(path, tiff.series, number)
@@ -59,8 +58,8 @@ def read(path: Path, number: int | None = None) -> tuple[Header, Readable]:
             remarks = (*of_file, *of_choice, *of_axes, *said.remarks, *doubts)
             sizes, channels = said.pixel_size_um, said.channels
             header = Header(dims, pixels.shape, series.dtype, sizes, channels, remarks)
-    if complaints:
-        raise UserError(f"{path} is cut off or damaged ({complaints[0]}): copy or save it again.")
+    if damages:
+        raise UserError(f"{path} is cut off or damaged ({damages[0]}): copy or save it again.")
     return header, pixels
 
 
@@ -84,23 +83,3 @@ def _refuse_cut_off(path: Path, tiff: tifffile.TiffFile, series: Any) -> None:
     planes = math.prod(series.shape) // math.prod(series.keyframe.shape)
     if planes < (tiff.imagej_metadata or {}).get("images", 1):
         raise cut_off(path)
-
-
-@contextmanager
-def _complaints() -> Generator[list[str]]:
-    """Collect what tifffile logs as errors (it goes on with what it can read); print nothing."""
-    messages: list[str] = []
-
-    class Collect(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.levelno >= logging.ERROR:
-                messages.append(record.getMessage())
-
-    logger, handler = tifffile.logger(), Collect()
-    propagate, logger.propagate = logger.propagate, False
-    logger.addHandler(handler)
-    try:
-        yield messages
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = propagate

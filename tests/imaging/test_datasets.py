@@ -120,6 +120,19 @@ def test_the_dataset_says_the_pixel_size_of_a_finer_target(
     assert target.attrs["pixel_size_um"] == pytest.approx({"y": read, "x": read})
 
 
+def test_nothing_is_printed_of_a_damaged_image(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.tif"
+    images.write(path, random_image(4, 5))
+    content = bytearray(path.read_bytes())
+    directory = int.from_bytes(content[4:8], "little")
+    content[directory + 4 : directory + 6] = b"\xff\xff"  # the type of the first tag
+    path.write_bytes(content)
+    open_dataset(tmp_path)
+    assert (caplog.messages, capfd.readouterr().err) == ([], "")
+
+
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         open_dataset(tmp_path / "nowhere")
