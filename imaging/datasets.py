@@ -120,6 +120,8 @@ class Item:
         its recording.
     pixel_size_um, target_pixel_size_um, tolerance_um
         See `Facts`; `read_input` and `read_target` take a pixel size where the file says none.
+    region
+        What of its pixels training is to take, by axis; the whole image where it is empty.
     """
 
     name: str
@@ -133,6 +135,7 @@ class Item:
     repeat: Path | None = None
     target_pixel_size_um: float | None = None
     tolerance_um: float | None = None
+    region: dict[str, slice] = field(default_factory=dict[str, slice])
 
     @property
     def of_repeat(self) -> "Item | None":

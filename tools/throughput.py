@@ -22,8 +22,9 @@ from imaging.datasets import Item, open_dataset
 from packages.care.model import UNet
 from simulation.microscope import Microscope
 from simulation.targets import DEFAULT_PIXEL_SIZE_UM
-from training.data import Patches, load_pairs, split_items
+from training.data import Patches, load_pairs
 from training.degrade import FreshPatches
+from training.division import split_items
 from training.loop import MARKS, Budget, Log, State, start, train
 from training.metadata import find_pixel_size_um
 from training.recipes.care import RECIPE

@@ -15,7 +15,8 @@ from imaging.training_metadata import CalibrationResult, SamplingOptions
 from packages.network_contract import StatesStd, states_std
 from packages.options import with_options
 from training.calibration_fit import calibrate
-from training.data import Pair, load_pairs, split_items
+from training.data import Pair, load_pairs
+from training.division import split_items
 from training.recipe import Recipe
 
 

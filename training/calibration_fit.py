@@ -27,7 +27,6 @@ from imaging.calibration import (
     mean_z_squared,
     standardise,
 )
-from imaging.normalise import normalise
 from packages.network_contract import RestorationNetwork, StatesStd
 from packages.posterior import KNOTS, Calibration
 from training.data import Array, Pair
@@ -74,7 +73,7 @@ def collect_errors(network: RestorationNetwork, pairs: Sequence[Pair]) -> list[E
     found: list[Errors] = []
     for pair in pairs:
         rows, columns = (min(side, _LONGEST_PX) for side in pair.target.shape)
-        image = _filled(normalise(pair.input)[:rows, :columns], network.divisor)
+        image = _filled(pair.normalised_input[:rows, :columns], network.divisor)
         given = network(torch.from_numpy(image)[None, None].to(device)).double().cpu().numpy()
         mean, std = given[0, :2, :rows, :columns]
         error = mean - pair.target[:rows, :columns]

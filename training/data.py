@@ -4,9 +4,11 @@ A batch is a pure function of the seed and the step, so a resumed run trains on 
 uninterrupted one would have, and a background thread can draw ahead without changing anything.
 """
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,9 +18,18 @@ from torch import Tensor
 
 from imaging import images
 from imaging.cli import UserError
-from imaging.datasets import SPLITS, Dataset, Item, Split
-from imaging.normalise import EPSILON, HIGH_PERCENTILE, LOW_PERCENTILE, normalise
+from imaging.datasets import Item
+from imaging.normalise import (
+    EPSILON,
+    HIGH_PERCENTILE,
+    LOW_PERCENTILE,
+    between,
+    gain_for,
+    normalise,
+)
+from imaging.remarks import Remark, Remarks
 from imaging.resample import turned
+from training.division import region_in_words
 
 Array = NDArray[np.float32]
 
@@ -31,21 +42,29 @@ _FOREGROUND = 0.2  # of the normalised target: above it there is structure
 _EMPTY_SHARE = 0.05  # the weight of a patch without structure, so that background is learnt too
 _STRIDE = 8  # pixels between candidate patches
 
+_BLANK = (
+    "planes of one value, in the input or in the truth, are left out of training, for they show "
+    "nothing and may be lost ones: look at them, and remove them from both stacks."
+)
+_NAMED = 5  # blank planes of a stack that are named before the rest is counted
+
 
 @dataclass(frozen=True)
 class Pair:
-    """One plane of one image.
+    """One plane of one image, or a part of it.
 
     Attributes
     ----------
     name
         File name without suffix, and the plane when there are several.
     input
-        Counts as read, shape (y, x).
+        Counts as read, shape (y, x); those of a faint image times `gain_for` its range.
     target
-        Percentile-normalised truth, shape (y, x).
+        Truth, normalised by percentiles of its whole file, shape (y, x).
     lows, highs
-        Percentiles of the input at the ends of `LOW_PERCENTILES` and `HIGH_PERCENTILES`.
+        Percentiles of its whole file at the ends of `LOW_PERCENTILES` and `HIGH_PERCENTILES`.
+    limits
+        Percentiles 2 and 99.8 of that file; None where they are those of `input`.
     """
 
     name: str
@@ -53,6 +72,12 @@ class Pair:
     target: Array
     lows: tuple[float, float]
     highs: tuple[float, float]
+    limits: tuple[float, float] | None = None
+
+    @property
+    def normalised_input(self) -> Array:
+        """The input as a package normalises it in its file."""
+        return normalise(self.input) if self.limits is None else between(self.input, *self.limits)
 
 
 @dataclass(frozen=True)
@@ -63,62 +88,18 @@ class Batch:
     target: Tensor
 
 
-def split_items(dataset: Dataset) -> dict[Split, tuple[Item, ...]]:
-    """Return the parts of a dataset, dividing it by source when it does not say how.
-
-    Parameters
-    ----------
-    dataset
-        With or without splits of its own.
-
-    Returns
-    -------
-    dict
-        Items by part; none is empty. Without a split of its own, every fifth source is held out,
-        in the order of names: alternately for validation and for calibration.
-
-    Raises
-    ------
-    UserError
-        No targets, a part is empty, or fewer than three sources.
-    """
-    if any(item.target is None for item in dataset.items):
-        raise UserError(
-            f"{dataset.path} has no target/ folder: training needs pairs, "
-            "input/NAME and target/NAME."
-        )
-    if any(item.split for item in dataset.items):
-        parts: dict[Split, tuple[Item, ...]] = {part: dataset.split(part) for part in SPLITS}
-        for part, items in parts.items():
-            if not items:
-                raise UserError(
-                    f"{dataset.path / 'dataset.toml'} leaves the part '{part}' empty: "
-                    "give at least one image to each of train, calibration and validation."
-                )
-        return parts
-    sources = sorted({item.source for item in dataset.items})
-    if len(sources) < 3:
-        raise UserError(
-            f"{dataset.path} holds {len(sources)} image(s): training needs at least 3, "
-            "for training, calibration and validation."
-        )
-    held_out = sources[::5] if len(sources) > 5 else [sources[0], sources[-1]]
-    part_of: dict[str, Split] = dict.fromkeys(sources, "train")
-    for i, source in enumerate(held_out):
-        part_of[source] = "validation" if i % 2 == 0 else "calibration"
-    return {
-        part: tuple(item for item in dataset.items if part_of[item.source] == part)
-        for part in SPLITS
-    }
-
-
-def load_pairs(items: tuple[Item, ...]) -> list[Pair]:
+def load_pairs(items: tuple[Item, ...], remarks: Remarks | None = None) -> list[Pair]:
     """Read images and their truths; stacks give one pair per plane.
+
+    All planes of a file are brought to one scale, for brightness tells planes apart: an empty one
+    stays empty.
 
     Parameters
     ----------
     items
-        With targets.
+        With targets; of each its region.
+    remarks
+        Takes down which planes are left out because they are blank.
 
     Returns
     -------
@@ -132,46 +113,86 @@ def load_pairs(items: tuple[Item, ...]) -> list[Pair]:
     """
     pairs: list[Pair] = []
     for item in items:
-        if item.target is None:
-            raise UserError(f"{item.input} has no target: training needs pairs.")
-        degraded = images.read(item.input)
-        truth = images.read(item.target)
-        if degraded.sizes != truth.sizes:
-            raise UserError(
-                f"{item.input} is {dict(degraded.sizes)} but {item.target} is "
-                f"{dict(truth.sizes)}: the two images of a pair must have the same size."
-            )
-        if "c" in degraded.dims:
-            raise UserError(
-                f"{item.input} has {degraded.sizes['c']} channels: "
-                "a pair has one, save the channel you need as files of their own."
-            )
-        planes = _planes(degraded)
-        truths = _planes(truth)
-        for i, (plane, true_plane) in enumerate(zip(planes, truths, strict=True)):
-            low1, low2, high1, high2 = np.percentile(plane, [*LOW_PERCENTILES, *HIGH_PERCENTILES])
-            bottom, top = np.percentile(true_plane, [LOW_PERCENTILE, HIGH_PERCENTILE])
-            for file, low, high in ((item.input, low2, high1), (item.target, bottom, top)):
-                if low >= high:  # normalisation would divide by nothing
-                    raise UserError(
-                        f"{file} is constant or nearly so (almost all pixels are {low:g}): "
-                        "nothing can be learnt from it, remove the pair."
-                    )
-            pairs.append(
-                Pair(
-                    name=item.name if len(planes) == 1 else f"{item.name}[{i}]",
-                    input=plane,
-                    target=normalise(true_plane),
-                    lows=(float(low1), float(low2)),
-                    highs=(float(high1), float(high2)),
-                )
-            )
+        loaded, blank = _load(item)
+        pairs += loaded
+        if blank and remarks is not None:
+            named = ", ".join(str(i) for i in blank[:_NAMED])
+            more = f" and {len(blank) - _NAMED} more" if len(blank) > _NAMED else ""
+            image = f"{item.name}{region_in_words(item)}"
+            remarks.add(image, [Remark(_BLANK, f"counted from 0, plane {named}{more}")])
     return pairs
 
 
-def _planes(image: xr.DataArray) -> Array:
-    """Return (plane, y, x) as float32, which holds whatever can be read."""
-    return np.asarray(image.values, np.float32).reshape(-1, *image.shape[-2:])
+def _load(item: Item) -> tuple[list[Pair], list[int]]:
+    """Return the pairs of one image, and the numbers of its planes that are blank."""
+    if item.target is None:
+        raise UserError(f"{item.input} has no target: training needs pairs.")
+    degraded = images.read(item.input)
+    truth = images.read(item.target)
+    _refuse_unlike(item.input, degraded, item.target, truth)
+    region = tuple(item.region.get(str(dim), slice(None)) for dim in degraded.dims)
+    numbers = np.arange(math.prod(degraded.shape[:-2])).reshape(degraded.shape[:-2])
+    planes, truths = (np.asarray(image.values, np.float32) for image in (degraded, truth))
+    del degraded, truth
+    low1, low2, high1, high2 = np.percentile(planes, [*LOW_PERCENTILES, *HIGH_PERCENTILES])
+    bottom, top = np.percentile(truths.astype(np.float64), [LOW_PERCENTILE, HIGH_PERCENTILE])
+    for file, low, high in ((item.input, low2, high1), (item.target, bottom, top)):
+        if low >= high:  # normalisation would divide by nothing
+            raise UserError(
+                f"{file} is constant or nearly so (almost all pixels are {low:g}): "
+                "nothing can be learnt from it, remove the pair."
+            )
+    gain = np.float64(gain_for(float(high1 - low2)))
+    if gain != 1:  # whatever program adds a constant to the range, it is nothing then
+        planes = (planes * gain).astype(np.float32)
+    # A plane alone has these by itself.
+    limits = None
+    if planes.ndim > 2 or item.region:
+        dark, bright = np.percentile(planes, [LOW_PERCENTILE, HIGH_PERCENTILE])
+        limits = float(dark), float(bright)
+    pairs: list[Pair] = []
+    blank: list[int] = []
+    chosen = (numbers[region[:-2]].ravel(), _planes(planes[region]), _planes(truths[region]))
+    for i, plane, true_plane in zip(*chosen, strict=True):
+        if numbers.size > 1 and any(p.min() == p.max() for p in (plane, true_plane)):
+            blank.append(int(i))
+            continue
+        pairs.append(
+            Pair(
+                name=item.name if numbers.size == 1 else f"{item.name}[{i}]",
+                input=plane,
+                target=between(true_plane, float(bottom), float(top)),
+                lows=(float(low1 * gain), float(low2 * gain)),
+                highs=(float(high1 * gain), float(high2 * gain)),
+                limits=limits,
+            )
+        )
+    if not pairs:
+        raise UserError(
+            f"{item.input} or {item.target} is blank in all planes"
+            f"{region_in_words(item)}: nothing can be learnt from it, remove the pair."
+        )
+    return pairs, blank
+
+
+def _refuse_unlike(file: Path, degraded: xr.DataArray, target: Path, truth: xr.DataArray) -> None:
+    for path, image in ((file, degraded), (target, truth)):
+        if "c" in image.dims:
+            raise UserError(
+                f"{path} has {image.sizes['c']} channels: a pair has one, save the channel you "
+                "need as files of their own (in Fiji: Image > Color > Split Channels)."
+            )
+    # What one program writes as frames is written as slices by another.
+    if degraded.shape != truth.shape:
+        raise UserError(
+            f"{file} is {dict(degraded.sizes)} but {target} is "
+            f"{dict(truth.sizes)}: the two images of a pair must have the same size."
+        )
+
+
+def _planes(stack: Array) -> Array:
+    """Return (plane, y, x)."""
+    return stack.reshape(-1, *stack.shape[-2:])
 
 
 class Patches:

@@ -29,6 +29,7 @@ from imaging.cli import UserError, console, progress
 from imaging.datasets import Dataset, Item, Split, open_dataset
 from imaging.files import sha256
 from imaging.inspection import inspect_items
+from imaging.remarks import Remarks
 from imaging.trained_weights import FILE_NAME, Example, TrainedWeights
 from imaging.training_metadata import Reached, Request, Settings
 from packages.network_contract import states_std
@@ -36,8 +37,9 @@ from simulation.microscope import Microscope, read_microscope
 from simulation.simulate import simulate
 from training.calibrate import calibrate_weights
 from training.checkpoint import load_checkpoint
-from training.data import Pair, Patches, load_pairs, split_items
+from training.data import Pair, Patches, load_pairs
 from training.degrade import FreshPatches
+from training.division import describe_division, split_items
 from training.loop import Budget, Log, State, start, train
 from training.metadata import (
     collect_metadata,
@@ -101,9 +103,9 @@ def run(
         microscope=asked.name,
     )
     _refuse_another(out, request, resume=resume)
-    images = _load(parts, settings)
     remarks = inspect_items(dataset.items)
     remarks.update(dataset.remarks)
+    images = _load(parts, settings, remarks)
     remarks.say()
     fabric = Fabric(accelerator="auto", devices=1, precision=precision())
     patches = _patches(images.training, request, dataset, asked.microscope, fabric.device)
@@ -119,20 +121,16 @@ def _open(data: Path) -> tuple[Dataset, dict[Split, tuple[Item, ...]]]:
     """Open a dataset in its parts, and say where these are not its own."""
     dataset = open_dataset(data)
     parts = split_items(dataset)
-    if not any(item.split for item in dataset.items):
-        console.print(
-            f"{dataset.path} does not say which images are for validation: every fifth source is "
-            "held out here, but a benchmark on this folder sees them all, trained on or not. "
-            "State each image's split in dataset.toml to keep them apart.",
-            soft_wrap=True,
-        )
+    if division := describe_division(dataset, parts):
+        console.print(division, highlight=False, soft_wrap=True)
     return dataset, parts
 
 
-def _load(parts: Mapping[Split, tuple[Item, ...]], settings: Settings) -> Images:
-    training, calibration = load_pairs(parts["train"]), load_pairs(parts["calibration"])
+def _load(parts: Mapping[Split, tuple[Item, ...]], settings: Settings, remarks: Remarks) -> Images:
+    training = load_pairs(parts["train"], remarks)
+    calibration = load_pairs(parts["calibration"], remarks)
     crops = Patches(calibration, size_px=settings.patch_px, batch_size=_FIXED_CROPS, seed=0)
-    example = cut_example(load_pairs(parts["validation"][:_EXAMPLES]))
+    example = cut_example(load_pairs(parts["validation"][:_EXAMPLES], remarks))
     return Images(
         training,
         calibration,

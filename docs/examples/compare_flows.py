@@ -21,9 +21,9 @@ from benchmark.metrics import METRICS
 from imaging.cli import console
 from imaging.cli import run as run_app
 from imaging.datasets import open_dataset
-from imaging.normalise import normalise
 from training.checkpoint import load_checkpoint
-from training.data import load_pairs, split_items
+from training.data import load_pairs
+from training.division import split_items
 
 app = App(name="python -m docs.examples.compare_flows", result_action="return_value")
 TILE = 256  # px; the published form is also faster in larger ones, but for its attention
@@ -50,7 +50,7 @@ def compare(data: Path, /, *weights: Path) -> None:
         network = _network(trained, arguments)
         of_file = scores[str(file)] = {}
         for pair in pairs:
-            restored = network(torch.from_numpy(normalise(pair.input))[None, None])[0].numpy()
+            restored = network(torch.from_numpy(pair.normalised_input)[None, None])[0].numpy()
             mean, std, sample = restored
             for name, given in {
                 "si_psnr_a": (pair.target, mean),

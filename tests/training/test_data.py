@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import xarray as xr
 
 from imaging import images
 from imaging.cli import UserError
-from imaging.datasets import Dataset, Facts, Item, Split, open_dataset
+from imaging.datasets import open_dataset
 from imaging.normalise import normalise
-from training.data import Pair, Patches, load_pairs, split_items
+from imaging.remarks import Remarks
+from training.data import Batch, Pair, Patches, load_pairs
 
 
 def write_pair(
@@ -41,6 +43,63 @@ def test_a_stack_gives_one_pair_per_plane(tmp_path: Path) -> None:
     np.testing.assert_array_equal(pairs[1].input, stack[1])
 
 
+def test_all_planes_of_a_stack_are_on_one_scale(tmp_path: Path) -> None:
+    """The second plane has a fifth of the light, the third none."""
+    stack = noise(20, 24) * np.array([1, 0.2, 0.001], np.float32)[:, None, None]
+    write_pair(tmp_path, "a", stack * 100, stack)
+    pairs = load_pairs(open_dataset(tmp_path).items)
+    low, high = np.percentile(stack.astype(np.float64), [2, 99.8])
+    for plane, pair in zip(stack, pairs, strict=True):
+        np.testing.assert_allclose(pair.target, (plane - low) / (high - low), atol=1e-5)
+        np.testing.assert_allclose(pair.normalised_input, pair.target, atol=1e-5)
+        assert pair.lows == pytest.approx(np.percentile(stack * 100, [1, 3]))
+        assert pair.highs == pytest.approx(np.percentile(stack * 100, [99.5, 99.9]))
+
+
+def test_a_part_of_an_image_keeps_the_scale_of_the_whole(tmp_path: Path) -> None:
+    whole = noise(20, 24) * np.linspace(0, 1, 24, dtype=np.float32)
+    write_pair(tmp_path, "a", whole)
+    (item,) = open_dataset(tmp_path).items
+    (pair,) = load_pairs((replace(item, region={"x": slice(3, 9)}),))
+    np.testing.assert_array_equal(pair.input, whole[:, 3:9])
+    np.testing.assert_array_equal(pair.target, normalise(whole)[:, 3:9])
+    np.testing.assert_allclose(pair.normalised_input, normalise(whole)[:, 3:9], atol=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e-10, 1e-30])
+def test_faint_images_teach_what_bright_ones_do(tmp_path: Path, unit: float) -> None:
+    counts, truth = noise(40, 48) * 1000, noise(40, 48, seed=1)
+    batches: list[Batch] = []
+    for name, scale in (("bright", 1), ("faint", unit)):
+        write_pair(tmp_path / name, "a", counts * np.float32(scale), truth * np.float32(scale))
+        pairs = load_pairs(open_dataset(tmp_path / name).items)
+        batches.append(Patches(pairs, size_px=32, batch_size=4, seed=0).batch(0))
+    torch.testing.assert_close(batches[1].input, batches[0].input, atol=1e-4, rtol=0)
+    torch.testing.assert_close(batches[1].target, batches[0].target, atol=1e-4, rtol=0)
+
+
+def test_frames_and_slices_of_one_size_are_a_pair(tmp_path: Path) -> None:
+    stack = noise(3, 20, 24)
+    for side, axis in (("input", "b"), ("target", "z")):
+        image = xr.DataArray(stack, dims=(axis, "y", "x"))
+        (tmp_path / side).mkdir()
+        images.write(tmp_path / side / "a.tif", image)
+    assert len(load_pairs(open_dataset(tmp_path).items)) == 3
+
+
+@pytest.mark.parametrize("side", ["input", "target"])
+def test_a_blank_plane_is_left_out_and_named(tmp_path: Path, side: str) -> None:
+    whole, with_blank = noise(4, 20, 24), noise(4, 20, 24)
+    with_blank[2] = 0.5
+    both = (with_blank, whole) if side == "input" else (whole, with_blank)
+    write_pair(tmp_path, "a", *both)
+    remarks = Remarks()
+    pairs = load_pairs(open_dataset(tmp_path).items, remarks)
+    assert [pair.name for pair in pairs] == ["a[0]", "a[1]", "a[3]"]
+    (entry,) = remarks.entries
+    assert entry.images == {"a": "counted from 0, plane 2"}
+
+
 def test_targets_are_normalised_by_their_own_percentiles(tmp_path: Path) -> None:
     truth = noise(20, 24, seed=1)
     write_pair(tmp_path, "a", noise(20, 24), truth)
@@ -66,46 +125,6 @@ def test_constant_images_are_refused(tmp_path: Path, side: str) -> None:
     )
     with pytest.raises(UserError, match=f"{side}.*constant"):
         load_pairs(open_dataset(tmp_path).items)
-
-
-def dataset_of(splits: list[Split | None], *, target: bool = True) -> Dataset:
-    items = tuple(
-        Item(f"{i}", Path("i"), Path("t") if target else None, None, f"{i}", split, {}, None)
-        for i, split in enumerate(splits)
-    )
-    return Dataset("d", Path("d"), Facts(), items)
-
-
-def test_the_split_of_the_dataset_is_kept() -> None:
-    parts = split_items(dataset_of(["validation", "train", "calibration", "train"]))
-    assert {k: [i.name for i in v] for k, v in parts.items()} == {
-        "train": ["1", "3"],
-        "calibration": ["2"],
-        "validation": ["0"],
-    }
-
-
-@pytest.mark.parametrize("count", [3, 4, 5, 6, 7, 11, 20, 53])
-def test_an_undivided_dataset_is_divided_by_source(count: int) -> None:
-    parts = split_items(dataset_of([None] * count))
-    assert all(parts.values())
-    assert sorted(int(i.name) for items in parts.values() for i in items) == list(range(count))
-    assert len(parts["train"]) >= count / 2 or count == 3
-
-
-def test_a_dataset_without_targets_cannot_be_trained_on() -> None:
-    with pytest.raises(UserError, match="no target"):
-        split_items(dataset_of([None] * 5, target=False))
-
-
-def test_two_images_are_too_few() -> None:
-    with pytest.raises(UserError, match="at least 3"):
-        split_items(dataset_of([None, None]))
-
-
-def test_an_empty_part_is_refused() -> None:
-    with pytest.raises(UserError, match="'calibration' empty"):
-        split_items(dataset_of(["train", "validation"]))
 
 
 def test_a_batch_is_a_function_of_seed_and_step() -> None:
@@ -161,10 +180,11 @@ def test_values_beyond_float32_are_refused(tmp_path: Path) -> None:
         load_pairs(open_dataset(tmp_path).items)
 
 
-def test_channels_are_not_taken_for_planes(tmp_path: Path) -> None:
-    for side in ("input", "target"):
-        (tmp_path / side).mkdir()
+@pytest.mark.parametrize("sides", [("input", "target"), ("target",)])
+def test_channels_are_not_taken_for_planes(tmp_path: Path, sides: tuple[str, ...]) -> None:
+    write_pair(tmp_path, "a", noise(32, 32))
+    for side in sides:
         image = xr.DataArray(noise(2, 32, 32), dims=("c", "y", "x"))
-        images.write(tmp_path / side / "a.ome.tif", image)
-    with pytest.raises(UserError, match="has 2 channels"):
+        images.write(tmp_path / side / "a.tif", image)
+    with pytest.raises(UserError, match=rf"{sides[0]}.a\.tif has 2 channels"):
         load_pairs(open_dataset(tmp_path).items)
