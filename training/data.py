@@ -135,7 +135,9 @@ def _load(item: Item) -> tuple[list[Pair], list[int]]:
     planes, truths = (np.asarray(image.values, np.float32) for image in (degraded, truth))
     del degraded, truth
     low1, low2, high1, high2 = np.percentile(planes, [*LOW_PERCENTILES, *HIGH_PERCENTILES])
-    bottom, top = np.percentile(truths.astype(np.float64), [LOW_PERCENTILE, HIGH_PERCENTILE])
+    # As `normalise` does, but for a stack, of which a copy in double precision would be large.
+    measured = truths if truths.ndim > 2 else truths.astype(np.float64)
+    bottom, top = np.percentile(measured, [LOW_PERCENTILE, HIGH_PERCENTILE])
     for file, low, high in ((item.input, low2, high1), (item.target, bottom, top)):
         if low >= high:  # normalisation would divide by nothing
             raise UserError(
