@@ -26,7 +26,7 @@ from training.data import Patches, load_pairs
 from training.degrade import FreshPatches
 from training.division import split_items
 from training.loop import MARKS, Budget, Log, State, start, train
-from training.metadata import find_pixel_size_um
+from training.pixel_sizes import find_pixel_size_um
 from training.recipes.care import RECIPE
 from training.run import precision
 

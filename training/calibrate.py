@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from imaging.cli import UserError, console
-from imaging.datasets import open_dataset
+from imaging.datasets import Dataset, open_dataset
 from imaging.files import sha256
 from imaging.trained_weights import TrainedWeights
 from imaging.training_metadata import CalibrationResult, SamplingOptions
@@ -17,6 +17,7 @@ from packages.options import with_options
 from training.calibration_fit import calibrate
 from training.data import Pair, load_pairs
 from training.division import split_items
+from training.pixel_sizes import are_unlike, find_pixel_size_um
 from training.recipe import Recipe
 
 
@@ -42,7 +43,7 @@ def recalibrate(
     ------
     UserError
         Weights without a standard deviation, a number of samples or steps that the model cannot
-        do, unusable data, or a file that exists.
+        do, unusable data or of other pixels, or a file that exists.
     """
     if out.exists():
         raise UserError(f"{out} exists: choose another name, so that no weights are lost.")
@@ -50,6 +51,7 @@ def recalibrate(
     network, trained = _network(weights, trained, SamplingOptions(samples, steps))
     dataset = open_dataset(data)
     dataset.remarks.say()
+    _refuse_other_pixels(weights, trained.metadata.data.pixel_size_um, dataset)
     parts = split_items(dataset)
     calibrate_weights(
         out,
@@ -106,6 +108,16 @@ def calibrate_weights(
         f"90 % intervals cover {covered}, on {found.images.validation} validation images.",
         soft_wrap=True,
     )
+
+
+def _refuse_other_pixels(weights: Path, learnt_um: float | None, dataset: Dataset) -> None:
+    """Refuse images that a package of the weights would resample before it restores them."""
+    size_um = find_pixel_size_um(dataset)
+    if learnt_um is not None and size_um is not None and are_unlike(learnt_um, size_um):
+        raise UserError(
+            f"{dataset.path} has pixels of {size_um:g} µm and {weights} was trained on "
+            f"{learnt_um:g} µm: calibrate on images of that size (in Fiji: Image > Scale)."
+        )
 
 
 def _network(

@@ -9,12 +9,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from imaging import __version__, images
+from imaging import __version__
 from imaging.datasets import Dataset
 from imaging.measure import Measure
 from imaging.training_metadata import InferenceCost, Metadata, Reached, Request, TrainingData
 from training.data import Batch, Pair
 from training.loop import State
+from training.pixel_sizes import find_pixel_size_um
 from training.recipe import N, Recipe
 
 _EXAMPLE_PX = 256
@@ -140,14 +141,6 @@ def _windows(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
         for i in range(0, height - rows + 1, _EXAMPLE_PX // 4)
         for j in range(0, width - columns + 1, _EXAMPLE_PX // 4)
     ]
-
-
-def find_pixel_size_um(dataset: Dataset) -> float | None:
-    """Return the side of a pixel that a dataset states, or else its first image."""
-    if dataset.facts.pixel_size_um is not None:
-        return dataset.facts.pixel_size_um
-    stated: dict[str, float] = images.read(dataset.items[0].input, lazy=True).attrs["pixel_size_um"]
-    return stated.get("x")
 
 
 def _device_name(device: torch.device) -> str:

@@ -44,10 +44,10 @@ from training.loop import Budget, Log, State, start, train
 from training.metadata import (
     collect_metadata,
     cut_example,
-    find_pixel_size_um,
     mean_absolute_errors,
     versions,
 )
+from training.pixel_sizes import find_pixel_size_um
 from training.recipe import N, Recipe
 from training.run_folder import Images, RunFolder
 from training.run_record import TrainingRun
@@ -121,6 +121,7 @@ def _open(data: Path) -> tuple[Dataset, dict[Split, tuple[Item, ...]]]:
     """Open a dataset in its parts, and say where these are not its own."""
     dataset = open_dataset(data)
     parts = split_items(dataset)
+    find_pixel_size_um(dataset)  # refuses images of several
     if division := describe_division(dataset, parts):
         console.print(division, highlight=False, soft_wrap=True)
     return dataset, parts

@@ -110,3 +110,13 @@ def test_a_number_of_samples_that_was_not_chosen_is_known_too(data: Path, tmp_pa
     weights = save(tmp_path / "weights.pt", "hdn", unstated, HDN.architecture(**unstated))
     file = recalibrate(weights, data=data, out=tmp_path / "again.pt", samples=2)
     assert TrainedWeights.read(file).metadata.measured_with == SamplingOptions(samples=16)
+
+
+def test_images_of_other_pixels_are_refused(weights: Path, tmp_path: Path) -> None:
+    trained = TrainedWeights.read(weights)
+    described = replace(trained.metadata.data, pixel_size_um=0.08)
+    metadata = replace(trained.metadata, data=described)
+    replace(trained, metadata=metadata).write(weights)
+    coarse = simulate(tmp_path / "coarse", images=6, size=64, seed=3, pixel_size=0.16)
+    with pytest.raises(UserError, match=r"pixels of 0\.16 µm and .* trained on 0\.08 µm"):
+        recalibrate(weights, data=coarse, out=tmp_path / "again.pt")

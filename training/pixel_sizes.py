@@ -1,0 +1,62 @@
+"""The one pixel size of what a model is trained on, which its package states."""
+
+from collections.abc import Iterator
+
+from imaging import images
+from imaging.cli import UserError
+from imaging.datasets import Dataset
+
+# Pixel sizes that differ by less are the same: calibrations are no better.
+_TOLERANCE = 0.02
+
+
+def find_pixel_size_um(dataset: Dataset) -> float | None:
+    """Find the side of a pixel that a dataset states.
+
+    Parameters
+    ----------
+    dataset
+        Its dataset.toml and the headers of its inputs and targets are looked at.
+
+    Returns
+    -------
+    float or None
+        As first stated; None where nothing is.
+
+    Raises
+    ------
+    UserError
+        Two statements differ by more than 2 %.
+    """
+    found: tuple[str, float] | None = None
+    for who, size_um in _statements(dataset):
+        found = found or (who, size_um)
+        if are_unlike(found[1], size_um):
+            raise UserError(
+                f"{found[0]} states pixels of {found[1]:g} µm and {who} of {size_um:g} µm: a model "
+                "is trained on pixels of one size. Correct what is stated wrongly; if both are "
+                "right, bring the images to one size (in Fiji: Image > Scale) or train two models."
+            )
+    return found[1] if found else None
+
+
+def are_unlike(one_um: float, other_um: float) -> bool:
+    """Tell whether two pixel sizes are not the same, within what calibrations are good for."""
+    return abs(other_um / one_um - 1) > _TOLERANCE
+
+
+def _statements(dataset: Dataset) -> Iterator[tuple[str, float]]:
+    """Yield who states which pixel size."""
+    facts, toml = dataset.facts, dataset.path / "dataset.toml"
+    if facts.pixel_size_um is not None:
+        yield f"{toml} (pixel_size_um)", facts.pixel_size_um
+    if facts.target_pixel_size_um is not None:
+        yield f"{toml} (target_pixel_size_um)", facts.target_pixel_size_um
+    for item in dataset.items:
+        for file in (item.input, item.target):
+            if file is None:
+                continue
+            stated: dict[str, float] = images.read(file, lazy=True).attrs["pixel_size_um"]
+            for axis in "xy":
+                if axis in stated:
+                    yield f"{file} (along {axis})", stated[axis]
