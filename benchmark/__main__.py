@@ -123,7 +123,9 @@ def repeats(
     """Make a dataset with repeats out of stacks of frames of one field.
 
     The first frame becomes an image and the next its repeat, the third frame another image and the
-    fourth its repeat, and so on: neighbours in time, between which the least has moved.
+    fourth its repeat, and so on: neighbours in time, between which the least has moved. Stacks are
+    refused whose frames are interleaved channels, planes of a volume, copies of one another or
+    running averages.
 
     Parameters
     ----------

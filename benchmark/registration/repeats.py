@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from benchmark.registration.frames import why_no_repeats, why_not_averaged
 from imaging import images
 from imaging.cli import UserError, console
 from imaging.datasets import Facts, ImageFacts, new_dataset, write_facts
@@ -61,6 +62,14 @@ def _recordings(path: Path, average: int) -> xr.DataArray:
         )
     frames = stack.isel({axis: slice(count * average)})
     if average == 1:
+        _refuse(path, why_no_repeats(frames, axis))
         return frames.rename({axis: "b"})
-    means = frames.coarsen({axis: average}).mean(keep_attrs=True)
-    return means.astype(np.float32).rename({axis: "b"})
+    _refuse(path, why_not_averaged(frames, axis))
+    means = frames.coarsen({axis: average}).mean(keep_attrs=True).astype(np.float32)
+    _refuse(path, why_no_repeats(means, axis))
+    return means.rename({axis: "b"})
+
+
+def _refuse(path: Path, why: str | None) -> None:
+    if why is not None:
+        raise UserError(f"{path} holds no repeats: {why}.")

@@ -52,6 +52,16 @@ def test_a_stack_is_one_specimen_and_keeps_its_pixel_size(tmp_path: Path) -> Non
     assert items[0].read_input().attrs["pixel_size_um"]["x"] == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize("average", [1, 2])
+def test_copies_are_refused_and_leave_nothing(tmp_path: Path, average: int) -> None:
+    frame = np.random.default_rng(0).poisson(20, (64, 64)).astype(np.uint16)
+    image = xr.DataArray(np.stack([frame] * 4), dims=("b", "y", "x"))
+    images.write(tmp_path / "cell.tif", image)
+    with pytest.raises(UserError, match=r"cell\.tif holds no repeats: frames 0 and 1.*\.$"):
+        repeats([tmp_path / "cell.tif"], out=tmp_path / "data", average=average)
+    assert not (tmp_path / "data").exists()
+
+
 def test_too_few_frames_are_refused_and_leave_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"has 5 frames, and .* takes 6: .*\.$"):
         repeats([stack(tmp_path / "cell.tif", 5)], out=tmp_path / "data", average=3)
