@@ -6,6 +6,7 @@ import xarray as xr
 
 from imaging.cli import UserError
 from imaging.datasets import Item
+from imaging.pairing import inspect_pairs
 from imaging.remarks import Remark, Remarks, remarks_of
 
 
@@ -38,9 +39,10 @@ def inspect_items(items: Iterable[Item], prefix: str = "") -> Remarks:
     Returns
     -------
     Remarks
-        Of all that can be read; what cannot fails where it is used.
+        Of all that can be read, and of pairs that do not fit; what cannot fails where it is used.
     """
     found = Remarks()
+    items = list(items)
     for item in items:
         for name, read in (("", item.read_input), (" (target)", item.read_target)):
             try:
@@ -49,4 +51,5 @@ def inspect_items(items: Iterable[Item], prefix: str = "") -> Remarks:
             except (UserError, OSError):
                 continue
             found.add(f"{prefix}{item.name}{name}", remarks)
+    found.update(inspect_pairs(items, prefix))
     return found
