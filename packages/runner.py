@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from imaging.cli import UserError
+from imaging.cli import UserError, counted
 from imaging.formats.header import Writable
 from imaging.tiles import AxisGeometry, CannotTileError, Window, windows
 from packages.network import Network
@@ -209,8 +209,12 @@ class Runner:
         channels, expected = image.sizes.get("c", 1), self._network.processing.input_channels
         if channels != expected:
             raise UserError(
-                f"The image has {channels} channels and the package takes {expected}: "
-                "save the channel to restore as an image of its own."
+                f"The image has {counted(channels, 'channel')} and the package takes {expected}: "
+                + (
+                    "save the channel to restore as an image of its own."
+                    if expected == 1
+                    else "give an image of just the channels it was trained on, in their order."
+                )
             )
 
 

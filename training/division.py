@@ -87,7 +87,8 @@ def describe_division(dataset: Dataset, parts: dict[Split, tuple[Item, ...]]) ->
         return (
             f"{dataset.path} does not say which images are for validation: every fifth source is "
             "held out here, but a benchmark on this folder sees them all, trained on or not. "
-            "State each image's split in dataset.toml to keep them apart."
+            "State each image's split in dataset.toml to keep them apart, and its source where "
+            "several show one specimen."
         )
     ways = "; ".join(f"{part}: {_named(items)}" for part, items in parts.items())
     return (

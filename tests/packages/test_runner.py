@@ -267,6 +267,16 @@ def test_image_is_refused(package: Path, image: xr.DataArray, sentence: str) -> 
         Runner(opened)(image)
 
 
+def test_too_few_channels_are_refused(tmp_path: Path) -> None:
+    network = nn.Conv2d(3, 1, 1)
+    folder = tiny.write(tmp_path / "p", network, input_channels=("a", "b", "c"))
+    with (
+        open_package(folder) as opened,
+        pytest.raises(UserError, match=r"has 1 channel and the package takes 3: give an image of"),
+    ):
+        Runner(opened)(random_image(20, 20))
+
+
 @pytest.mark.parametrize("level", [3.0, 1000.0, 30000.0])
 def test_a_constant_image_is_refused_on_another_grid_too(package: Path, level: float) -> None:
     image = xr.DataArray(np.full((37, 41), level, np.float32), dims=("y", "x"))
