@@ -1,0 +1,288 @@
+"""Which pixels of an image count: not a border without data, not a burnt-in scale bar.
+
+Registration and stitching leave constant pixels beside the field, programs burn bars into images,
+and scanners leave a bright column. Percentiles of all pixels would land on them. What is not
+unmistakable is not guessed here: dark background, saturated structure and debris count.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import ConvexHull
+from skimage.measure import approximate_polygon
+
+from imaging.resample import linear
+
+__all__ = ["Valid", "common_rectangle", "find_valid", "largest_rectangle"]
+
+Mask = NDArray[np.bool_]
+Rectangle = tuple[slice, slice]
+
+# Equal pixels in a row along the border, from which on they may be no data; and what is long
+# enough to be a straight edge of a field.
+_RUN_PX = 16
+_LEAST_NO_DATA, _LEAST_FIELD = 1e-3, 0.05  # of the pixels
+_STRAIGHT = 0.8  # of the boundary, along rows and columns
+_IN_HULL = 0.05  # of what is outside a convex field
+_TOLERANCE = 0.005  # of the hull's diameter, within which a side is straight
+_LONG_SIDE, _LONG_SIDES = 0.2, 0.5  # of the hull's diameter; and of its length, all such sides
+_MIXED_PX = 2  # beside no data, which interpolation mixed with it
+_NEAREST = 10.0  # percentile of the field's distances from the constant: a fade reaches less
+
+_LEAST_ARTEFACTS, _MOST_ARTEFACTS = 1e-3, 0.05  # of the pixels
+_GAP = 2.0  # times the range of all other pixels, empty below an artefact
+_LEAST_LEVELS = 16  # of all other pixels: fewer are counts of photons, or labels
+_LEAST_BAR_PX = 64
+
+
+@dataclass(frozen=True)
+class Valid:
+    """Which pixels of a plane count.
+
+    Attributes
+    ----------
+    no_data
+        True in a border without data.
+    artefacts
+        True where artefacts are at the maximum.
+    limits
+        The lowest and the highest intensity of all other pixels, which count.
+    maximum
+        The intensity of the artefacts.
+    """
+
+    no_data: Mask
+    artefacts: Mask
+    limits: tuple[float, float]
+    maximum: float
+
+    @property
+    def pixels(self) -> Mask:
+        """Tell which pixels count."""
+        return ~(self.no_data | self.artefacts)
+
+
+def find_valid(plane: NDArray[Any]) -> Valid | None:
+    """Find out which pixels of a plane count.
+
+    Two kinds do not. *No data*: constant pixels connected to the border, where the rest is bounded
+    as fields of view are, by long edges along rows and columns or by the few straight sides of a
+    convex polygon, and does not fade into the constant; with two pixels beside them. *Artefacts*:
+    between 0.1 and 5 % of the pixels, exactly equal to the maximum, where nothing lies below them
+    for twice the range of all other pixels, or where they fill a rectangle on darker ground.
+
+    Parameters
+    ----------
+    plane
+        (y, x), of any number type, without NaN.
+
+    Returns
+    -------
+    Valid or None
+        None where all pixels count, as in nearly every image.
+    """
+    no_data = _no_data(plane)
+    artefacts = _artefacts(plane if no_data is None else np.where(no_data, plane.min(), plane))
+    if no_data is None and artefacts is None:
+        return None
+    nowhere = np.zeros(plane.shape, np.bool_)
+    no_data = nowhere if no_data is None else no_data
+    artefacts = nowhere if artefacts is None else artefacts
+    counting = plane[~(no_data | artefacts)]
+    limits = (float(counting.min()), float(counting.max()))
+    return Valid(no_data, artefacts, limits, float(plane[~no_data].max()))
+
+
+def on_grid(mask: Mask, shape: tuple[int, int]) -> Mask:
+    """Bring pixels that do not count to another grid, where all that touch them do not either.
+
+    Parameters
+    ----------
+    mask
+        True for pixels that do not count, (y, x).
+    shape
+        Rows and columns of the grid that `imaging.resample.linear` brings the plane to.
+
+    Returns
+    -------
+    ndarray
+        Of that shape.
+    """
+    return mask if mask.shape == shape else linear(mask.astype(np.float32), shape) > 0
+
+
+def largest_rectangle(mask: Mask) -> Rectangle:
+    """Find the largest rectangle in which all pixels are True.
+
+    Parameters
+    ----------
+    mask
+        (y, x).
+
+    Returns
+    -------
+    tuple of slice
+        Rows and columns; empty where none is True.
+
+    Examples
+    --------
+    >>> largest_rectangle(np.array([[False, True, True], [True, True, True]]))
+    (slice(0, 2, None), slice(1, 3, None))
+    """
+    best, found = 0, (slice(0, 0), slice(0, 0))
+    heights = np.zeros(mask.shape[1] + 1, np.intp)  # the last one, 0, ends every rectangle
+    for y, row in enumerate(mask):
+        heights[:-1] = np.where(row, heights[:-1] + 1, 0)
+        begun: list[tuple[int, int]] = []  # first column and height, ascending
+        for x, height in enumerate(heights.tolist()):
+            first = x
+            while begun and begun[-1][1] >= height:
+                first, tall = begun.pop()
+                if tall * (x - first) > best:
+                    best = tall * (x - first)
+                    found = (slice(y + 1 - tall, y + 1), slice(first, x))
+            begun.append((first, height))
+    return found
+
+
+def common_rectangle(found: Sequence[Valid | None], shape: tuple[int, int]) -> Rectangle | None:
+    """Find to what planes of one field are to be cut.
+
+    Parameters
+    ----------
+    found
+        What `find_valid` says of each; their grids may differ.
+    shape
+        Rows and columns of the grid on which they are cut.
+
+    Returns
+    -------
+    tuple of slice or None
+        The largest rectangle of pixels that count in all of them; with the artefacts where these
+        leave less than half of it, as hot pixels strewn over a field do. None for the whole.
+    """
+    known = [valid for valid in found if valid is not None]
+    if not known:
+        return None
+    has_data = ~np.logical_or.reduce([on_grid(valid.no_data, shape) for valid in known])
+    clean = ~np.logical_or.reduce([on_grid(valid.artefacts, shape) for valid in known])
+    whole = largest_rectangle(has_data)
+    best = largest_rectangle(has_data & clean)
+    best = best if 2 * _area(best) >= _area(whole) else whole
+    return best if _area(best) < math.prod(shape) else None
+
+
+def _area(rectangle: Rectangle) -> int:
+    return math.prod(part.stop - part.start for part in rectangle)
+
+
+def _no_data(plane: NDArray[Any]) -> Mask | None:
+    for constant, runs in _runs_along_border(plane).items():
+        labels = _components(plane == constant)
+        outside = np.isin(labels, [labels[pixel] for pixel in runs])
+        if not _LEAST_NO_DATA <= outside.mean() <= 1 - _LEAST_FIELD:
+            continue
+        if not (_has_straight_edges(outside) or _is_convex_polygon(~outside)):
+            continue
+        wider = _grown(outside, _MIXED_PX)
+        if _is_abrupt(plane, wider, constant):
+            return wider
+    return None
+
+
+def _runs_along_border(plane: NDArray[Any]) -> dict[float, list[tuple[int, int]]]:
+    """Return by value a pixel of each run of equal pixels along the border."""
+    found: dict[float, list[tuple[int, int]]] = {}
+    last_row, last_column = plane.shape[0] - 1, plane.shape[1] - 1
+    for line, pixel in (
+        (plane[0], lambda at: (0, at)),
+        (plane[-1], lambda at: (last_row, at)),
+        (plane[:, 0], lambda at: (at, 0)),
+        (plane[:, -1], lambda at: (at, last_column)),
+    ):
+        starts = np.flatnonzero(np.concatenate([[True], line[1:] != line[:-1], [True]]))
+        is_long = np.diff(starts) >= min(_RUN_PX, len(line))
+        for start in starts[:-1][is_long].tolist():
+            found.setdefault(line[start].item(), []).append(pixel(start))
+    return found
+
+
+def _has_straight_edges(outside: Mask) -> bool:
+    """Tell whether most of a boundary runs along rows and columns, as that of tiles does."""
+    total = straight = 0
+    for part in (outside, outside.T):
+        edge = part[1:] != part[:-1]
+        run = np.ones((1, _RUN_PX), np.bool_)
+        total += int(edge.sum())
+        straight += int(ndimage.binary_opening(edge, run).sum())
+    return straight >= _STRAIGHT * total
+
+
+def _is_convex_polygon(field: Mask) -> bool:
+    """Tell whether a field has the shape of a turned one: its hull is full and has long sides."""
+    rows = np.flatnonzero(field.any(axis=1))
+    first = field[rows].argmax(axis=1)
+    last = field.shape[1] - 1 - field[rows, ::-1].argmax(axis=1)
+    points = np.concatenate([np.stack([rows, first], 1), np.stack([rows, last], 1)])
+    if min(np.ptp(points, axis=0)) < _RUN_PX:
+        return False
+    hull = ConvexHull(points)
+    inside = hull.volume - field.sum()  # in a plane, the volume is the area
+    if inside > _IN_HULL * (field.size - field.sum()):
+        return False
+    corners = hull.points[[*hull.vertices, hull.vertices[0]]]
+    diameter = float(np.linalg.norm(np.ptp(points, axis=0)))
+    polygon = approximate_polygon(corners, max(1.0, _TOLERANCE * diameter))
+    sides = np.linalg.norm(np.diff(polygon, axis=0), axis=1)
+    return float(sides[sides > _LONG_SIDE * diameter].sum()) >= _LONG_SIDES * float(sides.sum())
+
+
+def _is_abrupt(plane: NDArray[Any], outside: Mask, constant: float) -> bool:
+    """Tell whether intensities right beside a constant are not the nearest to it of all."""
+    beside = _grown(outside, 1) & ~outside
+    distance = np.abs(plane.astype(np.float64) - constant)
+    near = float(np.median(distance[beside])) if beside.any() else 0.0
+    return near > 0 and near >= float(np.percentile(distance[~outside], _NEAREST))
+
+
+def _components(mask: Mask) -> NDArray[np.int32]:
+    """Number what is connected along rows and columns; 0 where the mask is False."""
+    labels = np.empty(mask.shape, np.int32)
+    ndimage.label(mask, output=labels)
+    return labels
+
+
+def _grown(mask: Mask, pixels: int) -> Mask:
+    return np.asarray(ndimage.binary_dilation(mask, np.ones((3, 3)), iterations=pixels), np.bool_)
+
+
+def _artefacts(plane: NDArray[Any]) -> Mask | None:
+    maximum = plane.max()
+    at_maximum = plane == maximum
+    if not _LEAST_ARTEFACTS <= at_maximum.mean() <= _MOST_ARTEFACTS:
+        return None
+    others = plane[~at_maximum].astype(np.float64)
+    lowest, highest = float(others.min()), float(others.max())
+    is_apart = float(maximum) - highest >= _GAP * (highest - lowest)
+    if not (is_apart or _fills_rectangle(plane, at_maximum)):
+        return None
+    return at_maximum if len(np.unique(others)) >= _LEAST_LEVELS else None
+
+
+def _fills_rectangle(plane: NDArray[Any], at_maximum: Mask) -> bool:
+    """Tell whether some pixels at the maximum are a drawn bar: a rectangle on darker ground."""
+    labels = _components(at_maximum)
+    middle = (float(plane.min()) + float(plane.max())) / 2
+    for number, place in enumerate(ndimage.find_objects(labels), start=1):
+        bar = labels[place] == number
+        if max(bar.shape) < _RUN_PX or bar.size < _LEAST_BAR_PX or not bar.all():
+            continue
+        around = tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in place)
+        if float(np.median(plane[around][labels[around] != number])) < middle:
+            return True
+    return False
