@@ -251,7 +251,7 @@ def _is_abrupt(plane: NDArray[Any], outside: Mask, constant: float) -> bool:
 
 
 def _components(mask: Mask) -> NDArray[np.int32]:
-    """Number what is connected along rows and columns; 0 where the mask is False."""
+    """Return a number for each connected part, along rows and columns; 0 outside."""
     labels = np.empty(mask.shape, np.int32)
     ndimage.label(mask, output=labels)
     return labels
