@@ -184,7 +184,9 @@ def _area(rectangle: Rectangle) -> int:
 def _no_data(plane: NDArray[Any]) -> Mask | None:
     for constant, runs in _runs_along_border(plane).items():
         labels = _components(plane == constant)
-        outside = np.isin(labels, [labels[pixel] for pixel in runs])
+        is_outside = np.zeros(labels.max() + 1, np.bool_)
+        is_outside[[labels[pixel] for pixel in runs]] = True
+        outside = is_outside[labels]
         if not _LEAST_NO_DATA <= outside.mean() <= 1 - _LEAST_FIELD:
             continue
         if not (_has_straight_edges(outside) or _is_convex_polygon(~outside)):
@@ -216,10 +218,13 @@ def _has_straight_edges(outside: Mask) -> bool:
     """Tell whether most of a boundary runs along rows and columns, as that of tiles does."""
     total = straight = 0
     for part in (outside, outside.T):
-        edge = part[1:] != part[:-1]
-        run = np.ones((1, _RUN_PX), np.bool_)
-        total += int(edge.sum())
-        straight += int(ndimage.binary_opening(edge, run).sum())
+        edge = np.pad(
+            part[1:] != part[:-1], ((0, 0), (1, 1))
+        ).ravel()  # no run goes on in a new row
+        begin, end = np.flatnonzero(edge[1:] != edge[:-1]).reshape(-1, 2).T
+        lengths = end - begin
+        total += int(lengths.sum())
+        straight += int(lengths[lengths >= _RUN_PX].sum())
     return straight >= _STRAIGHT * total
 
 
@@ -245,9 +250,16 @@ def _is_convex_polygon(field: Mask) -> bool:
 def _is_abrupt(plane: NDArray[Any], outside: Mask, constant: float) -> bool:
     """Tell whether intensities right beside a constant are not the nearest to it of all."""
     beside = _grown(outside, 1) & ~outside
-    distance = np.abs(plane.astype(np.float64) - constant)
-    near = float(np.median(distance[beside])) if beside.any() else 0.0
-    return near > 0 and near >= float(np.percentile(distance[~outside], _NEAREST))
+    if not beside.any():
+        return False
+    near = float(np.median(_distances(plane[beside], constant)))
+    return near > 0 and near >= float(
+        np.percentile(_distances(plane[~outside], constant), _NEAREST)
+    )
+
+
+def _distances(values: NDArray[Any], constant: float) -> NDArray[np.float64]:
+    return np.abs(values.astype(np.float64) - constant)
 
 
 def _components(mask: Mask) -> NDArray[np.int32]:
