@@ -18,10 +18,13 @@ from skimage.measure import approximate_polygon
 
 from imaging.resample import linear
 
-__all__ = ["Valid", "common_rectangle", "find_valid", "largest_rectangle"]
+__all__ = ["LARGEST_PLANE", "Valid", "common_rectangle", "find_valid", "largest_rectangle"]
 
 Mask = NDArray[np.bool_]
 Rectangle = tuple[slice, slice]
+
+LARGEST_PLANE = 2**28
+"""Pixels: all of a larger plane's count, as it may not fit in memory."""
 
 # Equal pixels in a row along the border, from which on they may be no data; and what is long
 # enough to be a straight edge of a field.

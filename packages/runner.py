@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from imaging.cli import UserError, counted
 from imaging.formats.header import Writable
 from imaging.tiles import AxisGeometry, CannotTileError, Window, windows
+from packages.counting import CountingPixels
 from packages.network import Network
 from packages.package import Package
 from packages.processing import IntensityScale, Measured
@@ -142,8 +143,12 @@ class Runner:
         """
         self._refuse_axes(image)
         layout = self._layout(image, grid)
+        places = list(self._places(image))
+        counting = [CountingPixels(image.isel(place), grid) for place in places]
         image = held_if_small(image, grid)
-        samples = [Sample(image, grid, place) for place in self._places(image)]
+        samples = [
+            Sample(image, grid, place, which) for place, which in zip(places, counting, strict=True)
+        ]
         measured = self._measure(samples)
         lowest = min(one.image.lowest for one in measured)
         if image.size > 1 and lowest == max(one.image.highest for one in measured):

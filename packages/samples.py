@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from imaging.block_statistics import Blocks
 from imaging.resample import linear
 from imaging.tiles import Window, reflect
+from packages.counting import CountingPixels
 
 _BLOCK_PIXELS = 2**22
 
@@ -25,6 +26,8 @@ class Sample:
         Rows and columns that it is brought to.
     place
         Where the sample lies along the axes that the network does not have.
+    counting
+        Which of its pixels count.
 
     Attributes
     ----------
@@ -34,10 +37,17 @@ class Sample:
         What all pixels are taken for; None for what they are.
     """
 
-    def __init__(self, image: xr.DataArray, grid: tuple[int, int], place: dict[str, int]) -> None:
+    def __init__(
+        self,
+        image: xr.DataArray,
+        grid: tuple[int, int],
+        place: dict[str, int],
+        counting: CountingPixels,
+    ) -> None:
         self.place = place
         self._image = image.isel(place)
         self._grid = grid
+        self._counting = counting
         self.shape = (self._image.sizes.get("z", 1), *grid)
         self.level: float | None = None
 
@@ -50,7 +60,7 @@ class Sample:
         return block[:, z[:, None, None], y[:, None], x]
 
     def blocks(self, channel: int | None) -> Blocks:
-        """Return what yields the pixels of one channel, or of all, in pieces."""
+        """Return what yields the pixels of one channel, or of all, that count, in pieces."""
         rows = max(_BLOCK_PIXELS // self.shape[2], 1)
 
         def pieces() -> Iterator[NDArray[np.floating]]:
@@ -58,7 +68,11 @@ class Sample:
                 for y in range(0, self.shape[1], rows):
                     stop = min(y + rows, self.shape[1])
                     block = self._read(slice(z, z + 1), slice(y, stop), slice(0, self.shape[2]))
-                    yield block if channel is None else block[channel]
+                    counts = self._counting.rows(z, slice(y, stop))
+                    if channel is not None:
+                        block = block[channel]
+                        counts = None if counts is None else counts[channel]
+                    yield block if counts is None else block[counts]
 
         return pieces
 
@@ -69,7 +83,8 @@ class Sample:
         block = linear(ordered, self._grid, (y, x))
         block = block if self.level is None else np.full_like(block, self.level)
         block = block if has_z else block[..., None, :, :]
-        return block if has_c else block[None]
+        block = block if has_c else block[None]
+        return self._counting.limit(block, z)
 
 
 def blocks_of(samples: Sequence[Sample], channel: int | None) -> Blocks:
