@@ -6,7 +6,7 @@ from imaging.cli import UserError
 from imaging.pixel_sizes import slip_of_units
 from imaging.resample import linear
 
-__all__ = ["grid", "resample"]
+__all__ = ["grid", "held_if_small"]
 
 # Images up to this size are resampled once as a whole, larger ones again for each pass.
 _IN_MEMORY_PIXELS = 2**25
@@ -18,27 +18,6 @@ _LARGEST_RESAMPLING = 64
 _SLIP_SOUGHT, _SLIP_SUSPECTED = 2.0, 1.01
 
 
-def resample(image: xr.DataArray, pixel_size_um: dict[str, float]) -> xr.DataArray:
-    """Bring an image to a pixel size with the interpolation used in training.
-
-    Parameters
-    ----------
-    image
-        With the attribute `pixel_size_um`; unchanged where that is unknown or within 2 %.
-    pixel_size_um
-        Wanted along y and x; what is missing stays.
-
-    Returns
-    -------
-    xr.DataArray
-        float32 (or float64, see `imaging.resample.linear`), the field of view unchanged.
-    """
-    shape = grid(image, pixel_size_um)
-    if shape == (image.sizes["y"], image.sizes["x"]):
-        return image
-    return _on_grid(image, shape)
-
-
 def grid(
     image: xr.DataArray, pixel_size_um: dict[str, float], *, insisted: bool = False
 ) -> tuple[int, int]:
@@ -46,8 +25,10 @@ def grid(
 
     Parameters
     ----------
-    image, pixel_size_um
-        As for `resample`.
+    image
+        With the attribute `pixel_size_um`.
+    pixel_size_um
+        Wanted along y and x; what is missing stays.
     insisted
         The user has given the image's pixel size, which is then no mistake of units.
 
@@ -106,6 +87,20 @@ def _on_grid(image: xr.DataArray, shape: tuple[int, int]) -> xr.DataArray:
 
 
 def held_if_small(image: xr.DataArray, shape: tuple[int, int]) -> xr.DataArray:
-    """Return an image on a grid of so many rows and columns, or as it is where it is large."""
+    """Bring an image to a grid with the interpolation used in training, if it fits into memory.
+
+    Parameters
+    ----------
+    image
+        Axes out of b, c, z, y, x; it may be lazy.
+    shape
+        Rows and columns.
+
+    Returns
+    -------
+    xr.DataArray
+        float32 (or float64, see `imaging.resample.linear`), the field of view unchanged; the image
+        as it is where the result would be large.
+    """
     pixels = image.size // (image.sizes["y"] * image.sizes["x"]) * shape[0] * shape[1]
     return _on_grid(image, shape) if pixels <= _IN_MEMORY_PIXELS else image

@@ -85,9 +85,14 @@ class Runner:
         self._network = Network(package, weights=weights, device=device)
 
     def __call__(
-        self, image: xr.DataArray, tile: int | None = None, progress: Report | None = None
+        self,
+        image: xr.DataArray,
+        tile: int | None = None,
+        progress: Report | None = None,
+        *,
+        grid: tuple[int, int] | None = None,
     ) -> xr.DataArray:
-        """Restore an image that is at the package's pixel size (see `resample`).
+        """Restore an image.
 
         Parameters
         ----------
@@ -98,6 +103,9 @@ class Runner:
             Side of the windows in pixels, about; a value for which memory suffices when omitted.
         progress
             Called with the number of windows done and their total.
+        grid
+            Rows and columns of the package's pixel size, see `packages.resampling.grid`, to which
+            the image is resampled; its own when omitted.
 
         Returns
         -------
@@ -110,7 +118,7 @@ class Runner:
         UserError
             Nothing to restore (all pixels are equal), NaN, axes or channels that do not fit.
         """
-        restoration = self.prepare(image, (image.sizes["y"], image.sizes["x"]))
+        restoration = self.prepare(image, grid or (image.sizes["y"], image.sizes["x"]))
         layout = restoration.layout
         result = np.empty(layout.shape, np.float32)
         restoration.write(result, tile=tile, progress=progress)

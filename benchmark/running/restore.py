@@ -25,7 +25,7 @@ from imaging.datasets import Item
 from imaging.measure import Measure
 from imaging.scores import Delivery
 from packages.package import open_package
-from packages.resampling import resample
+from packages.resampling import grid
 from packages.runner import Runner
 
 SEED = 0
@@ -246,9 +246,10 @@ def in_this_process(method: Method) -> Generator[Restore]:
         runner = Runner(package, device="cuda:0" if on_gpu else "cpu")
 
         def prepare(job: Job) -> Callable[[], xr.DataArray]:
-            image = resample(job.item.read_input(), package.pixel_size_um)
+            image = job.item.read_input()
+            shape = grid(image, package.pixel_size_um)
             once(lambda: runner(_warm_up_image(image)))
-            return lambda: runner(image)
+            return lambda: runner(image, grid=shape)
 
         yield _measuring(prepare, loaded=_resident_bytes(), on_gpu=on_gpu)
 

@@ -6,41 +6,24 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from imaging.valid import common_rectangle, find_valid, largest_rectangle
-
-SIDE = 128
-
-
-def _structure(seed: int = 0) -> NDArray[np.float64]:
-    """Return smooth structure from 0 to 1, a tenth of it bright."""
-    noise = np.random.default_rng(seed).random((SIDE, SIDE))
-    smooth = ndimage.gaussian_filter(noise, 3)
-    return np.clip((smooth - smooth.min()) / (smooth.max() - smooth.min()), 0, 1) ** 4
-
-
-def _recorded(seed: int = 0) -> NDArray[np.uint16]:
-    """Return structure as a camera with an offset of 100 records it."""
-    return np.random.default_rng(seed).poisson(100 + 200 * _structure(seed)).astype(np.uint16)
-
-
-def _framed() -> NDArray[np.uint16]:
-    return np.pad(_recorded(), ((30, 10), (0, 20)))
+from tests.flawed_images import SIDE, framed, recorded, structure, with_bar, with_hot_pixels
 
 
 def _turned() -> NDArray[np.uint16]:
-    return ndimage.rotate(_recorded().astype(np.float64), 17, order=1).astype(np.uint16)
+    return ndimage.rotate(recorded().astype(np.float64), 17, order=1).astype(np.uint16)
 
 
 def _mosaic() -> NDArray[np.uint16]:
     canvas = np.zeros((SIDE + 40, 2 * SIDE - 30), np.uint16)
-    canvas[:SIDE, :SIDE] = _recorded(1)
-    canvas[40:, SIDE - 30 :] = _recorded(2)
+    canvas[:SIDE, :SIDE] = recorded(1)
+    canvas[40:, SIDE - 30 :] = recorded(2)
     return canvas
 
 
 @pytest.mark.parametrize(
     ("plane", "share"),
     [
-        (_framed(), 1 - SIDE**2 / ((SIDE + 40) * (SIDE + 20))),
+        (framed(), 1 - SIDE**2 / ((SIDE + 30) * (SIDE + 20))),
         (_turned(), 1 - SIDE**2 / _turned().size),
         (_mosaic(), 1 - (2 * SIDE**2 - 30 * (SIDE - 40)) / _mosaic().size),
     ],
@@ -58,29 +41,19 @@ def test_a_border_left_by_registration_or_stitching_is_no_data(
 
 
 def test_the_percentiles_of_a_framed_field_are_those_of_the_field() -> None:
-    plane = _framed()
+    plane = framed()
     valid = find_valid(plane)
 
     assert valid is not None
-    inner = _recorded()[2:-2, :-2]  # without what lies two pixels from the frame
+    inner = recorded()[2:, :-2]  # without what lies two pixels from the frame
     found = np.percentile(plane[valid.pixels], [2, 50, 99.8])
     np.testing.assert_array_equal(found, np.percentile(inner, [2, 50, 99.8]))
 
 
-def _bar(maximum: int) -> NDArray[np.uint16]:
-    plane = _recorded()
-    plane[110:114, 60:120] = maximum
-    return plane
-
-
-def _hot() -> NDArray[np.uint16]:
-    plane = _recorded()
-    plane[np.random.default_rng(3).random(plane.shape) < 0.004] = 4095
-    return plane
-
-
 @pytest.mark.parametrize(
-    "plane", [_bar(65535), _bar(int(_recorded().max())), _hot()], ids=["bar", "in range", "hot"]
+    "plane",
+    [with_bar(65535), with_bar(int(recorded().max())), with_hot_pixels()],
+    ids=["bar", "in range", "hot"],
 )
 def test_artefacts_at_the_maximum_do_not_count(plane: NDArray[np.uint16]) -> None:
     valid = find_valid(plane)
@@ -91,7 +64,7 @@ def test_artefacts_at_the_maximum_do_not_count(plane: NDArray[np.uint16]) -> Non
 
 
 def test_a_bright_column_at_the_edge_is_no_data() -> None:
-    plane = _recorded()
+    plane = recorded()
     plane[:, 0] = 65535
 
     valid = find_valid(plane)
@@ -114,14 +87,14 @@ def _beads(count: int) -> NDArray[np.float64]:
 
 
 _DATA = {
-    "camera": _recorded(),
-    "dark background of a synthetic truth": np.where(_structure() > 0.2, _structure(), 0),
-    "subtracted and clipped": np.clip(_recorded().astype(int) - 115, 0, None).astype(np.uint16),
-    "photon counts": np.random.default_rng(5).poisson(_structure() / 5).astype(np.uint8),
+    "camera": recorded(),
+    "dark background of a synthetic truth": np.where(structure() > 0.2, structure(), 0),
+    "subtracted and clipped": np.clip(recorded().astype(int) - 115, 0, None).astype(np.uint16),
+    "photon counts": np.random.default_rng(5).poisson(structure() / 5).astype(np.uint8),
     "binary frame": (np.random.default_rng(6).random((SIDE, SIDE)) < 0.003).astype(np.uint8),
-    "saturated": np.minimum(_structure(), np.percentile(_structure(), 90)),
-    "blurred nucleus": ndimage.gaussian_filter(_disc(40), 2, truncate=3) * (1 + _structure()),
-    "sharp nucleus": _disc(40) * (1 + _structure()),
+    "saturated": np.minimum(structure(), np.percentile(structure(), 90)),
+    "blurred nucleus": ndimage.gaussian_filter(_disc(40), 2, truncate=3) * (1 + structure()),
+    "sharp nucleus": _disc(40) * (1 + structure()),
     "beads": np.random.default_rng(7).poisson(100 + 500 * _beads(3)).astype(np.uint16),
     "points without noise": _beads(20),
     "saturated beads": np.minimum(np.random.default_rng(7).poisson(99 + 4e4 * _beads(3)), 4095),
@@ -155,7 +128,7 @@ def test_largest_rectangle_against_trying_all() -> None:
 
 
 def test_planes_are_cut_to_what_counts_in_all_of_them() -> None:
-    input, target = _recorded(), _recorded(1)
+    input, target = recorded(), recorded(1)
     input[:20] = 0
     target[:, -30:] = 0
 
@@ -165,7 +138,7 @@ def test_planes_are_cut_to_what_counts_in_all_of_them() -> None:
 
 
 def test_a_coarser_plane_cuts_a_finer_grid() -> None:
-    plane = _recorded()
+    plane = recorded()
     plane[:20] = 0
 
     cut = common_rectangle([find_valid(plane)], (2 * SIDE, 2 * SIDE))
@@ -176,4 +149,4 @@ def test_a_coarser_plane_cuts_a_finer_grid() -> None:
 
 
 def test_hot_pixels_all_over_the_field_are_not_cut_away() -> None:
-    assert common_rectangle([find_valid(_hot())], (SIDE, SIDE)) is None
+    assert common_rectangle([find_valid(with_hot_pixels())], (SIDE, SIDE)) is None

@@ -14,7 +14,7 @@ from imaging import images
 from imaging.cli import UserError
 from packages.package import open_package
 from packages.predict import predict_file
-from packages.resampling import resample
+from packages.resampling import grid, held_if_small
 from packages.runner import Restoration, Runner
 from tests import tiny_networks
 from tests import tiny_packages as tiny
@@ -53,7 +53,7 @@ def test_file_is_restored_at_the_package_pixel_size(
     assert result.shape == (80, 120)
     assert result.attrs["pixel_size_um"] == pytest.approx({"y": 0.1, "x": 0.1})
     with open_package(package) as opened:
-        expected = Runner(opened)(resample(native, opened.pixel_size_um))
+        expected = Runner(opened)(held_if_small(native, grid(native, opened.pixel_size_um)))
     np.testing.assert_allclose(result, expected[0], atol=1e-6)
 
 
