@@ -6,6 +6,7 @@ import xarray as xr
 
 from imaging.cli import UserError
 from imaging.datasets import Item
+from imaging.intensities import remark_on_intensities
 from imaging.pairing import inspect_pairs
 from imaging.remarks import Remark, Remarks, remarks_of
 
@@ -21,9 +22,9 @@ def inspect(image: xr.DataArray) -> list[Remark]:
     Returns
     -------
     list of Remark
-        What its reader remarked.
+        What its reader remarked, and what its intensities tell.
     """
-    return [*remarks_of(image)]
+    return [*remarks_of(image), *remark_on_intensities(image)]
 
 
 def inspect_items(items: Iterable[Item], prefix: str = "") -> Remarks:

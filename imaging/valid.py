@@ -18,7 +18,14 @@ from skimage.measure import approximate_polygon
 
 from imaging.resample import linear
 
-__all__ = ["LARGEST_PLANE", "Valid", "common_rectangle", "find_valid", "largest_rectangle"]
+__all__ = [
+    "LARGEST_PLANE",
+    "LEAST_LEVELS",
+    "Valid",
+    "common_rectangle",
+    "find_valid",
+    "largest_rectangle",
+]
 
 Mask = NDArray[np.bool_]
 Rectangle = tuple[slice, slice]
@@ -31,7 +38,8 @@ LARGEST_PLANE = 2**28
 _RUN_PX = 16
 _LEAST_NO_DATA, _LEAST_FIELD = 1e-3, 0.05  # of the pixels
 _STRAIGHT = 0.8  # of the boundary, along rows and columns
-_IN_HULL = 0.05  # of what is outside a convex field
+_LEAST_TURNED = 0.25  # of the pixels are a turned field: less may be a convex object
+_IN_HULL = 0.1  # of what is outside a convex field
 _TOLERANCE = 0.005  # of the hull's diameter, within which a side is straight
 _LONG_SIDE, _LONG_SIDES = 0.2, 0.5  # of the hull's diameter; and of its length, all such sides
 _MIXED_PX = 2  # beside no data, which interpolation mixed with it
@@ -39,7 +47,8 @@ _NEAREST = 10.0  # percentile of the field's distances from the constant: a fade
 
 _LEAST_ARTEFACTS, _MOST_ARTEFACTS = 1e-3, 0.05  # of the pixels
 _GAP = 2.0  # times the range of all other pixels, empty below an artefact
-_LEAST_LEVELS = 16  # of all other pixels: fewer are counts of photons, or labels
+LEAST_LEVELS = 16
+"""Of intensities: fewer are counts of single photons, or labels."""
 _LEAST_BAR_PX = 64
 
 
@@ -119,6 +128,11 @@ def on_grid(mask: Mask, shape: tuple[int, int]) -> Mask:
     return mask if mask.shape == shape else linear(mask.astype(np.float32), shape) > 0
 
 
+def grown(mask: Mask, pixels: int) -> Mask:
+    """Return a mask with all pixels so near to it, along rows, columns and diagonals."""
+    return np.asarray(ndimage.binary_dilation(mask, np.ones((3, 3)), iterations=pixels), np.bool_)
+
+
 def largest_rectangle(mask: Mask) -> Rectangle:
     """Find the largest rectangle in which all pixels are True.
 
@@ -194,7 +208,7 @@ def _no_data(plane: NDArray[Any]) -> Mask | None:
             continue
         if not (_has_straight_edges(outside) or _is_convex_polygon(~outside)):
             continue
-        wider = _grown(outside, _MIXED_PX)
+        wider = grown(outside, _MIXED_PX)
         if _is_abrupt(plane, wider, constant):
             return wider
     return None
@@ -233,11 +247,8 @@ def _has_straight_edges(outside: Mask) -> bool:
 
 def _is_convex_polygon(field: Mask) -> bool:
     """Tell whether a field has the shape of a turned one: its hull is full and has long sides."""
-    rows = np.flatnonzero(field.any(axis=1))
-    first = field[rows].argmax(axis=1)
-    last = field.shape[1] - 1 - field[rows, ::-1].argmax(axis=1)
-    points = np.concatenate([np.stack([rows, first], 1), np.stack([rows, last], 1)])
-    if min(np.ptp(points, axis=0)) < _RUN_PX:
+    points = np.concatenate([_edges_of_rows(field), _edges_of_rows(field.T)[:, ::-1]])
+    if field.mean() < _LEAST_TURNED or min(np.ptp(points, axis=0)) < _RUN_PX:
         return False
     hull = ConvexHull(points)
     inside = hull.volume - field.sum()  # in a plane, the volume is the area
@@ -250,9 +261,18 @@ def _is_convex_polygon(field: Mask) -> bool:
     return float(sides[sides > _LONG_SIDE * diameter].sum()) >= _LONG_SIDES * float(sides.sum())
 
 
+def _edges_of_rows(mask: Mask) -> NDArray[np.float64]:
+    """Return where, row and column, the first pixel of each row begins and the last one ends."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    first = mask[rows].argmax(axis=1) - 0.5
+    last = mask.shape[1] - 0.5 - mask[rows, ::-1].argmax(axis=1)
+    ends = [np.stack([rows, column], axis=1) for column in (first, last)]
+    return np.concatenate(ends).astype(np.float64)
+
+
 def _is_abrupt(plane: NDArray[Any], outside: Mask, constant: float) -> bool:
     """Tell whether intensities right beside a constant are not the nearest to it of all."""
-    beside = _grown(outside, 1) & ~outside
+    beside = grown(outside, 1) & ~outside
     if not beside.any():
         return False
     near = float(np.median(_distances(plane[beside], constant)))
@@ -272,10 +292,6 @@ def _components(mask: Mask) -> NDArray[np.int32]:
     return labels
 
 
-def _grown(mask: Mask, pixels: int) -> Mask:
-    return np.asarray(ndimage.binary_dilation(mask, np.ones((3, 3)), iterations=pixels), np.bool_)
-
-
 def _artefacts(plane: NDArray[Any]) -> Mask | None:
     maximum = plane.max()
     at_maximum = plane == maximum
@@ -286,7 +302,7 @@ def _artefacts(plane: NDArray[Any]) -> Mask | None:
     is_apart = float(maximum) - highest >= _GAP * (highest - lowest)
     if not (is_apart or _fills_rectangle(plane, at_maximum)):
         return None
-    return at_maximum if len(np.unique(others)) >= _LEAST_LEVELS else None
+    return at_maximum if len(np.unique(others)) >= LEAST_LEVELS else None
 
 
 def _fills_rectangle(plane: NDArray[Any], at_maximum: Mask) -> bool:

@@ -1,0 +1,148 @@
+"""What the intensities of an image tell of it that makes its results wrong without an error."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
+from imaging.remarks import Remark
+from imaging.valid import LARGEST_PLANE, LEAST_LEVELS, find_valid, grown
+
+__all__ = ["remark_on_intensities"]
+
+NO_DATA = (
+    "constant pixels along the border are no data, as registration, stitching and scanners leave "
+    "them: percentiles, training and scores leave them out, but other programs do not; crop them."
+)
+ARTEFACTS = (
+    "exactly equal pixels far above all others, or in the shape of a bar, are artefacts: "
+    "percentiles leave them out, but other programs do not, and what is restored within and around "
+    "them means nothing; crop or blank them."
+)
+CLIPPED = (
+    "many pixels are at the maximum, where they were clipped: how bright they are is lost, and the "
+    "result shows them as flat; record with less light or gain, or convert without clipping."
+)
+OUTSHONE = (
+    "few pixels are far brighter than all else, and if these are debris, hot pixels or a label, "
+    "the structure comes out too dark; crop, blank or median-filter them."
+)
+WRAPPED = (
+    "pixels lie close to the maximum of the file's type or close to 0, and none between: negative "
+    "values became large ones, and percentiles land on them; subtract the background in 32 bits."
+)
+INVERTED = (
+    "most pixels are bright and few are dark, but packages expect bright structure on dark ground: "
+    "if the contrast is inverted, invert it back."
+)
+TOO_LARGE = (
+    f"planes of more than {LARGEST_PLANE / 2**20:.0f} million pixels are not searched for borders "
+    "without data and for artefacts: crop what is none of the image."
+)
+
+_SAMPLE = 2**16  # pixels of a plane whose percentiles are close enough to those of all
+_CLIPPED, _PILED_UP = 0.01, 3.0  # of the pixels; and times as many as in the 5 % below
+_NEAR_MAXIMUM = 0.05
+_OUTSHONE = 8.0  # times as far above percentile 2 as percentile 99 is
+_BRIGHT = 99.0  # percentile
+_APART_PX, _CORRELATED = 6, 0.1  # how far structure reaches, unlike noise, and how clearly
+_EDGE, _SHARE, _BETWEEN = 1 / 16, 0.01, 1e-3  # of the type's range; of the pixels
+_FEW_LEVELS = 2  # such as a mask's
+_SKEWED = 3.0  # times as far from the median to the dark as to the bright
+
+Found = dict[str, tuple[float, str]]
+"""By sentence how bad it is, a number, and the same in words."""
+
+
+def remark_on_intensities(image: xr.DataArray) -> list[Remark]:
+    """Look at the intensities of each plane.
+
+    Parameters
+    ----------
+    image
+        Axes out of b, c, z, y, x; it may be lazy. Planes are read one by one.
+
+    Returns
+    -------
+    list of Remark
+        What is unmistakable, or so unusual that it should be looked at; of several planes the
+        detail is that of the worst.
+    """
+    if image.sizes["y"] * image.sizes["x"] > LARGEST_PLANE:
+        return [Remark(TOO_LARGE)]
+    of_planes = [_look_at(plane) for plane in _planes(image)]
+    remarks: list[Remark] = []
+    for sentence in dict.fromkeys(sentence for found in of_planes for sentence in found):
+        flagged = [found[sentence] for found in of_planes if sentence in found]
+        planes = f" in {len(flagged)} of {len(of_planes)} planes" if len(of_planes) > 1 else ""
+        remarks.append(Remark(sentence, max(flagged)[1] + planes))
+    return remarks
+
+
+def _planes(image: xr.DataArray) -> Iterator[NDArray[Any]]:
+    outer = [d for d in image.dims if d not in ("y", "x")]
+    for place in np.ndindex(*(image.sizes[d] for d in outer)):
+        plane = image.isel(dict(zip(outer, place, strict=True)))
+        yield plane.transpose("y", "x").values
+
+
+def _look_at(plane: NDArray[Any]) -> Found:
+    if _is_wrapped(plane):
+        share = float((plane > np.iinfo(plane.dtype).max // 2).mean())
+        return {WRAPPED: (share, f"{share:.2%} of the pixels")}
+    found: Found = {}
+    valid = find_valid(plane)
+    counting = plane.ravel() if valid is None else plane[valid.pixels]
+    if valid is not None:
+        without, wrong = float(valid.no_data.mean()), float(valid.artefacts.mean())
+        if without:
+            found[NO_DATA] = (without, f"{without:.2%} of the pixels")
+        if wrong:
+            found[ARTEFACTS] = (wrong, f"{wrong:.2%} of the pixels at {valid.maximum:g}")
+    sample = counting[:: max(counting.size // _SAMPLE, 1)].astype(np.float64)
+    if len(np.unique(sample)) < LEAST_LEVELS:  # single photons, labels, nothing at all
+        return found
+    low, median, bright, brightest = np.percentile(
+        sample, [LOW_PERCENTILE, 50, _BRIGHT, HIGH_PERCENTILE]
+    )
+    maximum = float(counting.max())
+    clipped = float((counting == maximum).mean())
+    near = (counting >= maximum - _NEAR_MAXIMUM * (maximum - low)).mean() - clipped
+    if clipped >= max(_CLIPPED, _PILED_UP * near):
+        found[CLIPPED] = (clipped, f"{clipped:.2%} of the pixels at {maximum:g}")
+    elif median - low > _SKEWED * (brightest - median):
+        ratio = (median - low) / max(brightest - median, np.finfo(float).tiny)
+        found[INVERTED] = (ratio, f"percentile {LOW_PERCENTILE:g} is {ratio:.2g} times as far")
+    if brightest - low > _OUTSHONE * (bright - low) > 0 and _has_structure(plane, bright):
+        ratio = (brightest - low) / (bright - low)
+        found[OUTSHONE] = (
+            ratio,
+            f"percentile {HIGH_PERCENTILE:g} is {ratio:.2g} times as far above percentile "
+            f"{LOW_PERCENTILE:g} as percentile {_BRIGHT:g}",
+        )
+    return found
+
+
+def _is_wrapped(plane: NDArray[Any]) -> bool:
+    """Tell whether intensities lie at both ends of their type's range and nowhere else."""
+    if plane.dtype.kind != "u":
+        return False
+    largest = np.iinfo(plane.dtype).max
+    high = plane > largest - int(_EDGE * largest)
+    if not _SHARE <= high.mean() <= 1 - _SHARE:
+        return False
+    between = (plane > int(_EDGE * largest)) & ~high
+    return between.mean() <= _BETWEEN and len(np.unique(plane[high])) > _FEW_LEVELS
+
+
+def _has_structure(plane: NDArray[Any], bright: float) -> bool:
+    """Tell whether what is not bright correlates over a distance at which noise does not."""
+    dim = ~grown(plane > bright, _APART_PX)
+    both = dim[_APART_PX:] & dim[:-_APART_PX]
+    one, other = (part[both].astype(np.float64) for part in (plane[_APART_PX:], plane[:-_APART_PX]))
+    if one.size < 2 or np.ptp(one) == 0 or np.ptp(other) == 0:
+        return False
+    return float(np.corrcoef(one, other)[0, 1]) > _CORRELATED
