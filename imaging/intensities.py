@@ -1,6 +1,5 @@
 """What the intensities of an image tell of it that makes its results wrong without an error."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 
 from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
 from imaging.remarks import Remark
-from imaging.valid import LARGEST_PLANE, LEAST_LEVELS, find_valid, grown
+from imaging.valid import LARGEST_PLANE, LEAST_LEVELS, find_valid, grown, planes_of
 
 __all__ = ["remark_on_intensities"]
 
@@ -73,20 +72,13 @@ def remark_on_intensities(image: xr.DataArray) -> list[Remark]:
     """
     if image.sizes["y"] * image.sizes["x"] > LARGEST_PLANE:
         return [Remark(TOO_LARGE)]
-    of_planes = [_look_at(plane) for plane in _planes(image)]
+    of_planes = [_look_at(plane) for plane in planes_of(image)]
     remarks: list[Remark] = []
     for sentence in dict.fromkeys(sentence for found in of_planes for sentence in found):
         flagged = [found[sentence] for found in of_planes if sentence in found]
         planes = f" in {len(flagged)} of {len(of_planes)} planes" if len(of_planes) > 1 else ""
         remarks.append(Remark(sentence, max(flagged)[1] + planes))
     return remarks
-
-
-def _planes(image: xr.DataArray) -> Iterator[NDArray[Any]]:
-    outer = [d for d in image.dims if d not in ("y", "x")]
-    for place in np.ndindex(*(image.sizes[d] for d in outer)):
-        plane = image.isel(dict(zip(outer, place, strict=True)))
-        yield plane.transpose("y", "x").values
 
 
 def _look_at(plane: NDArray[Any]) -> Found:

@@ -6,11 +6,12 @@ unmistakable is not guessed here: dark background, saturated structure and debri
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import ConvexHull
@@ -77,6 +78,13 @@ class Valid:
     def pixels(self) -> Mask:
         """Tell which pixels count."""
         return ~(self.no_data | self.artefacts)
+
+
+def planes_of(image: xr.DataArray) -> Iterator[NDArray[Any]]:
+    """Yield each plane (y, x) of an image, which is read then if it is lazy."""
+    outer = [d for d in image.dims if d not in ("y", "x")]
+    for place in np.ndindex(*(image.sizes[d] for d in outer)):
+        yield image.isel(dict(zip(outer, place, strict=True))).transpose("y", "x").values
 
 
 def find_valid(plane: NDArray[Any]) -> Valid | None:

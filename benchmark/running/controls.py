@@ -21,14 +21,16 @@ from benchmark.metrics.metric import NotApplicable
 from imaging.datasets import Item
 from imaging.deconvolution import NoiseModel, blur_and_sample, deconvolve
 from imaging.images import read
+from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
 from imaging.scores import INPUT
+from imaging.valid import Valid, find_valid, on_grid
 
 Plane = NDArray[np.float64]
 
 
 def input(item: Item) -> xr.DataArray:
     """Return the input as it is: no restoration."""
-    return _per_plane(normalise, item.input, grid=item.read_input())
+    return _per_plane(np.asarray, item.input, grid=item.read_input())
 
 
 def bicubic(item: Item) -> xr.DataArray:
@@ -49,7 +51,7 @@ def bicubic(item: Item) -> xr.DataArray:
             align_corners=False,
             antialias=True,
         )
-        return normalise(fine[0, 0].numpy())
+        return fine[0, 0].numpy()
 
     return _per_plane(interpolate, _native(item), grid)
 
@@ -102,7 +104,7 @@ def richardson_lucy(item: Item) -> xr.DataArray:
     rows, columns = operator("y"), operator("x")
 
     def restore(counts: Plane) -> Plane:
-        return normalise(deconvolve((counts - offset) / gain, rows, columns, detector))
+        return deconvolve((counts - offset) / gain, rows, columns, detector)
 
     return _per_plane(restore, native, grid)
 
@@ -111,13 +113,22 @@ def truth(item: Item) -> xr.DataArray:
     """Return the target itself: perfect restoration, up to float32."""
     if item.target is None:
         raise NotApplicable("The dataset has no target/, so the truth is not known.")
-    return _per_plane(normalise, item.target, grid=read(item.target))
+    return _per_plane(np.asarray, item.target, grid=read(item.target))
 
 
 CONTROLS: dict[str, Callable[[Item], xr.DataArray]] = {
     INPUT: input,
     **{control.__name__: control for control in (bicubic, richardson_lucy, truth)},
 }
+
+
+def _normalised(plane: Plane, recorded: Valid | None) -> Plane:
+    """Normalise a plane by the pixels that count in what it was made from."""
+    if recorded is None:
+        return normalise(plane)
+    counting = plane[~on_grid(~recorded.pixels, (plane.shape[0], plane.shape[1]))]
+    low, high = np.percentile(counting, [LOW_PERCENTILE, HIGH_PERCENTILE])
+    return (plane - low) / (high - low)
 
 
 def _native(item: Item) -> Path:
@@ -135,7 +146,7 @@ def _known(item: Item, parameter: str) -> float:
 
 
 def _per_plane(function: Callable[[Plane], Plane], path: Path, grid: xr.DataArray) -> xr.DataArray:
-    """Apply a function of one plane to an image that has the axes of `grid`."""
+    """Apply a function of one plane to an image that has the axes of `grid`, and normalise."""
     image = read(path)
     if image.shape[:-2] != grid.shape[:-2]:
         raise NotApplicable(
@@ -144,11 +155,11 @@ def _per_plane(function: Callable[[Plane], Plane], path: Path, grid: xr.DataArra
     planes = image.values.reshape(-1, *image.shape[-2:]).astype(np.float64)
     flat = [plane.min() == plane.max() for plane in planes]
     if all(flat):
-        function(planes[0])  # says why
+        normalise(planes[0])  # says why
     shape = grid.shape[-2:]
     restored = np.stack(
         [
-            np.zeros(shape) if is_flat else function(p)
+            np.zeros(shape) if is_flat else _normalised(function(p), find_valid(p))
             for p, is_flat in zip(planes, flat, strict=True)
         ]
     )

@@ -1,6 +1,6 @@
 """What is known of a restored image: everything that a metric may ask for, plane by plane."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from benchmark.metrics import MetricInputs, NotApplicable, normalise
 from benchmark.running.restore import RestorationError
+from benchmark.running.scored_part import cut, scored_part
 from imaging import images
 from imaging.datasets import Item
 from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
@@ -15,6 +16,7 @@ from imaging.resample import linear
 from imaging.scores import Delivery
 
 Planes = NDArray[np.floating]  # (n, y, x)
+Stacks = dict[str, Planes | list[Planes | NotApplicable] | NotApplicable]
 
 _OWN_CHANNELS = ("mean", "std", "sample", "disagreement")
 _DELIVERED = ("prediction", "delivered", *_OWN_CHANNELS)
@@ -39,7 +41,8 @@ def metric_inputs(
     to the scale of each plane by the truth's gain and offset. What a package says of its
     uncertainty is taken without any fit: a standard deviation means something on the scale on which
     it is stated, or nothing.
-    Planes without structure in the truth are left out where others have some.
+    Planes without structure in the truth are left out where others have some. Only the part of the
+    field is known in which all planes of input and truth have data.
 
     Parameters
     ----------
@@ -65,7 +68,7 @@ def metric_inputs(
     RestorationError
         Restoration and truth differ in size, and not only in their pixel sizes.
     """
-    truth = item.read_target()
+    input, truth = item.read_input(), item.read_target()
     predictions, truths = on_common_grid(restored, truth)
     on_grid = restored if truth is None else truth
     common: dict[str, object] = {
@@ -74,11 +77,11 @@ def metric_inputs(
         "microscope": item.microscope or None,
         "interval_factors": interval_factors or None,
     }
-    stacks: dict[str, Planes | list[Planes | NotApplicable] | NotApplicable] = {
+    stacks: Stacks = {
         "prediction": predictions,
         "delivered": predictions,
         "mean": predictions,  # where no channel has this name, the only one is meant
-        "input": _planes_on_grid(item.read_input(), predictions.shape[-2:]),
+        "input": _planes_on_grid(input, predictions.shape[-2:]),
         **_own_channels(restored, predictions.shape),
     }
     if delivery == "own":
@@ -88,6 +91,9 @@ def metric_inputs(
     if item.native is not None:
         native = images.read(item.native)
         stacks["native"] = native.values.reshape(-1, *native.shape[-2:])
+    stacks, truths = _scored(
+        stacks, truths, [image for image in (input, truth) if image is not None]
+    )
     if truths is not None:
         stacks["truth"] = [_normalised(plane) for plane in truths]
     sharing = {"image": predictions.shape[0], "volumes": restored.sizes.get("z", 1)}.get(
@@ -307,6 +313,26 @@ def _planes_of_repeat(
     if planes.shape == shape:
         return planes
     return NotApplicable("The repeat is not of the same size as the image it repeats.")
+
+
+def _scored(
+    stacks: Stacks, truths: Planes | None, images: Sequence[xr.DataArray]
+) -> tuple[Stacks, Planes | None]:
+    """Cut all that is known of an image, and its truth, to the part that is scored."""
+    whole, native = stacks["prediction"], stacks.get("native")
+    assert isinstance(whole, np.ndarray)
+    shape = whole.shape[-2:]
+    step = (1, 1)
+    if isinstance(native, np.ndarray):
+        step = tuple(max(n // k, 1) for n, k in zip(shape, native.shape[-2:], strict=True))
+    part = scored_part(images, shape, step)
+    if part is None:
+        return stacks, truths
+    of_part = {
+        name: cut(stack, part, shape) if isinstance(stack, np.ndarray) else stack
+        for name, stack in stacks.items()
+    }
+    return of_part, None if truths is None else cut(truths, part, shape)
 
 
 def _from_shared_scale(truths: Planes, sharing: int) -> tuple[Planes, Planes]:

@@ -1,0 +1,65 @@
+"""The part of a field that is scored: where input and truth have data and no artefacts."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import xarray as xr
+from numpy.typing import NDArray
+
+from benchmark.metrics import NotApplicable
+from imaging.valid import Rectangle, common_rectangle, find_valid, planes_of
+
+
+def scored_part(
+    images: Sequence[xr.DataArray], shape: tuple[int, int], step: tuple[int, int] = (1, 1)
+) -> Rectangle | None:
+    """Find the rectangle in which all planes of an input and its truth count.
+
+    Parameters
+    ----------
+    images
+        Of one field; axes out of b, c, z, y, x.
+    shape
+        Rows and columns of the grid on which is scored.
+    step
+        Of which along y and x its edges are to be multiples.
+
+    Returns
+    -------
+    tuple of slice or None
+        See `imaging.valid.common_rectangle`; None also where nothing is left.
+    """
+    found = [find_valid(plane) for image in images for plane in planes_of(image)]
+    part = common_rectangle(found, shape)
+    if part is None:
+        return None
+    rows, columns = (
+        slice(-(-along.start // k) * k, along.stop // k * k)
+        for along, k in zip(part, step, strict=True)
+    )
+    return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
+
+
+def cut(stack: NDArray[Any], part: Rectangle, shape: tuple[int, int]) -> Any:
+    """Cut planes to a part of their field.
+
+    Parameters
+    ----------
+    stack
+        (..., y, x), on a grid of its own.
+    part, shape
+        Of the grid on which is scored.
+
+    Returns
+    -------
+    ndarray or NotApplicable
+        The latter where the part ends within a pixel.
+    """
+    places: list[slice] = []
+    for along, length, whole in zip(part, stack.shape[-2:], shape, strict=True):
+        start, stop = (Fraction(edge * length, whole) for edge in (along.start, along.stop))
+        if start.denominator != 1 or stop.denominator != 1:
+            return NotApplicable("The part of the field that has data ends within pixels.")
+        places.append(slice(int(start), int(stop)))
+    return stack[..., places[0], places[1]]
