@@ -17,7 +17,9 @@ from imaging import images
 from imaging.cli import UserError, console, progress
 from imaging.datasets import Item, new_dataset, open_dataset, write_facts
 from imaging.figure_files import write_png
+from imaging.inspection import inspect_items
 from imaging.resample import linear
+from imaging.valid import common_rectangle, find_valid
 
 PICTURES = "registration"
 Entries = dict[str, float | str]
@@ -61,6 +63,7 @@ def register(
     """
     opened = open_dataset(dataset)
     opened.remarks.say()
+    inspect_items(opened.items).say()
     found: dict[str, Entries] = {}
     with new_dataset(out) as folder, progress() as bars:
         for item in bars.track(opened.items, description="Registering"):
@@ -82,7 +85,7 @@ def register(
 
 def _register_item(item: Item, folder: Path, *, elastic: bool) -> Entries:
     """Register one image, write all that belongs to it, and return what was found."""
-    scene = _open_scene(item)
+    scene = _with_data(_open_scene(item))
     seen = scene.plane("native" if "native" in scene.images else "input")
     try:
         registration = register_pair(seen, scene.plane("target"), elastic=elastic)
@@ -127,6 +130,17 @@ def _open_scene(item: Item) -> _Scene:
                 f"of times {shape[0]} x {shape[1]}: crop or resample it to the same field."
             )
     return _Scene(scene, (shape[0], shape[1]))
+
+
+def _with_data(scene: _Scene) -> _Scene:
+    """Cut a scene to where all of its images have data, for borders would be brought together."""
+    found = [find_valid(image.values) for image in scene.images.values()]
+    part = common_rectangle(found, scene.shape)
+    if part is None:
+        return scene
+    rows, columns = part
+    shape = (rows.stop - rows.start, columns.stop - columns.start)
+    return _Scene({kind: scene.cropped(kind, rows, columns) for kind in scene.images}, shape)
 
 
 def _displaced(scene: _Scene, field: Field) -> tuple[xr.DataArray, slice, slice]:
