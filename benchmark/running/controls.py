@@ -18,19 +18,20 @@ from scipy import sparse
 
 from benchmark.metrics.intensity import normalise
 from benchmark.metrics.metric import NotApplicable
+from benchmark.running.scored_part import scored_part
 from imaging.datasets import Item
 from imaging.deconvolution import NoiseModel, blur_and_sample, deconvolve
 from imaging.images import read
 from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
 from imaging.scores import INPUT
-from imaging.valid import Valid, find_valid, on_grid
+from imaging.valid import Rectangle, Valid, find_valid, on_grid
 
 Plane = NDArray[np.float64]
 
 
 def input(item: Item) -> xr.DataArray:
     """Return the input as it is: no restoration."""
-    return _per_plane(np.asarray, item.input, grid=item.read_input())
+    return _per_plane(np.asarray, item, item.input, grid=item.read_input())
 
 
 def bicubic(item: Item) -> xr.DataArray:
@@ -53,7 +54,7 @@ def bicubic(item: Item) -> xr.DataArray:
         )
         return fine[0, 0].numpy()
 
-    return _per_plane(interpolate, _native(item), grid)
+    return _per_plane(interpolate, item, _native(item), grid)
 
 
 def richardson_lucy(item: Item) -> xr.DataArray:
@@ -106,14 +107,14 @@ def richardson_lucy(item: Item) -> xr.DataArray:
     def restore(counts: Plane) -> Plane:
         return deconvolve((counts - offset) / gain, rows, columns, detector)
 
-    return _per_plane(restore, native, grid)
+    return _per_plane(restore, item, native, grid)
 
 
 def truth(item: Item) -> xr.DataArray:
     """Return the target itself: perfect restoration, up to float32."""
     if item.target is None:
         raise NotApplicable("The dataset has no target/, so the truth is not known.")
-    return _per_plane(np.asarray, item.target, grid=read(item.target))
+    return _per_plane(np.asarray, item, item.target, grid=read(item.target))
 
 
 CONTROLS: dict[str, Callable[[Item], xr.DataArray]] = {
@@ -122,12 +123,15 @@ CONTROLS: dict[str, Callable[[Item], xr.DataArray]] = {
 }
 
 
-def _normalised(plane: Plane, recorded: Valid | None) -> Plane:
-    """Normalise a plane by the pixels that count in what it was made from."""
-    if recorded is None:
+def _normalised(plane: Plane, recorded: Valid | None, part: Rectangle | None) -> Plane:
+    """Normalise a plane by the part that is scored, and there by what counts in its source."""
+    if recorded is None and part is None:
         return normalise(plane)
-    counting = plane[~on_grid(~recorded.pixels, (plane.shape[0], plane.shape[1]))]
-    low, high = np.percentile(counting, [LOW_PERCENTILE, HIGH_PERCENTILE])
+    counts = np.ones(plane.shape, np.bool_)
+    if recorded is not None:
+        counts = ~on_grid(~recorded.pixels, (plane.shape[0], plane.shape[1]))
+    where = part or np.s_[:, :]
+    low, high = np.percentile(plane[where][counts[where]], [LOW_PERCENTILE, HIGH_PERCENTILE])
     return (plane - low) / (high - low)
 
 
@@ -145,7 +149,9 @@ def _known(item: Item, parameter: str) -> float:
     return float(item.microscope[parameter])
 
 
-def _per_plane(function: Callable[[Plane], Plane], path: Path, grid: xr.DataArray) -> xr.DataArray:
+def _per_plane(
+    function: Callable[[Plane], Plane], item: Item, path: Path, grid: xr.DataArray
+) -> xr.DataArray:
     """Apply a function of one plane to an image that has the axes of `grid`, and normalise."""
     image = read(path)
     if image.shape[:-2] != grid.shape[:-2]:
@@ -156,10 +162,12 @@ def _per_plane(function: Callable[[Plane], Plane], path: Path, grid: xr.DataArra
     flat = [plane.min() == plane.max() for plane in planes]
     if all(flat):
         normalise(planes[0])  # says why
-    shape = grid.shape[-2:]
+    shape = (grid.sizes["y"], grid.sizes["x"])
+    field = [image for image in (item.read_input(), item.read_target()) if image is not None]
+    part = scored_part(field, shape)
     restored = np.stack(
         [
-            np.zeros(shape) if is_flat else _normalised(function(p), find_valid(p))
+            np.zeros(shape) if is_flat else _normalised(function(p), find_valid(p), part)
             for p, is_flat in zip(planes, flat, strict=True)
         ]
     )

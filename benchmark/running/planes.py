@@ -1,6 +1,6 @@
 """What is known of a restored image: everything that a metric may ask for, plane by plane."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from benchmark.metrics import MetricInputs, NotApplicable, normalise
 from benchmark.running.restore import RestorationError
-from benchmark.running.scored_part import cut, scored_part
+from benchmark.running.scored_part import cut, onto_part, scored_part
 from imaging import images
 from imaging.datasets import Item
 from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
@@ -77,11 +77,12 @@ def metric_inputs(
         "microscope": item.microscope or None,
         "interval_factors": interval_factors or None,
     }
+    measured = _planes_on_grid(input, predictions.shape[-2:])
     stacks: Stacks = {
         "prediction": predictions,
         "delivered": predictions,
         "mean": predictions,  # where no channel has this name, the only one is meant
-        "input": _planes_on_grid(input, predictions.shape[-2:]),
+        "input": measured,
         **_own_channels(restored, predictions.shape),
     }
     if delivery == "own":
@@ -91,20 +92,23 @@ def metric_inputs(
     if item.native is not None:
         native = images.read(item.native)
         stacks["native"] = native.values.reshape(-1, *native.shape[-2:])
-    stacks, truths = _scored(
-        stacks, truths, [image for image in (input, truth) if image is not None]
-    )
-    if truths is not None:
-        stacks["truth"] = [_normalised(plane) for plane in truths]
     sharing = {"image": predictions.shape[0], "volumes": restored.sizes.get("z", 1)}.get(
         delivery, 1
     )
-    if truths is not None and sharing > 1:
-        gain, offset = _from_shared_scale(truths, sharing)
-        for name in _DELIVERED:
-            stack = stacks.get(name)
-            if isinstance(stack, np.ndarray):
-                stacks[name] = gain * stack + (0 if name in _SPREADS else offset)
+    shape = predictions.shape[-2:]
+    part = scored_part([i for i in (input, truth) if i is not None], shape, _step(stacks, shape))
+    if part is not None:
+        if delivery in ("image", "volumes") and len(measured) == len(predictions):
+            _rescale(stacks, *onto_part(measured, input, part, sharing))
+        stacks = {
+            name: cut(stack, part, shape) if isinstance(stack, np.ndarray) else stack
+            for name, stack in stacks.items()
+        }
+        truths = None if truths is None else cut(truths, part, shape)
+    if truths is not None:
+        stacks["truth"] = [_normalised(plane) for plane in truths]
+        if sharing > 1:
+            _rescale(stacks, *_from_shared_scale(truths, sharing))
     known: list[MetricInputs] = []
     for i in range(len(predictions)):
         plane = dict(common)
@@ -315,24 +319,21 @@ def _planes_of_repeat(
     return NotApplicable("The repeat is not of the same size as the image it repeats.")
 
 
-def _scored(
-    stacks: Stacks, truths: Planes | None, images: Sequence[xr.DataArray]
-) -> tuple[Stacks, Planes | None]:
-    """Cut all that is known of an image, and its truth, to the part that is scored."""
-    whole, native = stacks["prediction"], stacks.get("native")
-    assert isinstance(whole, np.ndarray)
-    shape = whole.shape[-2:]
-    step = (1, 1)
-    if isinstance(native, np.ndarray):
-        step = tuple(max(n // k, 1) for n, k in zip(shape, native.shape[-2:], strict=True))
-    part = scored_part(images, shape, step)
-    if part is None:
-        return stacks, truths
-    of_part = {
-        name: cut(stack, part, shape) if isinstance(stack, np.ndarray) else stack
-        for name, stack in stacks.items()
-    }
-    return of_part, None if truths is None else cut(truths, part, shape)
+def _step(stacks: Stacks, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return how many pixels, along y and x, lie along one of the microscope's."""
+    native = stacks.get("native")
+    if not isinstance(native, np.ndarray):
+        return 1, 1
+    rows, columns = (max(n // k, 1) for n, k in zip(shape, native.shape[-2:], strict=True))
+    return rows, columns
+
+
+def _rescale(stacks: Stacks, gain: Planes, offset: Planes) -> None:
+    """Bring what is delivered to another scale."""
+    for name in _DELIVERED:
+        stack = stacks.get(name)
+        if isinstance(stack, np.ndarray):
+            stacks[name] = gain * stack + (0 if name in _SPREADS else offset)
 
 
 def _from_shared_scale(truths: Planes, sharing: int) -> tuple[Planes, Planes]:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from benchmark.metrics import NotApplicable
-from imaging.valid import Rectangle, common_rectangle, find_valid, planes_of
+from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
+from imaging.valid import Rectangle, common_rectangle, find_valid, on_grid, planes_of
 
 
 def scored_part(
@@ -39,6 +41,50 @@ def scored_part(
         for along, k in zip(part, step, strict=True)
     )
     return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
+
+
+def onto_part(
+    input: NDArray[Any], recorded: xr.DataArray, part: Rectangle, sharing: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return gain and offset from the scale of a whole input to that of a part of it.
+
+    A package takes percentiles of all that counts in its input, and the truth has those of the
+    part: what is delivered would be off by their difference.
+
+    Parameters
+    ----------
+    input
+        Planes (n, y, x) on the grid on which is scored.
+    recorded
+        The same as it was recorded.
+    part
+        Of that grid.
+    sharing
+        How many planes share a scale.
+
+    Returns
+    -------
+    tuple of ndarray
+        (n, 1, 1) each.
+    """
+    shape = (input.shape[1], input.shape[2])
+    found = [find_valid(plane) for plane in planes_of(recorded)]
+    counting = np.array(
+        [np.ones(shape, np.bool_) if v is None else ~on_grid(~v.pixels, shape) for v in found]
+    )
+    scales = np.empty((len(input), 2))
+    for first in range(0, len(input), sharing):
+        group = slice(first, first + sharing)
+        (low, high), (bottom, top) = (
+            np.percentile(
+                input[group, *place][counting[group, *place]], [LOW_PERCENTILE, HIGH_PERCENTILE]
+            )
+            for place in (np.s_[:, :], part)
+        )
+        extent = top - bottom if top > bottom else 1  # flat planes are left out
+        scales[group] = (high - low) / extent, (low - bottom) / extent
+    gain, offset = scales.T[..., None, None]
+    return gain, offset
 
 
 def cut(stack: NDArray[Any], part: Rectangle, shape: tuple[int, int]) -> Any:
