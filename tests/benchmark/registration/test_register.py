@@ -139,3 +139,19 @@ def test_facts_are_read_back_as_they_were_written(tmp_path: Path) -> None:
         images.write(folder / "input/cell.tif", xr.DataArray(np.eye(8), dims=("y", "x")))
         write_facts(folder, facts)
     assert open_dataset(tmp_path / "data").facts == facts
+
+
+def test_a_black_border_does_not_hide_the_shift(tmp_path: Path) -> None:
+    data = shifted(tmp_path / "data")
+    target = images.read(data / "target" / "cell.tif")
+    target.values -= target.values.min() - 1
+    target.values[:14] = 0
+    target.values[:, -14:] = 0
+    images.write(data / "target" / "cell.tif", target)
+
+    facts = registered(data, tmp_path / "out").facts
+
+    assert facts.registered is not None
+    found = facts.registered["cell"]
+    assert found["shift_y_um"] == pytest.approx(SHIFT_PX[0] * PIXEL_UM, abs=0.2 * PIXEL_UM)
+    assert found["shift_x_um"] == pytest.approx(SHIFT_PX[1] * PIXEL_UM, abs=0.2 * PIXEL_UM)
