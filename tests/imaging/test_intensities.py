@@ -1,0 +1,87 @@
+"""What intensities tell of an image, and what they must not be thought to tell."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from imaging import intensities
+from imaging.intensities import remark_on_intensities
+from tests import flawed_images as flawed
+from tests.flawed_images import SIDE
+
+
+def _found(values: NDArray[np.generic], dims: str = "yx") -> dict[str, str]:
+    """Return the details of what is remarked, by sentence."""
+    image = xr.DataArray(values, dims=tuple(dims))
+    return {remark.sentence: remark.detail for remark in remark_on_intensities(image)}
+
+
+def _wrapped() -> NDArray[np.uint16]:
+    return flawed.recorded() - np.uint16(110)  # as NumPy and others do without a word
+
+
+def _debris() -> NDArray[np.float64]:
+    plane = flawed.recorded().astype(np.float64)
+    plane[60:71, 40:51] += 10000 * np.hanning(13)[1:-1, None] * np.hanning(13)[1:-1]
+    return plane
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence", "detail"),
+    [
+        (flawed.framed(top=30, right=0), intensities.NO_DATA, "20.25% of the pixels"),
+        (flawed.with_bar(), intensities.ARTEFACTS, "1.46% of the pixels at 65535"),
+        (np.minimum(flawed.recorded(), 140), intensities.CLIPPED, "of the pixels at 140"),
+        (_debris(), intensities.OUTSHONE, "times as far above percentile 2 as percentile 99"),
+        (_wrapped(), intensities.WRAPPED, "of the pixels"),
+        (1 - flawed.structure(), intensities.INVERTED, "percentile 2 is"),
+    ],
+    ids=["frame", "bar", "clipped", "debris", "wrapped", "inverted"],
+)
+def test_it_is_remarked(values: NDArray[np.generic], sentence: str, detail: str) -> None:
+    found = _found(values)
+
+    assert list(found) == [sentence]
+    assert detail in found[sentence]
+
+
+def test_the_worst_plane_is_told() -> None:
+    stack = np.stack([flawed.recorded(), flawed.with_bar(), flawed.with_hot_pixels()])
+
+    found = _found(stack, "zyx")
+
+    assert found == {
+        intensities.ARTEFACTS: "1.46% of the pixels at 65535 in 2 of 3 planes",
+    }
+
+
+def _beads() -> NDArray[np.uint16]:
+    plane = np.zeros((SIDE, SIDE))
+    plane[[30, 60, 90], [40, 100, 50]] = 1
+    light = 100 + 6000 * ndimage.gaussian_filter(plane, 1.2)
+    return np.random.default_rng(0).poisson(light).astype(np.uint16)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        flawed.recorded(),
+        _beads(),
+        np.random.default_rng(0).poisson(flawed.structure() / 5).astype(np.uint8),
+        (flawed.structure() > 0.2).astype(np.uint8) * np.uint8(255),
+        np.zeros((SIDE, SIDE)),
+        flawed.structure() - 1e6,
+        np.log(flawed.recorded()),
+    ],
+    ids=["camera", "beads", "photons", "mask", "constant", "negative", "logarithm"],
+)
+def test_nothing_is_remarked(values: NDArray[np.generic]) -> None:
+    assert not _found(values)
+
+
+def test_too_large_planes_are_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intensities, "LARGEST_PLANE", SIDE**2 - 1)
+
+    assert list(_found(flawed.with_bar())) == [intensities.TOO_LARGE]
