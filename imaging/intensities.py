@@ -37,6 +37,10 @@ INVERTED = (
     "most pixels are bright and few are dark, but packages expect bright structure on dark ground: "
     "if the contrast is inverted, invert it back."
 )
+BLANK = (
+    "planes of one intensity, among others, are no data, as registration or a lost part of a file "
+    "leaves them: the scale of intensities leaves them out."
+)
 TOO_LARGE = (
     f"planes of more than {LARGEST_PLANE / 2**20:.0f} million pixels are not searched for borders "
     "without data and for artefacts: crop what is none of the image."
@@ -76,12 +80,16 @@ def remark_on_intensities(image: xr.DataArray) -> list[Remark]:
     remarks: list[Remark] = []
     for sentence in dict.fromkeys(sentence for found in of_planes for sentence in found):
         flagged = [found[sentence] for found in of_planes if sentence in found]
+        if sentence == BLANK and len(flagged) == len(of_planes):
+            continue  # then there is nothing at all, which is refused
         planes = f" in {len(flagged)} of {len(of_planes)} planes" if len(of_planes) > 1 else ""
         remarks.append(Remark(sentence, max(flagged)[1] + planes))
     return remarks
 
 
 def _look_at(plane: NDArray[Any]) -> Found:
+    if plane.min() == plane.max():
+        return {BLANK: (1.0, "all pixels")}
     if _is_wrapped(plane):
         share = float((plane > np.iinfo(plane.dtype).max // 2).mean())
         return {WRAPPED: (share, f"{share:.2%} of the pixels")}

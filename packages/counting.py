@@ -16,6 +16,11 @@ class CountingPixels:
         Axes out of c, z, y, x, as recorded: interpolation blurs what the others are known by.
     grid
         Rows and columns that the sample is brought to.
+
+    Attributes
+    ----------
+    is_blank
+        Whether each of its planes is constant. Otherwise a constant plane of it does not count.
     """
 
     def __init__(self, sample: xr.DataArray, grid: tuple[int, int]) -> None:
@@ -25,14 +30,22 @@ class CountingPixels:
         channels, depth = (sample.sizes.get(d, 1) for d in "cz")
         self._limits = np.full((2, channels, depth, 1, 1), np.inf)
         self._limits[0] = -np.inf
+        self.is_blank = False
         if sample.sizes["y"] * sample.sizes["x"] > LARGEST_PLANE:
             return
+        blank: list[tuple[int, int]] = []
         for c, z in np.ndindex(channels, depth):
-            plane = sample.isel({d: i for d, i in (("c", c), ("z", z)) if d in sample.dims})
-            valid = find_valid(plane.transpose("y", "x").values)
-            if valid is not None:
+            place = {d: i for d, i in (("c", c), ("z", z)) if d in sample.dims}
+            plane = sample.isel(place).transpose("y", "x").values
+            if plane.min() == plane.max():
+                blank.append((c, z))
+            elif (valid := find_valid(plane)) is not None:
                 self._bits[c, z] = np.packbits(~on_grid(~valid.pixels, grid), axis=1)
                 self._limits[:, c, z, 0, 0] = valid.limits
+        self.is_blank = len(blank) == channels * depth
+        if not self.is_blank:
+            none = np.packbits(np.zeros(grid, np.bool_), axis=1)
+            self._bits |= dict.fromkeys(blank, none)
 
     def rows(self, z: int, y: slice) -> NDArray[np.bool_] | None:
         """Tell which pixels of rows of one z count: (c, 1, rows, x), or None where all do."""

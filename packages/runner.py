@@ -192,7 +192,8 @@ class Runner:
             axis = "b" if "b" in samples[0].place else "z"
             samples_of_scale = [sample for sample in samples if not sample.place.get(axis)]
         else:
-            samples_of_scale = samples
+            # Registration moves planes out of the field, and files lose some.
+            samples_of_scale = [sample for sample in samples if not sample.is_blank] or samples
         return [self._measure_together(samples_of_scale)] * len(samples)
 
     def _measure_together(self, samples: Sequence[Sample]) -> Measured:

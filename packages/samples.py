@@ -33,6 +33,8 @@ class Sample:
     ----------
     shape
         Planes, rows and columns.
+    is_blank
+        Whether its planes are constant.
     level
         What all pixels are taken for; None for what they are.
     """
@@ -48,6 +50,7 @@ class Sample:
         self._image = image.isel(place)
         self._grid = grid
         self._counting = counting
+        self.is_blank = counting.is_blank
         self.shape = (self._image.sizes.get("z", 1), *grid)
         self.level: float | None = None
 

@@ -57,6 +57,15 @@ def test_the_worst_plane_is_told() -> None:
     }
 
 
+def test_a_blank_plane_is_remarked_among_others() -> None:
+    blank = np.zeros_like(flawed.recorded())
+
+    assert _found(np.stack([flawed.recorded(), blank]), "zyx") == {
+        intensities.BLANK: "all pixels in 1 of 2 planes"
+    }
+    assert not _found(np.stack([blank, blank]), "zyx")
+
+
 def _beads() -> NDArray[np.uint16]:
     plane = np.zeros((SIDE, SIDE))
     plane[[30, 60, 90], [40, 100, 50]] = 1

@@ -13,7 +13,7 @@ from packages.package import open_package
 from packages.runner import Runner
 from tests import flawed_images as flawed
 from tests import tiny_packages as tiny
-from tests.flawed_images import MIXED, SIDE
+from tests.flawed_images import MIXED
 
 
 @pytest.fixture(scope="module")
@@ -120,10 +120,22 @@ def test_channels_are_told_apart(tmp_path: Path) -> None:
     np.testing.assert_allclose(result[1], _between(channels[1], channels[1]), atol=1e-5)
 
 
-def test_a_plane_that_is_all_border_is_constant(nothing: Path) -> None:
-    stack = np.stack([flawed.framed(), np.zeros_like(flawed.framed())])
+def test_a_blank_plane_leaves_the_others_as_they_are_without(nothing: Path) -> None:
+    stack = np.stack([flawed.recorded(), np.zeros_like(flawed.recorded())])
 
     result = _restore(nothing, stack, "zyx")[0]
 
+    np.testing.assert_allclose(result[0], _between(stack[0], stack[0]), atol=1e-5)
     assert np.ptp(result[1]) == 0
-    assert result.shape == (2, SIDE + 30, SIDE + 20)
+
+
+def test_a_blank_plane_of_a_volume_does_not_count(tmp_path: Path) -> None:
+    axes = ("batch", "channel", "z", "y", "x")
+    package = tiny.write(tmp_path / "p", nn.Identity(), axes=axes, halo=0)
+    volume = np.stack([flawed.recorded(seed) for seed in range(16)])
+    volume[5] = 0
+
+    result = _restore(package, volume, "zyx")[0]
+
+    expected = _between(volume, np.delete(volume, 5, axis=0))
+    np.testing.assert_allclose(result[4], expected[4], atol=1e-5)
