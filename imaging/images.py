@@ -318,7 +318,10 @@ def _refuse_nan(path: Path, pixels: np.ndarray) -> None:
     if pixels.dtype.kind != "f":
         return
     if not np.isfinite(pixels).all():
-        raise UserError(f"{path}: NaN or infinite values cannot be handled; replace them first.")
+        raise UserError(
+            f"{path}: NaN or infinite values cannot be handled; crop them away, or replace those "
+            "around the field by 0, for such a border is left out as no data."
+        )
     if pixels.itemsize > 4 and (largest := float(np.abs(pixels).max())) > _LARGEST:
         raise UserError(f"{path}: values as large as {largest:.2g} cannot be handled; rescale it.")
 

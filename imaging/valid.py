@@ -44,6 +44,7 @@ _IN_HULL = 0.1  # of what is outside a convex field
 _TOLERANCE = 0.005  # of the hull's diameter, within which a side is straight
 _LONG_SIDE, _LONG_SIDES = 0.2, 0.5  # of the hull's diameter; and of its length, all such sides
 _MIXED_PX = 2  # beside no data, which interpolation mixed with it
+_STEP = 2.0  # times what the slope beside it would reach
 _NEAREST = 10.0  # percentile of the field's distances from the constant: a fade reaches less
 
 _LEAST_ARTEFACTS, _MOST_ARTEFACTS = 1e-3, 0.05  # of the pixels
@@ -279,14 +280,21 @@ def _edges_of_rows(mask: Mask) -> NDArray[np.float64]:
 
 
 def _is_abrupt(plane: NDArray[Any], outside: Mask, constant: float) -> bool:
-    """Tell whether intensities right beside a constant are not the nearest to it of all."""
+    """Tell whether intensities right beside a constant do not fade into it.
+
+    They are not the nearest to it of all, or they change too slowly to reach it.
+    """
     beside = grown(outside, 1) & ~outside
     if not beside.any():
         return False
     near = float(np.median(_distances(plane[beside], constant)))
-    return near > 0 and near >= float(
-        np.percentile(_distances(plane[~outside], constant), _NEAREST)
-    )
+    if near == 0:
+        return False
+    if near >= float(np.percentile(_distances(plane[~outside], constant), _NEAREST)):
+        return True
+    down, right = np.gradient(plane.astype(np.float64))
+    reach = (_MIXED_PX + 1) * float(np.median(np.hypot(down, right)[beside]))
+    return 0 < _STEP * reach <= near
 
 
 def _distances(values: NDArray[Any], constant: float) -> NDArray[np.float64]:

@@ -125,7 +125,8 @@ class Processing:
         whole = moments(of_channel(None))
         if not whole.finite:
             raise UserError(
-                "The image holds NaN, infinite or impossibly large values: replace them."
+                "The image holds NaN, infinite or impossibly large values: crop them away, or "
+                "replace those around the field by 0, for such a border is left out as no data."
             )
         # Conversion to a smaller integer type would wrap around in silence.
         dtype = np.dtype(self._package.input.dtype)
