@@ -10,8 +10,6 @@ from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
 from imaging.remarks import Remark
 from imaging.valid import LARGEST_PLANE, LEAST_LEVELS, find_valid, grown, planes_of
 
-__all__ = ["remark_on_intensities"]
-
 NO_DATA = (
     "constant pixels along the border are no data, as registration, stitching and scanners leave "
     "them: percentiles, training and scores leave them out, but other programs do not; crop them."

@@ -19,15 +19,6 @@ from skimage.measure import approximate_polygon
 
 from imaging.resample import linear
 
-__all__ = [
-    "LARGEST_PLANE",
-    "LEAST_LEVELS",
-    "Valid",
-    "common_rectangle",
-    "find_valid",
-    "largest_rectangle",
-]
-
 Mask = NDArray[np.bool_]
 Rectangle = tuple[slice, slice]
 
