@@ -32,7 +32,7 @@ from imaging.formats.header import DIMS, Format, Header, Readable, Writable
 from imaging.formats.ome_files import recording_of
 from imaging.remarks import with_remarks
 
-__all__ = ["absent", "create", "read", "unknown_ending", "write"]
+__all__ = ["create", "read", "write"]
 
 # No method that keeps every pixel makes them smaller by more, not even where all are equal.
 _MOST_COMPRESSED = 2**16
