@@ -28,14 +28,12 @@ from xarray.core import indexing
 from imaging.cli import UserError
 from imaging.files import CHOICE, file_of, replacing
 from imaging.formats import mrc, ome_zarr, png, tiff
-from imaging.formats.header import DIMS, Format, Header, Readable, Writable
+from imaging.formats.header import DIMS, Format, Header, Readable, Writable, refuse_absurd
 from imaging.formats.ome_files import recording_of
 from imaging.remarks import with_remarks
 
 __all__ = ["create", "read", "write"]
 
-# No method that keeps every pixel makes them smaller by more, not even where all are equal.
-_MOST_COMPRESSED = 2**16
 _LARGEST = float(np.finfo(np.float32).max)  # models compute in float32
 _TIFF = (".tif", ".tiff", ".btf", ".tf2", ".tf8")
 _FORMATS: dict[str, Format] = {
@@ -146,11 +144,8 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
     if not {"y", "x"} <= set(header.dims):
         raise UserError(f"{path} has no rows and columns of pixels: copy or export it again.")
     _refuse_dtype_and_shape(path, header.dtype, header.shape)
-    if path.is_file() and header.nbytes > _MOST_COMPRESSED * path.stat().st_size:
-        raise UserError(
-            f"{path} claims {header.nbytes / 2**30:,.0f} GiB of pixels, which a file of its "
-            "size cannot: it is damaged, copy or export it again."
-        )
+    if path.is_file():
+        refuse_absurd(path, header.nbytes)
 
     array = _Pixels(path, header, pixels)
     variable = xr.Variable(array.dims, indexing.LazilyIndexedArray(array))

@@ -9,11 +9,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from imaging.cli import UserError
 from imaging.formats.units import is_unstated, micrometres
 from imaging.remarks import Remark
 
 DIMS = ("b", "c", "z", "y", "x")
 
+# No method that keeps every pixel makes them smaller by more, not even where all are equal.
+_MOST_COMPRESSED = 2**16
 _UNKNOWN_SIZE = (
     "the pixel size that the file states cannot be understood and is not used "
     "(give --pixel-size, or pixel_size_um in dataset.toml)."
@@ -92,6 +95,15 @@ class Format(Protocol):
     def create(self, path: Path, header: Header) -> AbstractContextManager[Writable]:
         """Make the file; it is complete when the context ends."""
         ...
+
+
+def refuse_absurd(path: Path, nbytes: int) -> None:
+    """Refuse a file whose header claims more bytes of pixels than a file of its size can hold."""
+    if nbytes > _MOST_COMPRESSED * path.stat().st_size:
+        raise UserError(
+            f"{path} claims {nbytes / 2**30:,.0f} GiB of pixels, which a file of its size cannot "
+            "hold: it is damaged, copy or export it again."
+        )
 
 
 def number(stated: object) -> float:

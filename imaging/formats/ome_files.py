@@ -127,7 +127,7 @@ def recording_of(path: Path, known: Container[str] = ()) -> frozenset[str]:
             if own is not None and own[1] in known:
                 return frozenset({own[1]})
             part = _part_of(tiff)
-    except (OSError, ValueError):  # which is said where its pixels are wanted
+    except Exception:  # whatever a damaged file raises, it is said where its pixels are wanted
         return frozenset()
     return part.marks if part is not None and len(part.files) > 1 else frozenset()
 

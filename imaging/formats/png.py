@@ -8,7 +8,14 @@ import numpy as np
 from PIL import Image
 
 from imaging.cli import UserError
-from imaging.formats.header import Header, Readable, Writable, is_screen_resolution, pixel_sizes
+from imaging.formats.header import (
+    Header,
+    Readable,
+    Writable,
+    is_screen_resolution,
+    pixel_sizes,
+    refuse_absurd,
+)
 
 # Pillow's guard against decompression bombs would refuse large microscope images.
 Image.MAX_IMAGE_PIXELS = None
@@ -26,6 +33,7 @@ def read(path: Path) -> tuple[Header, Readable]:
                 f"{path} is a colour picture (mode {picture.mode}): "
                 "save each channel as a greyscale image."
             )
+        refuse_absurd(path, picture.width * picture.height)
         per_inch: tuple[float, float] | None = picture.info.get("dpi")
         pixels = np.asarray(picture)
     if pixels.dtype != np.uint8:

@@ -120,14 +120,15 @@ def test_the_dataset_says_the_pixel_size_of_a_finer_target(
     assert target.attrs["pixel_size_um"] == pytest.approx({"y": read, "x": read})
 
 
+@pytest.mark.parametrize("kind", [b"\xff\xff", b"\x05\x00"])  # unknown, and a fraction
 def test_nothing_is_printed_of_a_damaged_image(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, kind: bytes, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "a.tif"
     images.write(path, random_image(4, 5))
     content = bytearray(path.read_bytes())
     directory = int.from_bytes(content[4:8], "little")
-    content[directory + 4 : directory + 6] = b"\xff\xff"  # the type of the first tag
+    content[directory + 4 : directory + 6] = kind  # the type of the first tag
     path.write_bytes(content)
     open_dataset(tmp_path)
     assert (caplog.messages, capfd.readouterr().err) == ([], "")

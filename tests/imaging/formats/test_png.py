@@ -26,14 +26,14 @@ def test_a_colour_png(tmp_path: Path, mode: str) -> None:
     refused(path, "colour picture")
 
 
-def test_a_png_that_claims_more_than_any_memory(tmp_path: Path) -> None:
+def test_a_png_that_claims_more_than_any_file_holds(tmp_path: Path) -> None:
     path = tmp_path / "absurd.png"
     Image.new("I;16", (5, 4)).save(path)
     content = bytearray(path.read_bytes())
     struct.pack_into(">2I", content, 16, 2**30, 2**30)
     struct.pack_into(">I", content, 29, zlib.crc32(content[12:29]))
     path.write_bytes(content)
-    refused(path, "needs more memory than there is")
+    refused(path, "claims .* GiB of pixels")
 
 
 def test_a_one_bit_png(tmp_path: Path) -> None:
