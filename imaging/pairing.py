@@ -6,11 +6,12 @@ compared with how well it agrees with the truths of other images and with its ow
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -33,6 +34,7 @@ _BETTER = 0.2  # correlation by which it must agree better than the own truth,
 _CONVINCING = 0.5  # and that it must reach
 _CHANCE = 2.0  # standard deviations within which agreement is chance,
 _HARDLY = 0.3  # and correlation below which it is none
+_ALIKE = 0.8  # correlation of truths that show one field; different ones were seen to reach 0.6
 _RELIABLE = 0.5  # share of a view's variance that is not noise, to expect agreement
 
 _TURNED = (
@@ -52,9 +54,18 @@ _REPEATED = (
     "the same input stands in the dataset more than once, so that it counts more than others, and "
     "may be judged by what it was trained on: keep one of them."
 )
+_SAME_FIELD = (
+    "the truth shows the same field as that of an image of another source, so that what is trained "
+    "on one and measured on the other flatters, and intervals are too narrow: state one source for "
+    "both in dataset.toml."
+)
 _ITS_OWN_TRUTH = (
     "the truth is the input itself, from which nothing is learnt but to copy: look whether target/ "
     "was filled from input/."
+)
+_COPIED_REPEAT = (
+    "the repeat is a copy of the input, whose noise counts as detail: give a second recording, or "
+    "remove the repeat."
 )
 _TURNS = {
     (0, True): "mirrored left to right",
@@ -72,6 +83,7 @@ class _Pair:
     """Coarse views of input and truth, and whether noise leaves both structure to agree in."""
 
     name: str
+    source: str
     input: View
     truth: View
     reliable: bool
@@ -83,7 +95,7 @@ def inspect_pairs(items: Iterable[Item], prefix: str = "") -> Remarks:
     Parameters
     ----------
     items
-        The images; of a stack the middle plane is looked at.
+        The images; of a stack the middle plane is looked at, of those without truth the repeat.
     prefix
         What their names begin with, where several datasets are in play.
 
@@ -94,83 +106,103 @@ def inspect_pairs(items: Iterable[Item], prefix: str = "") -> Remarks:
     """
     found = Remarks()
     pairs: list[_Pair] = []
-    seen: dict[str, str] = {}
+    seen: dict[str | None, str] = {}
     for item in items:
-        planes = _middle_planes(item)
-        if planes is None:
-            continue
         image = f"{prefix}{item.name}"
-        same = _hash(planes[0])
-        if planes[0].min() < planes[0].max():
-            if same in seen:
-                found.add(image, [Remark(_REPEATED, f"the same as {seen[same]}")])
-            if same == _hash(planes[1]):
-                found.add(image, [Remark(_ITS_OWN_TRUTH)])
+        degraded, truth = _middle_plane(item.read_input), _middle_plane(item.read_target)
+        if degraded is None or degraded.min() == degraded.max():
+            continue
+        same = _hash(degraded)
+        if item.of_repeat is not None and same == _hash(_middle_plane(item.of_repeat.read_input)):
+            found.add(image, [Remark(_COPIED_REPEAT)])
+        if truth is None:
+            continue
+        if same in seen:
+            found.add(image, [Remark(_REPEATED, f"the same as {seen[same]}")])
+        if same == _hash(truth):
+            found.add(image, [Remark(_ITS_OWN_TRUTH)])
         seen.setdefault(same, item.name)
-        pairs += _views(item.name, *planes)
+        pairs += _views(item, degraded, truth)
     for i, pair in enumerate(pairs):
-        others = [pairs[(i + k) % len(pairs)] for k in range(1, min(len(pairs), _OTHERS + 1))]
-        others = [other for other in others if other.truth.shape == pair.input.shape]
-        remark = _judge(pair, others)
-        if remark is not None:
-            found.add(f"{prefix}{pair.name}", [remark])
+        following = [pairs[(i + k) % len(pairs)] for k in range(1, min(len(pairs), _OTHERS + 1))]
+        found.add(f"{prefix}{pair.name}", _judge(pair, _on_grid_of(pair, following)))
+        earlier = _on_grid_of(pair, pairs[max(i - _OTHERS, 0) : i])
+        found.add(f"{prefix}{pair.name}", _of_one_field(pair, earlier))
     return found
 
 
-def _judge(pair: _Pair, others: Sequence[_Pair]) -> Remark | None:
-    own = _agreement(pair.input, pair.truth)
-    rivals = {f"that of {o.name}": _agreement(pair.input, o.truth) for o in others} | {
-        words: _agreement(pair.input, turned(pair.truth, *turn))
+def _on_grid_of(pair: _Pair, others: Iterable[_Pair]) -> list[_Pair]:
+    return [other for other in others if other.truth.shape == pair.input.shape]
+
+
+def _judge(pair: _Pair, others: Sequence[_Pair]) -> list[Remark]:
+    candidates = {f"that of {other.name}": other.truth for other in others} | {
+        words: view
         for turn, words in _TURNS.items()
-        if turned(pair.truth, *turn).shape == pair.input.shape
+        if (view := turned(pair.truth, *turn)).shape == pair.input.shape
     }
+    own, *found = _agreements(pair.input, [pair.truth, *candidates.values()]).tolist()
+    rivals: dict[str, float] = dict(zip(candidates, found, strict=True))
     if len(rivals) <= _FEWEST:
-        return None
+        return []
     best = max(rivals, key=rivals.__getitem__)
     chance = np.array([rivals[name] for name in rivals if name != best])
     expected, spread = float(chance.mean()), float(chance.std())
     if rivals[best] > max(own + _BETTER, expected + _SURE * spread, _CONVINCING):
         sentence = _TURNED if best in _TURNS.values() else _ANOTHER
-        return Remark(sentence, f"{best} (correlation {rivals[best]:.2f}, as it is {own:.2f})")
+        return [Remark(sentence, f"{best} (correlation {rivals[best]:.2f}, as it is {own:.2f})")]
     if pair.reliable and own < min(expected + _CHANCE * spread, _HARDLY):
-        return Remark(_NONE, f"correlation {own:.2f}, with others {expected:.2f} ± {spread:.2f}")
-    return None
+        return [Remark(_NONE, f"correlation {own:.2f}, with others {expected:.2f} ± {spread:.2f}")]
+    return []
 
 
-def _agreement(one: View, other: View) -> float:
-    """Correlate two views at the best small shift."""
-    rows, columns = one.shape
-    best = -1.0
-    for y in range(-_SHIFT, _SHIFT + 1):
-        for x in range(-_SHIFT, _SHIFT + 1):
-            here = one[max(y, 0) : rows + min(y, 0), max(x, 0) : columns + min(x, 0)]
-            there = other[max(-y, 0) : rows + min(-y, 0), max(-x, 0) : columns + min(-x, 0)]
-            norm = np.sqrt((here**2).sum() * (there**2).sum())
-            if norm > 0:
-                best = max(best, float((here * there).sum() / norm))
-    return best
+def _of_one_field(pair: _Pair, others: Sequence[_Pair]) -> list[Remark]:
+    strangers = [other for other in others if other.source != pair.source]
+    if not strangers:
+        return []
+    alike = _agreements(pair.truth, [other.truth for other in strangers])
+    for other, value in zip(strangers, alike.tolist(), strict=True):
+        if value > _ALIKE:
+            return [Remark(_SAME_FIELD, f"as {other.name} (correlation {value:.2f})")]
+    return []
 
 
-def _middle_planes(item: Item) -> tuple[Plane, Plane] | None:
-    """Read the middle plane of input and truth, where both are readable stacks of one kind."""
+def _agreements(one: View, others: Sequence[View]) -> NDArray[np.float64]:
+    """Correlate a view with each of others at the best small shift."""
+    rows, columns = (length - 2 * _SHIFT for length in one.shape)
+    shifts = [(y, x) for y in range(2 * _SHIFT + 1) for x in range(2 * _SHIFT + 1)]
+    shifted = [one[y : y + rows, x : x + columns] for y, x in shifts]
+    inner = [other[_SHIFT:-_SHIFT, _SHIFT:-_SHIFT] for other in others]
+    return (_unit_vectors(shifted) @ _unit_vectors(inner).T).max(0)
+
+
+def _unit_vectors(views: Sequence[View]) -> NDArray[np.float64]:
+    flat = np.stack([view.ravel() for view in views])
+    norms = np.linalg.norm(flat, axis=1, keepdims=True)
+    return flat / np.where(norms > 0, norms, 1)
+
+
+def _middle_plane(read: Callable[..., xr.DataArray | None]) -> Plane | None:
+    """Read the middle plane of a stack; None where there is none to be read, or NaN in it."""
     try:
-        degraded, truth = item.read_input(lazy=True), item.read_target(lazy=True)
-        if truth is None or truth.ndim != degraded.ndim:
+        image = read(lazy=True)
+        if image is None:
             return None
-        one, other = (
-            image.isel({dim: image.sizes[dim] // 2 for dim in image.dims[:-2]}).values
-            for image in (degraded, truth)
-        )
+        plane = image.isel({dim: image.sizes[dim] // 2 for dim in image.dims[:-2]}).values
     except (UserError, OSError):
         return None
-    return (one, other) if np.isfinite(one).all() and np.isfinite(other).all() else None
+    return plane if np.isfinite(plane).all() else None
 
 
-def _hash(plane: Plane) -> str:
-    return hashlib.sha256(f"{plane.dtype} {plane.shape}".encode() + plane.tobytes()).hexdigest()
+def _hash(plane: Plane | None) -> str | None:
+    """Return what pixels have in common that are alike, of whatever type."""
+    if plane is None:
+        return None
+    values = plane.astype(np.float32)
+    return hashlib.sha256(f"{values.shape}".encode() + values.tobytes()).hexdigest()
 
 
-def _views(name: str, degraded: Plane, truth: Plane) -> list[_Pair]:
+def _views(item: Item, degraded: Plane, truth: Plane) -> list[_Pair]:
     """Make coarse views of both on one grid; none of images that are too small."""
     longer = max(degraded.shape)
     side = min(_SIDE, longer // 2)
@@ -179,7 +211,7 @@ def _views(name: str, degraded: Plane, truth: Plane) -> list[_Pair]:
         return []
     one, other = (linear(plane, (rows, columns)).astype(np.float64) for plane in (degraded, truth))
     reliable = _structured(degraded, one) and _structured(truth, other)
-    return [_Pair(name, _structure(one), _structure(other), reliable)]
+    return [_Pair(item.name, item.source, _structure(one), _structure(other), reliable)]
 
 
 def _structure(view: View) -> View:

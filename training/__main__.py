@@ -211,7 +211,10 @@ def _add_verb(name: str) -> None:
         Parameters
         ----------
         data
-            Dataset with input/ and target/. Without it, one is simulated in OUT/data.
+            Dataset with input/ and target/, of equal file names and pixels. Parts that its
+            dataset.toml does not name are every fifth source; of fewer than three sources each is
+            divided into blocks of its images, planes or field. Without it, one is simulated in
+            OUT/data.
         out
             Folder of the run; runs/ and the model's name without it.
         preset

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy import ndimage
 
 from imaging import images
 from imaging.datasets import Item, open_dataset
+from imaging.inspection import inspect_items
 from imaging.pairing import inspect_pairs
 
 Image = NDArray[np.float64]
@@ -81,9 +83,16 @@ def test_a_finer_truth_fits(tmp_path: Path) -> None:
     assert found(dataset(tmp_path, pairs)) == {}
 
 
-def test_one_field_recorded_again_fits_as_well_as_any(tmp_path: Path) -> None:
-    pairs = [(record(scene(0), i), scene(0)) for i in range(6)]
-    assert found(dataset(tmp_path, pairs)) == {}
+def test_one_field_recorded_again_is_remarked(tmp_path: Path) -> None:
+    pairs = [(record(t := scene(max(i, 3)), i), t) for i in range(6)]
+    remarks = found(dataset(tmp_path, pairs))
+    assert remarks.keys() == {"1", "2", "3"}
+    assert all("as 0 (correlation 1.00): " in remark for remark in remarks.values())
+
+
+def test_one_field_of_one_source_is_no_news(tmp_path: Path) -> None:
+    items = dataset(tmp_path, [(record(scene(0), i), scene(0)) for i in range(6)])
+    assert found(tuple(replace(item, source="cell") for item in items)) == {}
 
 
 @pytest.mark.parametrize(
@@ -104,6 +113,11 @@ def test_a_turned_truth_is_named(
     remarks = found(dataset(tmp_path, pairs))
     assert remarks.keys() == {str(i) for i in range(count)}
     assert all(remark.startswith(said) for remark in remarks.values())
+
+
+def test_every_run_over_a_dataset_looks_at_its_pairs(tmp_path: Path) -> None:
+    items = dataset(tmp_path, [(record(t := scene(0), 0), np.fliplr(t))])
+    assert [list(entry.images) for entry in inspect_items(items, "d/").entries] == [["d/0"]]
 
 
 def test_the_truth_of_another_image_is_named(tmp_path: Path) -> None:
@@ -138,6 +152,22 @@ def test_an_image_that_stands_twice_is_remarked(tmp_path: Path) -> None:
     remarks = found(dataset(tmp_path, [*pairs, pairs[1]]))
     assert remarks.keys() == {"3"}
     assert remarks["3"].startswith("the same as 1: ")
+
+
+def test_a_repeat_that_is_a_copy_is_remarked(tmp_path: Path) -> None:
+    for side, seed in (("input", 0), ("repeat", 0)):
+        (tmp_path / side).mkdir()
+        image = xr.DataArray(record(scene(0), seed).astype(np.float32), dims=("y", "x"))
+        images.write(tmp_path / side / "0.tif", image)
+    assert "a copy of the input" in found(open_dataset(tmp_path).items)["0"]
+
+
+def test_a_repeat_with_noise_of_its_own_is_not_remarked(tmp_path: Path) -> None:
+    for side, seed in (("input", 0), ("repeat", 1)):
+        (tmp_path / side).mkdir()
+        image = xr.DataArray(record(scene(0), seed).astype(np.float32), dims=("y", "x"))
+        images.write(tmp_path / side / "0.tif", image)
+    assert found(open_dataset(tmp_path).items) == {}
 
 
 def test_a_truth_that_is_its_input_is_remarked(tmp_path: Path) -> None:
