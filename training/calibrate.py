@@ -10,6 +10,7 @@ from torch import nn
 from imaging.cli import UserError, console
 from imaging.datasets import Dataset, open_dataset
 from imaging.files import sha256
+from imaging.inspection import inspect_items
 from imaging.trained_weights import TrainedWeights
 from imaging.training_metadata import CalibrationResult, SamplingOptions
 from packages.network_contract import StatesStd, states_std
@@ -50,15 +51,20 @@ def recalibrate(
     trained = TrainedWeights.read(weights)
     network, trained = _network(weights, trained, SamplingOptions(samples, steps))
     dataset = open_dataset(data)
-    dataset.remarks.say()
     _refuse_other_pixels(weights, trained.metadata.data.pixel_size_um, dataset)
     parts = split_items(dataset)
+    remarks = inspect_items(dataset.items)
+    remarks.update(dataset.remarks)
+    calibration, validation = (
+        load_pairs(parts[part], remarks) for part in ("calibration", "validation")
+    )
+    remarks.say()
     calibrate_weights(
         out,
         trained,
         network,
-        load_pairs(parts["calibration"]),
-        load_pairs(parts["validation"]),
+        calibration,
+        validation,
         data=dataset.name,
         data_sha256=sha256(data),
     )
