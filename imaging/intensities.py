@@ -12,12 +12,13 @@ from imaging.valid import LARGEST_PLANE, LEAST_LEVELS, find_valid, grown, planes
 
 NO_DATA = (
     "constant pixels along the border are no data, as registration, stitching and scanners leave "
-    "them: percentiles, training and scores leave them out, but other programs do not; crop them."
+    "them: percentiles, training and scores leave them out, and models see the median there; other "
+    "programs take them for data, so crop them."
 )
 ARTEFACTS = (
     "exactly equal pixels far above all others, or in the shape of a bar, are artefacts: "
-    "percentiles leave them out, but other programs do not, and what is restored within and around "
-    "them means nothing; crop or blank them."
+    "percentiles leave them out, and models see the median there, so that what is restored within "
+    "them means nothing; other programs take them for data, so crop or blank them."
 )
 CLIPPED = (
     "many pixels are at the maximum, where they were clipped: how bright they are is lost, and the "

@@ -57,6 +57,8 @@ class Valid:
         True where artefacts are at the maximum.
     limits
         The lowest and the highest intensity of all other pixels, which count.
+    median
+        Of those; for what needs a number where no pixel counts.
     maximum
         The intensity of the artefacts.
     """
@@ -64,6 +66,7 @@ class Valid:
     no_data: Mask
     artefacts: Mask
     limits: tuple[float, float]
+    median: float
     maximum: float
 
     @property
@@ -107,7 +110,8 @@ def find_valid(plane: NDArray[Any]) -> Valid | None:
     artefacts = nowhere if artefacts is None else artefacts
     counting = plane[~(no_data | artefacts)]
     limits = (float(counting.min()), float(counting.max()))
-    return Valid(no_data, artefacts, limits, float(plane[~no_data].max()))
+    median = float(np.median(counting))
+    return Valid(no_data, artefacts, limits, median, float(plane[~no_data].max()))
 
 
 def on_grid(mask: Mask, shape: tuple[int, int]) -> Mask:

@@ -28,7 +28,7 @@ class CountingPixels:
         # Channel and z of the planes of which some pixels do not count, and a bit for each pixel.
         self._bits: dict[tuple[int, int], NDArray[np.uint8]] = {}
         channels, depth = (sample.sizes.get(d, 1) for d in "cz")
-        self._limits = np.full((2, channels, depth, 1, 1), np.inf)
+        self._limits = np.full((3, channels, depth, 1, 1), np.inf)
         self._limits[0] = -np.inf
         self.is_blank = False
         if sample.sizes["y"] * sample.sizes["x"] > LARGEST_PLANE:
@@ -41,7 +41,7 @@ class CountingPixels:
                 blank.append((c, z))
             elif (valid := find_valid(plane)) is not None:
                 self._bits[c, z] = np.packbits(~on_grid(~valid.pixels, grid), axis=1)
-                self._limits[:, c, z, 0, 0] = valid.limits
+                self._limits[:, c, z, 0, 0] = *valid.limits, valid.median
         self.is_blank = len(blank) == channels * depth
         if not self.is_blank:
             none = np.packbits(np.zeros(grid, np.bool_), axis=1)
@@ -56,9 +56,9 @@ class CountingPixels:
         bits = [self._bits[c, z][y] if (c, z) in self._bits else every for c in range(channels)]
         return np.unpackbits(np.stack(bits)[:, None], axis=-1, count=self._columns) > 0
 
-    def limit(self, block: NDArray[np.floating], z: slice) -> NDArray[np.floating]:
-        """Bring what does not count in a block (c, z, y, x) into the range of what does."""
+    def fill(self, block: NDArray[np.floating], z: slice) -> NDArray[np.floating]:
+        """Set what lies beyond all that counts to the median, in a block (c, z, y, x)."""
         if not self._bits:
             return block
-        low, high = self._limits[:, :, z].astype(block.dtype)
-        return np.clip(block, low, high)
+        low, high, median = self._limits[:, :, z].astype(block.dtype)
+        return np.where((block < low) | (block > high), median, block)

@@ -87,7 +87,7 @@ class Sample:
         block = block if self.level is None else np.full_like(block, self.level)
         block = block if has_z else block[..., None, :, :]
         block = block if has_c else block[None]
-        return self._counting.limit(block, z)
+        return self._counting.fill(block, z)
 
 
 def blocks_of(samples: Sequence[Sample], channel: int | None) -> Blocks:
