@@ -28,6 +28,7 @@ LARGEST_PLANE = 2**28
 # Equal pixels in a row along the border, from which on they may be no data; and what is long
 # enough to be a straight edge of a field.
 _RUN_PX = 16
+_LEAST_SIDE_PX = 32  # a few pixels beside a border are most of a smaller plane
 _LEAST_NO_DATA, _LEAST_FIELD = 1e-3, 0.05  # of the pixels
 _STRAIGHT = 0.8  # of the boundary, along rows and columns
 _LEAST_TURNED = 0.25  # of the pixels are a turned field: less may be a convex object
@@ -203,6 +204,8 @@ def _area(rectangle: Rectangle) -> int:
 
 
 def _no_data(plane: NDArray[Any]) -> Mask | None:
+    if min(plane.shape) < _LEAST_SIDE_PX:
+        return None
     for constant, runs in _runs_along_border(plane).items():
         labels = _components(plane == constant)
         is_outside = np.zeros(labels.max() + 1, np.bool_)

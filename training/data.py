@@ -29,6 +29,7 @@ from imaging.normalise import (
 )
 from imaging.remarks import Remark, Remarks
 from imaging.resample import turned
+from training.counting import cut_to_counting, without_blank
 from training.division import region_in_words
 
 Array = NDArray[np.float32]
@@ -134,9 +135,12 @@ def _load(item: Item) -> tuple[list[Pair], list[int]]:
     numbers = np.arange(math.prod(degraded.shape[:-2])).reshape(degraded.shape[:-2])
     planes, truths = (np.asarray(image.values, np.float32) for image in (degraded, truth))
     del degraded, truth
-    low1, low2, high1, high2 = np.percentile(planes, [*LOW_PERCENTILES, *HIGH_PERCENTILES])
+    planes, truths, region = cut_to_counting(item.input, planes, truths, region)
+    low1, low2, high1, high2 = np.percentile(
+        without_blank(planes), [*LOW_PERCENTILES, *HIGH_PERCENTILES]
+    )
     # As `normalise` does, but for a stack, of which a copy in double precision would be large.
-    measured = truths if truths.ndim > 2 else truths.astype(np.float64)
+    measured = without_blank(truths) if truths.ndim > 2 else truths.astype(np.float64)
     bottom, top = np.percentile(measured, [LOW_PERCENTILE, HIGH_PERCENTILE])
     for file, low, high in ((item.input, low2, high1), (item.target, bottom, top)):
         if low >= high:  # normalisation would divide by nothing
@@ -150,7 +154,7 @@ def _load(item: Item) -> tuple[list[Pair], list[int]]:
     # A plane alone has these by itself.
     limits = None
     if planes.ndim > 2 or item.region:
-        dark, bright = np.percentile(planes, [LOW_PERCENTILE, HIGH_PERCENTILE])
+        dark, bright = np.percentile(without_blank(planes), [LOW_PERCENTILE, HIGH_PERCENTILE])
         limits = float(dark), float(bright)
     pairs: list[Pair] = []
     blank: list[int] = []

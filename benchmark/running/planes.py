@@ -339,9 +339,17 @@ def _rescale(stacks: Stacks, gain: Planes, offset: Planes) -> None:
 def _from_shared_scale(truths: Planes, sharing: int) -> tuple[Planes, Planes]:
     """Return gain and offset from the scale that so many planes share to that of each of them."""
     levels = [LOW_PERCENTILE, HIGH_PERCENTILE]
-    together = truths.reshape(len(truths) // sharing, -1)
-    low, high = np.percentile(together, levels, axis=1).repeat(sharing, axis=1)
     bottom, top = np.percentile(truths, levels, axis=(1, 2))
+    groups = truths.reshape(-1, sharing, *truths.shape[1:])
+    blank = groups.min((2, 3)) == groups.max((2, 3))  # packages leave these out of the scale
+    low, high = np.repeat(
+        [
+            np.percentile(planes if flat.all() else planes[~flat], levels)
+            for planes, flat in zip(groups, blank, strict=True)
+        ],
+        sharing,
+        axis=0,
+    ).T
     extent = np.where(top > bottom, top - bottom, 1)  # flat planes are left out
     return ((high - low) / extent)[:, None, None], ((low - bottom) / extent)[:, None, None]
 

@@ -72,6 +72,8 @@ def onto_part(
     counting = np.array(
         [np.ones(shape, np.bool_) if v is None else ~on_grid(~v.pixels, shape) for v in found]
     )
+    blank = input.min((1, 2)) == input.max((1, 2))
+    counting[blank & ~blank.all()] = False
     scales = np.empty((len(input), 2))
     for first in range(0, len(input), sharing):
         group = slice(first, first + sharing)

@@ -123,7 +123,10 @@ def of_stack(tmp_path: Path, delivery: Delivery, *, volumes: int = 1) -> list[Me
         images.write(tmp_path / f"data/{kind}/a.ome.tif", stack)
     (item,) = open_dataset(tmp_path / "data").items
     over = {"image": ("b", "z", "y", "x"), "volumes": ("z", "y", "x")}.get(delivery, ("y", "x"))
-    low, high = (stack.quantile(q / 100, over) for q in (2, 99.8))
+    seen = stack
+    if delivery in ("image", "volumes"):
+        seen = stack.where(stack.std(("y", "x")) > 0)  # blank planes have no part in a shared scale
+    low, high = (seen.quantile(q / 100, over) for q in (2, 99.8))
     with np.errstate(invalid="ignore"):
         restored = ((stack - low) / (high - low)).fillna(0).transpose("b", "z", "y", "x")
     channels = xr.concat([restored, restored * 0 + 0.1], "c").assign_coords(c=["mean", "std"])
