@@ -300,7 +300,7 @@ def test_a_package_that_failed_everywhere_has_nothing_to_tell(
         (edit_run(schema=7), "schema 7, and this program reads 2"),
         (
             edit_run(packages="none"),
-            r"run\.json: entry 'packages': .*; run `python -m benchmark run`",
+            r"run\.json: entry 'packages' is 'none' where a list belongs; run `python -m",
         ),
         (edit_run(devise="CPU"), r"run\.json: there is no entry 'devise'; run"),
         (edit_run(packages=[]), "none of those benchmarked has the same weights"),

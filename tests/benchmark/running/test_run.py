@@ -345,7 +345,7 @@ def test_a_run_goes_on_in_a_folder_of_before_metrics_were_written_down(
     ("entry", "content", "said"),
     [
         ("cpu", None, r"run\.json: entry 'cpu' is missing; run `python -m benchmark run` again"),
-        ("seed", "many", r"run\.json: entry 'seed': .*; run `python -m benchmark run` again"),
+        ("seed", "many", r"run\.json: entry 'seed' is 'many' where a whole number belongs; run"),
         ("divice", "CPU", r"run\.json: there is no entry 'divice'; run `python -m benchmark run`"),
     ],
 )
