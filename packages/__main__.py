@@ -109,6 +109,7 @@ def predict(
     weights: Literal["pytorch_state_dict", "torchscript", "onnx"] | None = None,
     device: str | None = None,
     scale: Literal["stack", "plane", "first"] = "stack",
+    channel: str | None = None,
     trust: bool = False,
 ) -> int:
     """Restore an image, a stack, or every image of a folder.
@@ -138,6 +139,9 @@ def predict(
         of an image (stack), so that their brightness stays comparable; no two of them (plane); or
         all, with the scale of the first time point, or of the first plane where there is no time
         (first). The output's metadata say how to bring the intensities back.
+    channel
+        Of an image with several channels the one to restore, by its name or its number from 1; all
+        restores each by itself. Not for packages that take several channels at once.
     trust
         Let Python code of the package run.
     """
@@ -152,6 +156,7 @@ def predict(
         weights=weights,
         device=device,
         scale=scale,
+        channel=channel,
         trust=trust,
     )
 

@@ -2,12 +2,14 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
+from functools import partial
 from pathlib import Path
 
 import xarray as xr
 from pydantic.dataclasses import dataclass as checked_dataclass
+from rich.progress import Progress, TaskID
 
 from imaging import images
 from imaging.cli import STATUS_FAILED_CHECK, UserError, complain, console, progress, sentence
@@ -15,6 +17,8 @@ from imaging.datasets import Dataset, Item, open_dataset
 from imaging.files import STRICT, file_of, read_toml, sha256, write_toml
 from imaging.inspection import inspect
 from imaging.remarks import Remark, Remarks
+from imaging.source_files import source_sha256
+from packages.channel_choice import Place, choose, together
 from packages.package import Package, Weights, open_package
 from packages.processing import IntensityScale
 from packages.resampling import grid
@@ -50,6 +54,7 @@ def predict_file(
     weights: Weights | None = None,
     device: str | None = None,
     scale: Scale = "stack",
+    channel: str | None = None,
     trust: bool = False,
 ) -> int:
     """Restore an image, a stack, or every image of a folder.
@@ -74,9 +79,10 @@ def predict_file(
     dataset, pairs = _pairs(input_path, output_path)
     skipped, failures = 0, list[str]()
     with open_package(package_path, trust=trust) as package:
-        job = _Job(Runner(package, weights=weights, device=device, scale=scale), pixel_size, tile)
+        runner = Runner(package, weights=weights, device=device, scale=scale)
+        job = _Job(runner, pixel_size, tile, channel)
         if output_path != pairs[0][1]:
-            skipped, failures = _predict_folder(job, pairs, output_path, (weights, scale))
+            skipped, failures = _predict_folder(job, pairs, output_path, (weights, scale, channel))
         else:
             job.restore(*pairs[0])
     job.remarks.update(dataset.remarks)
@@ -95,12 +101,15 @@ def predict_file(
 class _Job:
     """One package at work on one file after the other."""
 
-    def __init__(self, runner: Runner, pixel_size: float | None, tile: int | None) -> None:
+    def __init__(
+        self, runner: Runner, pixel_size: float | None, tile: int | None, channel: str | None
+    ) -> None:
         self.package: Package = runner.package
         self.pixel_size = pixel_size
         self.remarks = Remarks()
         self._runner = runner
         self._tile = tile
+        self._channel = channel
 
     def restore(self, item: Item, target: Path) -> None:
         """Restore one file, with a progress bar."""
@@ -112,8 +121,9 @@ class _Job:
         try:
             insisted = self.pixel_size is not None
             shape = grid(image, self.package.pixel_size_um, insisted=insisted)
-            restoration = self._runner.prepare(image, shape)
-            layout = restoration.layout
+            chosen = choose(image, self._channel)
+            restorations = [self._runner.prepare(one.image, shape) for one in chosen]
+            layout = together([one.layout for one in restorations], [one.name for one in chosen])
             with (
                 progress() as bars,
                 images.create(
@@ -123,15 +133,21 @@ class _Job:
                     dtype="float32",
                     pixel_size_um=layout.pixel_size_um,
                     channels=layout.channels,
-                    annotations=_annotations(restoration.intensity_scales),
+                    annotations=_annotations(
+                        {
+                            one.name: restoration.intensity_scales
+                            for one, restoration in zip(chosen, restorations, strict=True)
+                        }
+                    ),
                 ) as out,
             ):
-                bar = bars.add_task(source.name, total=None)
-                restoration.write(
-                    out,
-                    tile=self._tile,
-                    progress=lambda done, total: bars.update(bar, completed=done, total=total),
-                )
+                for i, (one, restoration) in enumerate(zip(chosen, restorations, strict=True)):
+                    bar = bars.add_task(f"{source.name} {one.name}".strip(), total=None)
+                    restoration.write(
+                        Place(out, restoration.layout, i),
+                        tile=self._tile,
+                        progress=partial(_advance, bars, bar),
+                    )
         except UserError as error:
             message = str(error)
             if str(source) in message or str(target) in message:
@@ -158,17 +174,27 @@ class _Job:
         return found
 
 
-def _annotations(scales: Sequence[IntensityScale]) -> dict[str, str]:
-    """Write how intensities of the input come back from those of the result."""
-    if not scales:
+def _advance(bars: Progress, bar: TaskID, done: int, total: int) -> None:
+    bars.update(bar, completed=done, total=total)
+
+
+def _annotations(scales_of: Mapping[str, Sequence[IntensityScale]]) -> dict[str, str]:
+    """Write how intensities of the input come back from those of the result, channel by channel."""
+    found: dict[str, str] = {}
+    for channel, scales in scales_of.items():
+        of = f" of {channel}" if channel else ""
+        for name in ("offset", "factor") if scales else ():
+            numbers = (f"{getattr(scale, name):.9g}" for scale in scales)
+            found[f"intensity_{name}{of}"] = " ".join(numbers)
+    if not found:
         return {}
-    return {
-        "intensities": "input = intensity_offset + intensity_factor * result, standard deviations "
-        "times the factor alone"
-        + ("; one number for each plane or volume, in the order of t and z" * (len(scales) > 1)),
-        "intensity_offset": " ".join(f"{scale.offset:.9g}" for scale in scales),
-        "intensity_factor": " ".join(f"{scale.factor:.9g}" for scale in scales),
-    }
+    several = any(len(scales) > 1 for scales in scales_of.values())
+    said = (
+        "input = intensity_offset + intensity_factor * result, standard deviations times the "
+        "factor alone"
+    )
+    order = "; one number for each plane or volume, in the order of t and z"
+    return {"intensities": said + order * several} | found
 
 
 def _written(pixel_size_um: dict[str, float]) -> str:
@@ -185,10 +211,11 @@ def _predict_folder(
     record = read_toml(record_path, RestoredFiles) if record_path.exists() else RestoredFiles()
     skipped = 0
     failures: list[str] = []
+    code = source_sha256("packages.runner")
     for item, target in pairs:
         try:
             stated = (job.pixel_size, item.pixel_size_um)
-            facts = (job.package.sha256, sha256(item.input), stated, asked)
+            facts = (job.package.sha256, sha256(item.input), stated, asked, code)
             made_from = hashlib.sha256(repr(facts).encode()).hexdigest()
             if target.exists() and record.made_from.get(target.name) == made_from:
                 skipped += 1

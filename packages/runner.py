@@ -225,7 +225,7 @@ class Runner:
             raise UserError(
                 f"The image has {counted(channels, 'channel')} and the package takes {expected}: "
                 + (
-                    "save the channel to restore as an image of its own."
+                    "choose one with `packages predict --channel`, or save it as its own image."
                     if expected == 1
                     else "give an image of just the channels it was trained on, in their order."
                 )
