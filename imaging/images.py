@@ -119,6 +119,7 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
         Axes out of b, c, z, y, x, in this order; y and x always, the others where longer than 1.
         The pixel type is the file's. ``attrs["pixel_size_um"]`` maps those of z, y and x whose
         pixel size is known to micrometres. The coordinate c holds the channels' names, if known.
+        ``attrs["interval_s"]`` are the seconds between time points, where the file says them;
         ``attrs["remarks"]`` holds what `imaging.remarks.remarks_of` returns, if anything.
 
     Raises
@@ -151,6 +152,8 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
     variable = xr.Variable(array.dims, indexing.LazilyIndexedArray(array))
     sizes = {dim: header.pixel_size_um[dim] for dim in array.dims if dim in header.pixel_size_um}
     image = with_remarks(xr.DataArray(variable, attrs={"pixel_size_um": sizes}), header.remarks)
+    if header.interval_s is not None and "b" in array.dims:
+        image.attrs["interval_s"] = header.interval_s
     names = header.channels or []
     if len(names) == header.size("c"):
         image = image.assign_coords(c=("c", names) if "c" in image.dims else names[0])
@@ -188,6 +191,7 @@ def write(path: Path, image: xr.DataArray) -> None:
         dtype=ordered.dtype,
         pixel_size_um=image.attrs.get("pixel_size_um", {}),
         channels=channels,
+        interval_s=image.attrs.get("interval_s"),
     ) as out:
         _refuse_nan(path, ordered.values)
         out[...] = ordered.values
@@ -203,6 +207,7 @@ def create(
     pixel_size_um: Mapping[str, float],
     channels: Sequence[str] | None = None,
     annotations: Mapping[str, str] | None = None,
+    interval_s: float | None = None,
 ) -> Generator[Writable]:
     """Write an image region by region.
 
@@ -224,6 +229,8 @@ def create(
     annotations
         What else the file is to say, by name: as map annotation of OME-XML, in ImageJ's
         description, or in the attributes of OME-Zarr; PNG and MRC hold none.
+    interval_s
+        Seconds from one time point to the next, where there are several.
 
     Yields
     ------
@@ -243,6 +250,7 @@ def create(
         {dim: float(size) for dim, size in pixel_size_um.items() if dim in dims},
         None if channels is None else list(channels),
         annotations=dict(annotations or {}),
+        interval_s=interval_s if "b" in dims else None,
     )
     if header.dims != tuple(dim for dim in DIMS if dim in dims) or not {"y", "x"} <= set(dims):
         raise UserError(

@@ -133,6 +133,7 @@ class _Job:
                     dtype="float32",
                     pixel_size_um=layout.pixel_size_um,
                     channels=layout.channels,
+                    interval_s=image.attrs.get("interval_s"),
                     annotations=_annotations(
                         {
                             one.name: restoration.intensity_scales

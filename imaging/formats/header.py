@@ -49,6 +49,8 @@ class Header:
         What was found in the file that changes results, such as metadata that are lost.
     annotations
         What else is to be written, by name.
+    interval_s
+        Seconds from one time point to the next, if known.
     """
 
     dims: tuple[str, ...]
@@ -58,6 +60,7 @@ class Header:
     channels: list[str] | None = None
     remarks: tuple[Remark, ...] = ()
     annotations: dict[str, str] = field(default_factory=dict[str, str])
+    interval_s: float | None = None
 
     def size(self, dim: str) -> int:
         """Return the length of an axis, 1 if there is no such axis."""

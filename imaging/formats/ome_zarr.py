@@ -12,6 +12,7 @@ import zarr
 
 from imaging.cli import UserError
 from imaging.formats.header import Header, Readable, Writable, pixel_sizes
+from imaging.formats.units import seconds
 from imaging.remarks import Remark
 
 _CHUNK = 512
@@ -71,7 +72,17 @@ def read(path: Path) -> tuple[Header, Readable]:
         remarks = (*remarks, Remark(_ABSENT_CHUNKS, absent))
     labels = [channel.get("label") for channel in attributes.get("omero", {}).get("channels", [])]
     channels = [str(label) for label in labels] if labels and all(labels) else None
-    return Header(dims, array.shape, np.dtype(array.dtype), sizes, channels, remarks), array
+    along_t = scale[dims.index("b")] if "b" in dims else 0.0
+    header = Header(
+        dims,
+        array.shape,
+        np.dtype(array.dtype),
+        sizes,
+        channels,
+        remarks,
+        interval_s=seconds(along_t, units.get("t")),
+    )
+    return header, array
 
 
 def _attributes(group: zarr.Group) -> Mapping[str, Any]:
@@ -226,8 +237,11 @@ def _metadata(header: Header) -> dict[str, Any]:
     for dim in header.dims:
         kind = {"b": "time", "c": "channel"}.get(dim, "space")
         unit = {"unit": "micrometer"} if dim in header.pixel_size_um else {}
+        if dim == "b" and header.interval_s is not None:
+            unit = {"unit": "second"}
         axes.append({"name": _AXIS_OF_DIM[dim], "type": kind, **unit})
-    scale = [header.pixel_size_um.get(dim, 1.0) for dim in header.dims]
+    steps = header.pixel_size_um | {"b": header.interval_s or 1.0}
+    scale = [steps.get(dim, 1.0) for dim in header.dims]
     transformations = [{"type": "scale", "scale": scale}]
     metadata: dict[str, Any] = {
         "version": "0.5",

@@ -56,8 +56,15 @@ def read(path: Path, number: int | None = None) -> tuple[Header, Readable]:
             said = metadata_of(tiff, series, axes)
             doubts = _doubts(tiff, series, pixels)
             remarks = (*of_file, *of_choice, *of_axes, *said.remarks, *doubts)
-            sizes, channels = said.pixel_size_um, said.channels
-            header = Header(dims, pixels.shape, series.dtype, sizes, channels, remarks)
+            header = Header(
+                dims,
+                pixels.shape,
+                series.dtype,
+                said.pixel_size_um,
+                said.channels,
+                remarks,
+                interval_s=said.interval_s,
+            )
     if damages:
         raise UserError(f"{path} is cut off or damaged ({damages[0]}): copy or save it again.")
     return header, pixels

@@ -1,4 +1,4 @@
-"""What a TIFF file says of its pixels: their size in micrometres and the channels' names."""
+"""What a TIFF file says of its pixels: their size, the channels' names and the frame interval."""
 
 import math
 from collections.abc import Iterator
@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 import numpy as np
 import tifffile
 
-from imaging.formats.header import is_screen_resolution, pixel_sizes
+from imaging.formats.header import is_screen_resolution, number, pixel_sizes
 from imaging.formats.tiff_vendors import vendor_lengths
+from imaging.formats.units import seconds
 from imaging.remarks import Remark
 
 _UNIT_OF_TAG = {2: "inch", 3: "cm"}
@@ -37,6 +38,7 @@ class Metadata:
     pixel_size_um: dict[str, float]
     channels: list[str] | None = None
     remarks: tuple[Remark, ...] = ()
+    interval_s: float | None = None
 
 
 def metadata_of(tiff: tifffile.TiffFile, series: Any, dims: tuple[str, ...]) -> Metadata:
@@ -173,7 +175,10 @@ def _imagej_metadata(tiff: tifffile.TiffFile, series: Any, dims: tuple[str, ...]
     if stated or unit not in _PER_INCH:
         stated.append(("z", str(metadata.get("spacing", 0)).removeprefix("-"), along["z"]))
     sizes, remarks = pixel_sizes(stated)
-    return Metadata(sizes, _channels_of_labels(metadata.get("Labels"), series.shape, dims), remarks)
+    channels = _channels_of_labels(metadata.get("Labels"), series.shape, dims)
+    # ImageJ counts its frame interval in seconds, whatever unit the time axis shows.
+    interval_s = seconds(number(metadata.get("finterval", 0)), "s")
+    return Metadata(sizes, channels, remarks, interval_s)
 
 
 def _channels_of_labels(
@@ -203,4 +208,6 @@ def _ome_metadata(tiff: tifffile.TiffFile, series: Any, ome: Any) -> Metadata:
         for dim, axis in zip("zyx", "ZYX", strict=True)
     )
     names = [channel.get("Name") for channel in pixels.iterfind("{*}Channel")]
-    return Metadata(sizes, [str(name) for name in names] if names and all(names) else None, remarks)
+    channels = [str(name) for name in names] if names and all(names) else None
+    increment, unit = (pixels.get(f"TimeIncrement{part}") for part in ("", "Unit"))
+    return Metadata(sizes, channels, remarks, seconds(number(increment or 0), unit or "s"))

@@ -88,6 +88,8 @@ def _imagej_options(header: Header, dims: list[str]) -> dict[str, Any]:
         metadata["unit"] = "um"
     if "z" in header.pixel_size_um:
         metadata["spacing"] = header.pixel_size_um["z"]
+    if header.interval_s is not None:
+        metadata["finterval"] = header.interval_s
     if header.channels is not None:
         planes = itertools.product(*(range(header.size(dim)) for dim in dims if dim not in "yx"))
         place = dims.index("c") if "c" in dims else None
@@ -110,6 +112,9 @@ def _ome_options(header: Header, dims: list[str]) -> dict[str, Any]:
         metadata[f"PhysicalSize{dim.upper()}Unit"] = "µm"
     if header.channels is not None:
         metadata["Channel"] = {"Name": header.channels}
+    if header.interval_s is not None:
+        metadata["TimeIncrement"] = header.interval_s
+        metadata["TimeIncrementUnit"] = "s"
     if header.annotations:
         metadata["MapAnnotation"] = header.annotations
     return {

@@ -1,4 +1,4 @@
-"""Units of length as OME, OME-Zarr (UDUNITS-2), ImageJ and TIFF tags spell them."""
+"""Units of length and time as OME, OME-Zarr (UDUNITS-2), ImageJ and TIFF tags spell them."""
 
 import math
 import re
@@ -66,6 +66,19 @@ _OF_ANY_CASE = {
     for unit, metres in _METRES.items()
     if all(other == metres for name, other in _METRES.items() if name.casefold() == unit.casefold())
 }
+_SECONDS = {
+    unit: factor
+    for factor, units in {
+        1e-9: ("ns", "nanosecond", "nanoseconds"),
+        1e-6: ("us", "μs", "microsecond", "microseconds"),
+        1e-3: ("ms", "msec", "millisecond", "milliseconds"),
+        1.0: ("s", "sec", "second", "seconds"),
+        60.0: ("min", "minute", "minutes"),
+        3600.0: ("h", "hr", "hour", "hours"),
+        86400.0: ("d", "day", "days"),
+    }.items()
+    for unit in units
+}
 # Only µ goes beyond ASCII before a metre, whatever a wrong encoding made of it: "Âµm", "?m".
 _MICROMETRE = re.compile(r"(\?|[^\x00-\x7f])+m")
 
@@ -93,6 +106,15 @@ def micrometres(length: float, unit: str | None) -> float | None:
     per_um = 1e6 * metres
     converted = length * per_um if per_um >= 1 else length / (1 / per_um)
     return converted if 0 < converted < math.inf else None
+
+
+def seconds(duration: float, unit: str | None) -> float | None:
+    """Convert a duration, or say that it cannot be known: see `micrometres`."""
+    spelled = _spelled(unit)
+    factor = _SECONDS.get(spelled, _SECONDS.get(spelled.casefold()))
+    if factor is None or not math.isfinite(duration) or duration <= 0:
+        return None
+    return duration * factor
 
 
 def is_unstated(unit: str | None) -> bool:

@@ -246,3 +246,27 @@ def test_annotations_of_a_written_file_are_where_programs_look(tmp_path: Path) -
     with tifffile.TiffFile(tmp_path / "a.tif") as imagej:
         assert (imagej.imagej_metadata or {})["intensity_factor"] == 3.5
     assert zarr.open_group(tmp_path / "a.ome.zarr").attrs["annotations"] == said
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.ome.tif", "a.ome.zarr"])
+@pytest.mark.parametrize(("dims", "shape"), [("byx", (3, 4, 5)), ("bczyx", (3, 2, 2, 4, 5))])
+def test_the_time_between_frames_is_kept(
+    tmp_path: Path, name: str, dims: str, shape: tuple[int, ...]
+) -> None:
+    written = image(dims, shape).assign_attrs(interval_s=2.5)
+    images.write(tmp_path / name, written)
+    assert images.read(tmp_path / name).attrs["interval_s"] == 2.5
+
+
+def test_frames_of_another_program_state_their_interval(tmp_path: Path) -> None:
+    """tifffile reads back what it writes; units are those of the OME schema."""
+    stack = ramp((3, 4, 5))
+    metadata = {"axes": "TYX", "TimeIncrement": 250.0, "TimeIncrementUnit": "ms"}
+    tifffile.imwrite(tmp_path / "a.ome.tif", stack, metadata=metadata)
+    assert images.read(tmp_path / "a.ome.tif").attrs["interval_s"] == 0.25
+
+
+def test_a_single_frame_has_no_interval(tmp_path: Path) -> None:
+    metadata = {"axes": "YX", "TimeIncrement": 250.0}
+    tifffile.imwrite(tmp_path / "a.ome.tif", ramp((4, 5)), metadata=metadata)
+    assert "interval_s" not in images.read(tmp_path / "a.ome.tif").attrs

@@ -124,6 +124,14 @@ def test_unknown_pixel_size_is_said(
     assert "pixel size unknown" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_series_keeps_its_frames_and_the_time_between_them(tmp_path: Path, plain: Path) -> None:
+    series = random_image(3, 2, 20, 30, dims="bzyx").assign_attrs(interval_s=1.5)
+    predict_file(plain, save(tmp_path / "in.tif", series), tmp_path / "out.ome.zarr")
+
+    result = images.read(tmp_path / "out.ome.zarr")
+    assert (result.dims, result.attrs["interval_s"]) == (("b", "z", "y", "x"), 1.5)
+
+
 @pytest.mark.parametrize(
     ("own", "remark"),
     [
