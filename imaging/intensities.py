@@ -48,8 +48,10 @@ TOO_LARGE = (
 _SAMPLE = 2**14  # pixels of a plane whose percentiles are close enough to those of all
 _CLIPPED, _PILED_UP = 0.01, 3.0  # of the pixels; and times as many as in the 5 % below
 _NEAR_MAXIMUM = 0.05
-_OUTSHONE = 8.0  # times as far above percentile 2 as percentile 99 is
-_BRIGHT = 99.0  # percentile
+# Percentiles, and how many times as far above percentile 2 as each of them percentile 99.8 may be.
+_OUTSHONE = ((99.0, 8.0), (97.0, 10.0))
+_FEWEST_APART, _MOST_APART = 0.002, 0.05  # of the pixels: fewer do not reach percentile 99.8
+_EMPTY = 0.5  # times the range of all other pixels, empty below those that are apart
 _APART_PX, _CORRELATED = 6, 0.1  # how far structure reaches, unlike noise, and how clearly
 _EDGE, _SHARE, _BETWEEN = 1 / 16, 0.01, 1e-3  # of the type's range; of the pixels
 _FEW_LEVELS = 2  # such as a mask's
@@ -102,12 +104,10 @@ def _look_at(plane: NDArray[Any]) -> Found:
         if wrong:
             found[ARTEFACTS] = (wrong, f"{wrong:.2%} of the pixels at {valid.maximum:g}")
     every = counting.size // _SAMPLE | 1  # odd, so that it meets all columns
-    sample = counting[::every].astype(np.float64)
+    sample = np.sort(counting[::every].astype(np.float64))
     if len(np.unique(sample)) < LEAST_LEVELS:  # single photons, labels, nothing at all
         return found
-    low, median, bright, brightest = np.percentile(
-        sample, [LOW_PERCENTILE, 50, _BRIGHT, HIGH_PERCENTILE]
-    )
+    low, median, brightest = np.percentile(sample, [LOW_PERCENTILE, 50, HIGH_PERCENTILE])
     maximum = float(counting.max())
     clipped = float((counting == maximum).mean())
     near = (counting >= maximum - _NEAR_MAXIMUM * (maximum - low)).mean() - clipped
@@ -116,13 +116,8 @@ def _look_at(plane: NDArray[Any]) -> Found:
     elif median - low > _SKEWED * (brightest - median):
         ratio = (median - low) / max(brightest - median, np.finfo(float).tiny)
         found[INVERTED] = (ratio, f"percentile {LOW_PERCENTILE:g} is {ratio:.2g} times as far")
-    if brightest - low > _OUTSHONE * (bright - low) > 0 and _has_structure(plane, bright):
-        ratio = (brightest - low) / (bright - low)
-        found[OUTSHONE] = (
-            ratio,
-            f"percentile {HIGH_PERCENTILE:g} is {ratio:.2g} times as far above percentile "
-            f"{LOW_PERCENTILE:g} as percentile {_BRIGHT:g}",
-        )
+    if (outshone := _outshone(plane, sample)) is not None:
+        found[OUTSHONE] = outshone
     return found
 
 
@@ -136,6 +131,28 @@ def _is_wrapped(plane: NDArray[Any]) -> bool:
         return False
     between = (plane > int(_EDGE * largest)) & ~high
     return between.mean() <= _BETWEEN and len(np.unique(plane[high])) > _FEW_LEVELS
+
+
+def _outshone(plane: NDArray[Any], ascending: NDArray[np.float64]) -> tuple[float, str] | None:
+    """Look for few pixels that are far brighter than structure, from intensities in order."""
+    low, brightest = np.percentile(ascending, [LOW_PERCENTILE, HIGH_PERCENTILE])
+    for percentile, most in _OUTSHONE:
+        bright = float(np.percentile(ascending, percentile))
+        if brightest - low > most * (bright - low) > 0 and _has_structure(plane, bright):
+            ratio = (brightest - low) / (bright - low)
+            return ratio, (
+                f"percentile {HIGH_PERCENTILE:g} is {ratio:.2g} times as far above percentile "
+                f"{LOW_PERCENTILE:g} as percentile {percentile:g}"
+            )
+    first, last = (int((1 - s) * len(ascending)) for s in (_MOST_APART, _FEWEST_APART))
+    below = ascending[first:last]
+    gaps, ranges = np.diff(ascending[first : last + 1]), below - ascending[0]
+    apart = np.flatnonzero((ranges > 0) & (gaps >= _EMPTY * ranges))
+    if len(apart) == 0 or not _has_structure(plane, float(below[apart[0]])):
+        return None
+    at = apart[0]
+    share = 1 - (first + at + 1) / len(ascending)
+    return gaps[at] / ranges[at], f"{share:.2%} of the pixels, none between {below[at]:g} and them"
 
 
 def _has_structure(plane: NDArray[Any], bright: float) -> bool:

@@ -19,6 +19,7 @@ from imaging.cli import UserError
 from imaging.datasets import Item
 from imaging.remarks import Remark, Remarks
 from imaging.resample import linear, turned
+from imaging.valid import find_valid
 
 Plane = NDArray[Any]
 View = NDArray[np.float64]
@@ -209,9 +210,16 @@ def _views(item: Item, degraded: Plane, truth: Plane) -> list[_Pair]:
     rows, columns = (round(side * length / longer) for length in degraded.shape)
     if min(rows, columns) < _SMALLEST or min(truth.shape) < 2 * _SMALLEST:
         return []
+    degraded, truth = (_counting(plane) for plane in (degraded, truth))
     one, other = (linear(plane, (rows, columns)).astype(np.float64) for plane in (degraded, truth))
     reliable = _structured(degraded, one) and _structured(truth, other)
     return [_Pair(item.name, item.source, _structure(one), _structure(other), reliable)]
+
+
+def _counting(plane: Plane) -> Plane:
+    """Put the median where pixels do not count, as a bar would outshine what the field shows."""
+    valid = find_valid(plane)
+    return plane if valid is None else np.where(valid.pixels, plane, valid.median)
 
 
 def _structure(view: View) -> View:

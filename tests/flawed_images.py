@@ -33,8 +33,8 @@ def with_bar(maximum: int = 65535) -> NDArray[np.uint16]:
     return plane
 
 
-def with_hot_pixels() -> NDArray[np.uint16]:
+def with_hot_pixels(maximum: int = 4095) -> NDArray[np.uint16]:
     """Return a recorded field with 0.4 % of its pixels at a maximum."""
     plane = recorded()
-    plane[np.random.default_rng(3).random(plane.shape) < 0.004] = 4095
+    plane[np.random.default_rng(3).random(plane.shape) < 0.004] = maximum
     return plane

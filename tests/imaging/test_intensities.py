@@ -22,9 +22,16 @@ def _wrapped() -> NDArray[np.uint16]:
     return flawed.recorded() - np.uint16(110)  # as NumPy and others do without a word
 
 
-def _debris() -> NDArray[np.float64]:
+def _debris(side: int = 11) -> NDArray[np.float64]:
     plane = flawed.recorded().astype(np.float64)
-    plane[60:71, 40:51] += 10000 * np.hanning(13)[1:-1, None] * np.hanning(13)[1:-1]
+    profile = np.hanning(side + 2)[1:-1]
+    plane[60 : 60 + side, 40 : 40 + side] += 10000 * profile[:, None] * profile
+    return plane
+
+
+def _flyback() -> NDArray[np.uint16]:
+    plane = flawed.recorded()
+    plane[:, :2] = np.random.default_rng(0).integers(30000, 33000, (SIDE, 2))
     return plane
 
 
@@ -35,10 +42,23 @@ def _debris() -> NDArray[np.float64]:
         (flawed.with_bar(), intensities.ARTEFACTS, "1.46% of the pixels at 65535"),
         (np.minimum(flawed.recorded(), 140), intensities.CLIPPED, "of the pixels at 140"),
         (_debris(), intensities.OUTSHONE, "times as far above percentile 2 as percentile 99"),
+        (_debris(21), intensities.OUTSHONE, "times as far above percentile 2 as percentile 97"),
+        (_flyback(), intensities.OUTSHONE, "1.56% of the pixels, none between"),
+        (flawed.with_hot_pixels(600), intensities.OUTSHONE, "0.47% of the pixels, none between"),
         (_wrapped(), intensities.WRAPPED, "of the pixels"),
         (1 - flawed.structure(), intensities.INVERTED, "percentile 2 is"),
     ],
-    ids=["frame", "bar", "clipped", "debris", "wrapped", "inverted"],
+    ids=[
+        "frame",
+        "bar",
+        "clipped",
+        "debris",
+        "large debris",
+        "flyback",
+        "hot",
+        "wrapped",
+        "inverted",
+    ],
 )
 def test_it_is_remarked(values: NDArray[np.generic], sentence: str, detail: str) -> None:
     found = _found(values)

@@ -177,3 +177,11 @@ def test_a_truth_that_is_its_input_is_remarked(tmp_path: Path) -> None:
     remarks = found(dataset(tmp_path, [(same, same), (record(other, 1), other)]))
     assert remarks.keys() == {"0"}
     assert "the truth is the input itself" in remarks["0"]
+
+
+def test_a_burnt_in_bar_hides_no_field(tmp_path: Path) -> None:
+    truths = [scene(seed) for seed in range(6)]
+    degraded = [record(truth, seed) for seed, truth in enumerate(truths)]
+    degraded[2][110:116, 60:110] = 65535
+
+    assert not inspect_pairs(dataset(tmp_path, list(zip(degraded, truths, strict=True)))).entries
