@@ -28,7 +28,9 @@ _LONGEST_LAG = 6  # frames over which a change is followed
 _RELIABLE = 0.5  # share of the variance of coarse pixels that is not noise, to judge by them
 _UNLIKE = 0.6  # correlation of frames, noise allowed for, that show different things
 _LIKER = 0.15  # how much more frames must correlate than neighbours, to be one channel
-_FALLEN = 0.8  # of the neighbours' correlation: what planes far apart have lost more than
+# Of the neighbours' correlation: what planes of a volume have lost more than over a few steps; less
+# of it tells nothing in time, where what moves loses some, too.
+_FALLEN, _FALLEN_IN_TIME = 0.8, 0.5
 _COPY = 0.05  # of the noise: what copies differ by at most, saved with another rounding
 _SHARED = (
     0.75  # of the noise that distant frames differ by: neighbours that share some, differ less
@@ -47,8 +49,8 @@ def why_no_repeats(frames: xr.DataArray, axis: str) -> str | None:
     frames
         Axes out of b, c, z, y, x.
     axis
-        Along which they follow each other, b or z; time is followed along b, so that only along z
-        a steady change is one of depth.
+        Along which they follow each other, b or z; time is followed along b, so that a steady
+        change is one of depth along z, and along b only where it is large.
 
     Returns
     -------
@@ -131,12 +133,18 @@ def _of_content(frames: Frames, *, in_depth: bool) -> str | None:
             "split the others off first (in Fiji: Image > Stacks > Tools > Make Substack)"
         )
     steady = all(later < earlier for earlier, later in itertools.pairwise(followed))
-    if in_depth and len(followed) > 2 and steady and followed[-1] < _FALLEN * followed[0]:
+    least = (_FALLEN if in_depth else _FALLEN_IN_TIME) * followed[0]
+    if len(followed) > 2 and steady and followed[-1] < least:
+        remedy = (
+            "Give frames of one plane; if these are, save them as a time series (in Fiji: Image > "
+            "Properties, 1 slice, so many frames)"
+            if in_depth
+            else "Give frames of one plane in which little moves"
+        )
         return (
-            f"slices show the less of each other the farther apart they are (correlation "
-            f"{followed[0]:.2f} of neighbours, {followed[-1]:.2f} over {len(followed)} slices, "
-            "noise allowed for), as planes of a volume do. Give frames of one plane; if these are, "
-            "save them as a time series (in Fiji: Image > Properties, 1 slice, so many frames)"
+            f"{'slices' if in_depth else 'frames'} show the less of each other the farther apart "
+            f"they are (correlation {followed[0]:.2f} of neighbours, {followed[-1]:.2f} over "
+            f"{len(followed)}, noise allowed for), as planes of a volume do. {remedy}"
         )
     return None
 

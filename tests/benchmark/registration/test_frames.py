@@ -88,15 +88,20 @@ def assert_said(found: str | None, said: str) -> None:
     assert re.search(said, found)
 
 
-def planes() -> Image:
-    """One scene fades into another."""
-    shares = np.linspace(0, 1, 8)
+def fading(last: float) -> Image:
+    """One scene fades into another, of which the last frame has a share."""
+    shares = np.linspace(0, last, 8)
     return recorded(*((1 - share) * ONE + share * OTHER for share in shares))
 
 
-def test_planes_of_a_volume_are_told_along_z_alone() -> None:
-    assert_said(judged(planes(), "z"), "the less of each other .* planes of a volume")
-    assert judged(planes(), "b") is None
+@pytest.mark.parametrize(("axis", "said"), [("b", "frames show the less"), ("z", "slices show")])
+def test_planes_of_a_volume_are_told(axis: str, said: str) -> None:
+    assert_said(judged(fading(1), axis), f"{said} .* planes of a volume")
+
+
+def test_a_small_change_is_one_of_depth_along_z_alone() -> None:
+    assert_said(judged(fading(0.7), "z"), "planes of a volume")
+    assert judged(fading(0.7), "b") is None
 
 
 def rolling(frames: Image) -> Image:
