@@ -174,9 +174,10 @@ def _load(item: Item) -> tuple[list[Pair], list[int]]:
             )
         )
     if not pairs:
+        remedy = "remove these planes from both stacks" if item.region else "remove the pair"
         raise UserError(
             f"{item.input} or {item.target} is blank in all planes"
-            f"{region_in_words(item)}: nothing can be learnt from it, remove the pair."
+            f"{region_in_words(item)}: nothing can be learnt from it, {remedy}."
         )
     return pairs, blank
 

@@ -100,6 +100,15 @@ def test_a_blank_plane_is_left_out_and_named(tmp_path: Path, side: str) -> None:
     assert entry.images == {"a": "counted from 0, plane 2"}
 
 
+def test_a_part_that_is_blank_is_refused_alone(tmp_path: Path) -> None:
+    with_blank = noise(8, 20, 24)
+    with_blank[6:] = 0.5
+    write_pair(tmp_path, "a", with_blank, noise(8, 20, 24))
+    (item,) = open_dataset(tmp_path).items
+    with pytest.raises(UserError, match=r"blank in all planes z 6 to 7: .* remove these planes"):
+        load_pairs((replace(item, region={"z": slice(6, 8)}),))
+
+
 def test_targets_are_normalised_by_their_own_percentiles(tmp_path: Path) -> None:
     truth = noise(20, 24, seed=1)
     write_pair(tmp_path, "a", noise(20, 24), truth)
