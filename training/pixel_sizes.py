@@ -5,9 +5,14 @@ from collections.abc import Iterator
 from imaging import images
 from imaging.cli import UserError
 from imaging.datasets import Dataset
+from imaging.remarks import Remark, Remarks
 
 # Pixel sizes that differ by less are the same: calibrations are no better.
 _TOLERANCE = 0.02
+_UNSTATED = Remark(
+    "the pixel size is unknown and taken for that of the other images: if it is another, what is "
+    "learnt from the image is wrong (state it in the file, or leave the image out)."
+)
 
 
 def find_pixel_size_um(dataset: Dataset) -> float | None:
@@ -38,6 +43,17 @@ def find_pixel_size_um(dataset: Dataset) -> float | None:
                 "right, bring the images to one size (in Fiji: Image > Scale) or train two models."
             )
     return found[1] if found else None
+
+
+def remark_on_unstated(dataset: Dataset) -> Remarks:
+    """Find the inputs that state no pixel size where others do, and dataset.toml does not."""
+    found = Remarks()
+    if dataset.facts.pixel_size_um is not None or find_pixel_size_um(dataset) is None:
+        return found
+    for item in dataset.items:
+        if not images.read(item.input, lazy=True).attrs["pixel_size_um"].keys() & {"y", "x"}:
+            found.add(item.name, [_UNSTATED])
+    return found
 
 
 def are_unlike(one_um: float, other_um: float) -> bool:

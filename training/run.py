@@ -47,7 +47,7 @@ from training.metadata import (
     mean_absolute_errors,
     versions,
 )
-from training.pixel_sizes import find_pixel_size_um
+from training.pixel_sizes import find_pixel_size_um, remark_on_unstated
 from training.recipe import N, Recipe
 from training.run_folder import Images, RunFolder
 from training.run_record import TrainingRun
@@ -105,6 +105,7 @@ def run(
     _refuse_another(out, request, resume=resume)
     remarks = inspect_items(dataset.items)
     remarks.update(dataset.remarks)
+    remarks.update(remark_on_unstated(dataset))
     images = _load(parts, settings, remarks)
     remarks.say()
     fabric = Fabric(accelerator="auto", devices=1, precision=precision())

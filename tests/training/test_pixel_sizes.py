@@ -7,7 +7,7 @@ import xarray as xr
 from imaging import images
 from imaging.cli import UserError
 from imaging.datasets import Dataset, open_dataset
-from training.pixel_sizes import find_pixel_size_um
+from training.pixel_sizes import find_pixel_size_um, remark_on_unstated
 
 
 def dataset(folder: Path, *sizes_um: dict[str, float], toml: str = "") -> Dataset:
@@ -61,3 +61,15 @@ def test_a_dataset_that_contradicts_its_files_is_refused(tmp_path: Path, entry: 
     contradicting = dataset(tmp_path, square(0.08), square(0.08), toml=f"{entry} = 0.2")
     with pytest.raises(UserError, match=rf"dataset\.toml \({entry}\) states pixels of 0\.2 µm"):
         find_pixel_size_um(contradicting)
+
+
+def test_an_image_that_states_none_among_others_is_remarked(tmp_path: Path) -> None:
+    (entry,) = remark_on_unstated(dataset(tmp_path, square(0.08), {}, {}, square(0.08))).entries
+    assert list(entry.images) == ["b"]
+
+
+@pytest.mark.parametrize("toml", ["", "pixel_size_um = 0.1"])
+def test_where_none_states_its_own_or_all_have_one_nothing_is_remarked(
+    tmp_path: Path, toml: str
+) -> None:
+    assert not remark_on_unstated(dataset(tmp_path, {}, {}, {}, {}, toml=toml)).entries
