@@ -25,7 +25,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from imaging.cli import UserError
 from imaging.files import STRICT, file_of, read_toml, replacing, write_toml
-from imaging.image_folders import UNREAD, images_in, no_image, stem, unread_in
+from imaging.image_folders import images_in, left_out, no_image, stem, unread_in
 from imaging.images import absent, read, suffix_of, unknown_ending
 from imaging.recordings import recordings
 from imaging.remarks import Remark, Remarks, with_remarks
@@ -192,7 +192,7 @@ class Dataset:
         """Return what was found in its folders."""
         found = Remarks()
         for file in self.unread:
-            found.add(f"{self.name}/{file.relative_to(self.path).as_posix()}", [UNREAD])
+            found.add(f"{self.name}/{file.relative_to(self.path).as_posix()}", [left_out(file)])
         return found
 
 

@@ -4,17 +4,36 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imaging.cli import UserError
-from imaging.images import SUFFIXES, suffix_of
+from imaging.formats.microscopes import INSTALL
+from imaging.images import SUFFIXES, lacks_library, suffix_of
 from imaging.remarks import Remark
 
-UNREAD = Remark(
+_UNREAD = Remark(
     "of a kind that cannot be read, and left out (export such images as OME-TIFF, unpack archives)."
+)
+_NO_LIBRARY = Remark(
+    f'of a kind whose library is not installed, and left out (run "{INSTALL}" to read such images).'
 )
 # What microscopes and other programs write. What is none of these may lie beside images in peace.
 _OTHER_KINDS = frozenset(
     {
-        *(".czi", ".zvi", ".nd2", ".nd", ".lif", ".lof", ".xlef", ".oib", ".oif", ".oir", ".vsi"),
-        *(".ets", ".sld", ".sldy", ".ims", ".ipl", ".flex", ".mvd2", ".svs", ".scn", ".mrxs"),
+        *(
+            ".zvi",
+            ".nd",
+            ".xlif",
+            ".xlef",
+            ".oir",
+            ".vsi",
+            ".ets",
+            ".sld",
+            ".sldy",
+            ".ipl",
+            ".flex",
+            ".mvd2",
+            ".svs",
+            ".scn",
+            ".mrxs",
+        ),
         *(".bif", ".ndpi", ".qptiff", ".dcm", ".dm3", ".dm4", ".ser", ".emd", ".eer", ".mrcs"),
         *(".spe", ".sif", ".pic", ".ics", ".ids", ".nrrd", ".nhdr", ".mha", ".mhd", ".nii"),
         *(".fits", ".h5", ".hdf5", ".hdf", ".n5", ".mat", ".npy", ".npz", ".raw", ".avi", ".mp4"),
@@ -50,7 +69,7 @@ def images_in(folder: Path) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for file in sorted(folder.iterdir()):
-        if file.name.startswith(".") or suffix_of(file) is None:
+        if file.name.startswith(".") or suffix_of(file) is None or lacks_library(file):
             continue
         if stem(file) in found:
             raise UserError(
@@ -62,13 +81,19 @@ def images_in(folder: Path) -> dict[str, Path]:
 
 
 def unread_in(folders: Sequence[Path]) -> tuple[Path, ...]:
-    """Find what seems to be an image of another kind."""
+    """Find what seems to be an image of another kind, or of one whose library is absent."""
     return tuple(
         file
         for folder in folders
         for file in sorted(folder.iterdir())
-        if file.suffix.lower() in _OTHER_KINDS and not file.name.startswith(".")
+        if (file.suffix.lower() in _OTHER_KINDS or lacks_library(file))
+        and not file.name.startswith(".")
     )
+
+
+def left_out(file: Path) -> Remark:
+    """Say why a file is left out that `unread_in` found."""
+    return _NO_LIBRARY if lacks_library(file) else _UNREAD
 
 
 def no_image(path: Path, unread: Sequence[Path]) -> UserError:
@@ -78,4 +103,6 @@ def no_image(path: Path, unread: Sequence[Path]) -> UserError:
         return UserError(f"{sentence}.")
     more = f" and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
     names = ", ".join(file.name for file in unread[:_NAMED])
+    if any(lacks_library(file) for file in unread):
+        return UserError(f'{sentence}; run "{INSTALL}" to read {names}{more}.')
     return UserError(f"{sentence}; export as OME-TIFF, or unpack, {names}{more}.")

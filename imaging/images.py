@@ -8,6 +8,8 @@
 .lsm .stk               TIFF of Zeiss LSM microscopes and of MetaMorph; only read
 .png                    one greyscale plane of 8 or 16 bits
 .mrc .dv                MRC2014 is read and written; Priism and DeltaVision are read
+.czi .nd2 .lif .lof     Zeiss, Nikon, Leica; only read, by libraries of the extra ``formats``
+.oif .oib .ims          Olympus, Imaris; likewise
 .zarr .ome.zarr         OME-Zarr 0.1 to 0.5 are read, 0.5 is written
 ======================  ==========================================================================
 
@@ -27,8 +29,9 @@ from xarray.core import indexing
 
 from imaging.cli import UserError
 from imaging.files import CHOICE, file_of, replacing
-from imaging.formats import mrc, ome_zarr, png, tiff
+from imaging.formats import czi, ims, lif, mrc, nd2, oif, ome_zarr, png, tiff
 from imaging.formats.header import DIMS, Format, Header, Readable, Writable, refuse_absurd
+from imaging.formats.microscopes import Microscope
 from imaging.formats.ome_files import recording_of
 from imaging.remarks import with_remarks
 
@@ -36,7 +39,16 @@ __all__ = ["create", "read", "write"]
 
 _LARGEST = float(np.finfo(np.float32).max)  # models compute in float32
 _TIFF = (".tif", ".tiff", ".btf", ".tf2", ".tf8")
+_OLYMPUS, _LEICA = Microscope("oiffile", oif.read), Microscope("liffile", lif.read)
+_MICROSCOPES = {
+    ".czi": Microscope("pylibCZIrw.czi", czi.read),
+    ".nd2": Microscope("nd2", nd2.read),
+    **dict.fromkeys((".lif", ".lof"), _LEICA),
+    **dict.fromkeys((".oif", ".oib"), _OLYMPUS),
+    ".ims": Microscope("h5py", ims.read),
+}
 _FORMATS: dict[str, Format] = {
+    **_MICROSCOPES,
     **dict.fromkeys((*_TIFF, *(f".ome{suffix}" for suffix in _TIFF), ".lsm", ".stk"), tiff),
     **dict.fromkeys((".zarr", ".ome.zarr"), ome_zarr),
     ".png": png,
@@ -76,6 +88,12 @@ def suffix_of(path: Path) -> str | None:
     )
 
 
+def lacks_library(path: Path) -> bool:
+    """Tell whether an image is of a format whose library is not installed."""
+    format = _MICROSCOPES.get(path.suffix.lower())
+    return format is not None and not format.installed
+
+
 def absent(path: Path) -> UserError:
     """Return the sentence for a path at which nothing is."""
     start = path.parts[0] if path.parts else ""
@@ -106,9 +124,10 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
     Parameters
     ----------
     path
-        A file (or folder, for OME-Zarr) with one of `SUFFIXES`. Of a TIFF file that holds several
-        images, ``cell.tif#2`` is the second. Without a number all of the largest are read, along b,
-        and smaller versions and thumbnails passed over, which a remark says.
+        A file (or folder, for OME-Zarr) with one of `SUFFIXES`. Of a TIFF file, or one of a
+        microscope's formats, that holds several images, ``cell.tif#2`` is the second. Without a
+        number all of the largest are read, along b, and smaller versions and thumbnails passed
+        over, which a remark says.
     lazy
         Leave the pixels in the file: indexing the result with ``isel`` and then ``.values`` reads
         that region only. PNG is decoded as a whole all the same.
@@ -133,7 +152,8 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
     path = file_of(path)
     if not path.exists():
         raise absent(path)
-    if number is not None and format is not tiff:
+    numbered = tiff if format is tiff else _MICROSCOPES.get(path.suffix.lower())
+    if number is not None and numbered is None:
         raise UserError(f"{path} holds one image: leave {number[0]} out.")
     if path.is_dir() != (format is ome_zarr):
         kind = "a folder" if path.is_dir() else "a file"
@@ -141,7 +161,9 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
     if path.is_file() and path.stat().st_size == 0:
         raise UserError(f"{path} is empty: copy or export it again.")
     with _explained(path):
-        header, pixels = tiff.read(path, int(number[1])) if number else format.read(path)
+        header, pixels = (
+            numbered.read(path, int(number[1])) if number and numbered else format.read(path)
+        )
     if not {"y", "x"} <= set(header.dims):
         raise UserError(f"{path} has no rows and columns of pixels: copy or export it again.")
     _refuse_dtype_and_shape(path, header.dtype, header.shape)

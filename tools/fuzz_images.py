@@ -33,6 +33,7 @@ from imaging.cli import UserError, console
 from imaging.cli import run as run_app
 from imaging.datasets import open_dataset
 from imaging.inspection import inspect
+from tests.microscope_files import WRITERS
 
 app = App(name="python -m tools.fuzz_images", result_action="return_value")
 _SECONDS = 10
@@ -118,6 +119,11 @@ def _make_seeds(folder: Path) -> list[str]:
             ],
         }
     ]
+    for suffix, (_, write_file) in WRITERS.items():
+        path = folder / f"a{suffix}"
+        # An OIF lies in several files; an OIB holds the same ones.
+        if suffix != ".oif" and not images.lacks_library(path):
+            write_file(path, pixels[None, None, None])
     for part in ("input", "target"):
         image = xr.DataArray(pixels[0], dims=("y", "x"), attrs=sizes)
         images.write(folder / "dataset" / part / "a.tif", image)

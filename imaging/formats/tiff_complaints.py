@@ -1,15 +1,18 @@
-"""What tifffile says of a damaged file while it goes on."""
+"""What a library says of a damaged file while it goes on."""
 
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 
-import tifffile
-
 
 @contextmanager
-def complaints() -> Generator[list[str]]:
-    """Collect what tifffile logs as errors (it goes on with what it can read); print nothing.
+def complaints(library: str = "tifffile") -> Generator[list[str]]:
+    """Collect what a library logs as errors (it goes on with what it can read); print nothing.
+
+    Parameters
+    ----------
+    library
+        The name of its logger.
 
     Yields
     ------
@@ -23,7 +26,7 @@ def complaints() -> Generator[list[str]]:
             if record.levelno >= logging.ERROR:
                 messages.append(record.getMessage())
 
-    logger, handler = tifffile.logger(), Collect()
+    logger, handler = logging.getLogger(library), Collect()
     propagate, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
     try:

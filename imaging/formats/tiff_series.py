@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from imaging.cli import UserError
+from imaging.formats.several import not_chosen, positions
 from imaging.formats.tiff_planes import Planes
 from imaging.remarks import Remark
 
@@ -17,10 +18,6 @@ _DIM_OF_AXIS = {
 _UNNAMED = ("I", "Q")
 _THUMBNAIL_PX = 256  # what is longer is no thumbnail
 _THUMBNAIL_PART = 0.25  # of the image's sides, at most
-_POSITIONS = (
-    "the file holds several images of one shape, taken for positions that are processed one by one "
-    "(a path that ends in #1, #2 and so on means one of them)."
-)
 _PASSED_OVER = (
     "the file also holds what seem to be reduced versions of its image, or thumbnails; they are "
     "passed over (a path that ends in #1, #2 and so on means one of all)."
@@ -58,14 +55,8 @@ def choose(
     alike = [one for one in series if _kind(one) == _kind(largest)]
     others = [one for one in series if _kind(one) != _kind(largest)]
     if number is not None or not all(_is_reduced(one, largest) for one in others):
-        held = "; ".join(f"#{at} {_described(one)}" for at, one in enumerate(series, start=1))
-        raise UserError(
-            f"{path} holds {len(series)} image(s) ({held}): put the number of the one that you "
-            f"mean behind the path, as in {path.name}#1."
-        )
-    remarks: tuple[Remark, ...] = ()
-    if len(alike) > 1:
-        remarks = (Remark(_POSITIONS, f"{len(alike)} of {_described(largest)}"),)
+        raise not_chosen(path, [_described(one) for one in series])
+    remarks = positions(len(alike), _described(largest))
     unmarked = [_described(one) for one in others if not one.keyframe.is_reduced]
     if unmarked:
         remarks += (Remark(_PASSED_OVER, "; ".join(unmarked)),)
