@@ -63,6 +63,7 @@ def _letters(text: str) -> np.ndarray:
 
 
 def write_lif(path: Path, pixels: np.ndarray) -> None:
+    """Write pixels in the order in which they lie in memory, which the file says."""
     xml = "".join(
         f'<Element Name="Series{at}">{_leica(stack)}'
         f'<Memory Size="{stack.nbytes}" MemoryBlockID="MemBlock_{at}"/></Element>'
@@ -75,7 +76,7 @@ def write_lif(path: Path, pixels: np.ndarray) -> None:
         head = struct.pack(
             "<IIBQBI", 0x70, 14 + len(name), 0x2A, stack.nbytes, 0x2A, len(name) // 2
         )
-        whole += head + name + stack.tobytes()
+        whole += head + name + stack.ravel(order="K").tobytes()
     path.write_bytes(whole)
 
 
@@ -225,10 +226,13 @@ def _olympus(pixels: np.ndarray) -> tuple[bytes, dict[str, bytes]]:
     return _utf16(text), planes
 
 
-def write_nd2(path: Path, pixels: np.ndarray, frames: int | None = None) -> None:
+def write_nd2(
+    path: Path, pixels: np.ndarray, *, frames: int | None = None, colour: bool = False
+) -> None:
     """Write version 3.0, with an experiment of times, positions and depths; channels interleaved.
 
-    Of a recording that was stopped, only the first `frames` are written.
+    Of a recording that was stopped, only the first `frames` are written. Of a colour camera, the
+    channels are the colours of one.
     """
     images, times, channels, depths, height, width = pixels.shape
     stored = np.moveaxis(pixels.swapaxes(0, 1), 2, -1).reshape(-1, height, width, channels)
@@ -245,12 +249,12 @@ def write_nd2(path: Path, pixels: np.ndarray, frames: int | None = None) -> None
     }
     planes = {
         f"a{at}": {"sDescription": NAMES[at], "pFluorescentProbe": {"m_sName": ""}}
-        for at in range(channels)
+        for at in range(1 if colour else channels)
     }
     picture = {
         "bCalibrated": True,
         "dCalibration": SIZES["x"],
-        "sPicturePlanes": {"uiCount": channels, "sPlaneNew": planes},
+        "sPicturePlanes": {"uiCount": len(planes), "sPlaneNew": planes},
     }
     points = {f"i{at:010}": {"dPosX": float(at)} for at in range(images)}
     loops: list[tuple[int, dict[str, Any]]] = [

@@ -1,5 +1,6 @@
 """Zeiss CZI, through the library of its maker; scenes are images of their own."""
 
+import math
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.cli import UserError
-from imaging.formats.header import Header, Readable, pixel_sizes
+from imaging.formats.header import Header, Readable, pixel_sizes, refuse_absurd
 from imaging.formats.microscopes import (
     DIMS,
     StackReader,
@@ -32,6 +33,7 @@ def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable
         sizes = {axis: end - first for axis, (first, end) in box.items()}
         if any(length > 1 for axis, length in sizes.items() if axis not in "TCZYX"):
             raise unknown_axes(path, sizes)
+        refuse_absurd(path, math.prod(sizes.values()))  # before the channels are looked at
         dtypes = [_dtype(path, kind) for _, kind in sorted(file.pixel_types.items())]
         # A file without scenes has one field, which its library calls None.
         fields = dict(sorted(file.scenes_bounding_rectangle_no_pyramid.items()))

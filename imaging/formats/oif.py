@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.cli import UserError
+from imaging.formats.compound_document import refuse_circle
 from imaging.formats.header import Header, Readable, pixel_sizes
 from imaging.formats.header import number as number_of
 from imaging.formats.microscopes import (
@@ -30,6 +31,7 @@ def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable
     """Read the header of an OIF or OIB file (see `imaging.formats.microscopes.Microscope`)."""
     if number not in (None, 1):
         raise UserError(f"{path} holds one image: leave #{number} out.")
+    refuse_circle(path)
     with library.OifFile(path) as file:
         said = file.mainfile
         sizes = {axis: length for axis, length in zip(file.axes, file.shape, strict=True) if length}

@@ -217,13 +217,13 @@ def test_images_of_other_kinds_are_remarked_on(tmp_path: Path, folder: str) -> N
     data = tmp_path / "data"
     files = {"": ["a.tif"]}.get(folder, ["input/a.tif", "target/a.tif"])
     touch(data, *files)
-    touch(data / folder, "b.czi", "notes.txt", "run.xml", ".c.czi", "c.JPG", "settings.json")
+    touch(data / folder, "b.vsi", "notes.txt", "run.xml", ".c.vsi", "c.JPG", "settings.json")
     entries = open_dataset(data).remarks.entries
     beside = f"data/{folder}/" if folder else "data/"
-    assert [list(entry.images) for entry in entries] == [[f"{beside}b.czi", f"{beside}c.JPG"]]
+    assert [list(entry.images) for entry in entries] == [[f"{beside}b.vsi", f"{beside}c.JPG"]]
 
 
 def test_a_folder_of_other_kinds_only_says_which(tmp_path: Path) -> None:
-    touch(tmp_path, "a.nd2", "b.nd2", "c.nd2", "d.nd2", "notes.txt")
-    with pytest.raises(UserError, match=r"a\.nd2, b\.nd2, c\.nd2 and 1 more"):
+    touch(tmp_path, "a.oir", "b.oir", "c.oir", "d.oir", "notes.txt")
+    with pytest.raises(UserError, match=r"a\.oir, b\.oir, c\.oir and 1 more"):
         open_dataset(tmp_path)

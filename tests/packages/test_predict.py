@@ -92,11 +92,11 @@ def test_what_a_folder_holds_beside_images_is_said(
     tmp_path: Path, plain: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save(tmp_path / "in" / "a.tif", random_image(20, 30, pixel_um=0.1))
-    (tmp_path / "in" / "b.czi").touch()
+    (tmp_path / "in" / "b.vsi").touch()
 
     predict_file(plain, tmp_path / "in", tmp_path / "out")
 
-    assert "1 image (in/b.czi): of a kind that cannot be read" in capsys.readouterr().out
+    assert "1 image (in/b.vsi): of a kind that cannot be read" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])

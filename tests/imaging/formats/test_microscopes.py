@@ -150,7 +150,7 @@ def absent_of(path: Path) -> str:
 
 def test_a_stopped_recording_of_nd2(tmp_path: Path) -> None:
     pytest.importorskip("nd2", reason=REASON)
-    write_nd2(tmp_path / "a.nd2", pixels_of(*ONE), frames=5)  # of channels interleaved
+    write_nd2(tmp_path / "a.nd2", pixels_of(*ONE), frames=5)
     assert absent_of(tmp_path / "a.nd2") == "3 of 8"
     assert not images.read(tmp_path / "a.nd2").isel(b=1, z=slice(1, None)).values.any()
 
@@ -160,6 +160,16 @@ def test_a_plane_that_an_oif_lacks(tmp_path: Path) -> None:
     (tmp_path / "a.oif.files" / "s_C002Z003T001.tif").unlink()
     assert absent_of(path) == "1 of 24"
     assert not images.read(path).isel(b=0, c=1, z=2).values.any()
+
+
+def test_sectors_of_an_oib_in_a_circle(tmp_path: Path) -> None:
+    path = written(tmp_path, ".oib", pixels_of(*ONE))
+    content = bytearray(path.read_bytes())
+    tables = int.from_bytes(content[44:48], "little")
+    first = len(content) - 512 * tables
+    content[first : first + 4] = bytes(4)  # the first sector is followed by itself
+    path.write_bytes(content)
+    refused(path, "in a circle")
 
 
 def czi(path: Path, *tiles: tuple[np.ndarray, dict[str, Any]]) -> Path:
@@ -176,6 +186,19 @@ def test_a_plane_that_a_czi_lacks(tmp_path: Path) -> None:
     places = ({"C": 0, "Z": 0}, {"C": 0, "Z": 1}, {"C": 1, "Z": 0})
     path = czi(tmp_path / "a.czi", *((plane, {"plane": place}) for place in places))
     assert absent_of(path) == "1 of 4"
+
+
+def test_a_czi_that_claims_more_channels_than_it_can_hold(tmp_path: Path) -> None:
+    path = written(tmp_path, ".czi", pixels_of(*ONE))
+    second, far = (b"C\0\0\0" + channel.to_bytes(4, "little") for channel in (1, 2**30))
+    path.write_bytes(path.read_bytes().replace(second, far))
+    refused(path, "claims")
+
+
+def test_an_nd2_of_the_old_kind(tmp_path: Path) -> None:
+    pytest.importorskip("nd2", reason=REASON)
+    (tmp_path / "a.nd2").write_bytes(b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(2000))
+    refused(tmp_path / "a.nd2", "of the old kind")
 
 
 def test_tiles_of_a_czi_lie_where_they_were_taken(tmp_path: Path) -> None:
@@ -235,6 +258,36 @@ def test_a_lif_of_two_shapes_is_listed(tmp_path: Path) -> None:
     swapped = two.replace('DimID="4"'.encode("utf-16-le"), 'DimID="6"'.encode("utf-16-le"))
     path.write_bytes(one + "Series1".encode("utf-16-le") + swapped)
     refused(path, r"holds 2 image\(s\) \(#1 Series0 \(T: 2, .*; #2 Series1 \(A: 2, ")
+
+
+def test_a_lif_whose_axes_lie_in_another_order(tmp_path: Path) -> None:
+    pixels = pixels_of(1, 2, 3, 6, 4, 7).swapaxes(3, 4)
+    found = images.read(written(tmp_path, ".lif", pixels))
+    np.testing.assert_array_equal(found.values, pixels[0])
+
+
+def test_tiles_of_a_lif_run_along_b(tmp_path: Path) -> None:
+    path = written(tmp_path, ".lif", pixels_of(*ONE))
+    time, tile = (f'DimID="{number}"' for number in ("4", "10"))
+    changed = path.read_bytes().replace(time.encode("utf-16-le"), tile.encode("utf-16-le"))
+    # The header is one letter longer.
+    size = int.from_bytes(changed[9:13], "little") + 1
+    path.write_bytes(
+        changed[:4] + (2 * size + 5).to_bytes(4, "little") + changed[8:9]
+        + size.to_bytes(4, "little") + changed[13:]
+    )  # fmt: skip
+    assert dict(images.read(path).sizes) == {"b": 2, "c": 3, "z": 4, "y": 6, "x": 7}
+
+
+def test_a_colour_lif(tmp_path: Path) -> None:
+    interleaved = np.moveaxis(np.zeros((1, 1, 1, 6, 7, 3), np.uint8), -1, 2)
+    refused(written(tmp_path, ".lif", interleaved), "colour picture")
+
+
+def test_a_colour_nd2(tmp_path: Path) -> None:
+    pytest.importorskip("nd2", reason=REASON)
+    write_nd2(tmp_path / "a.nd2", pixels_of(1, 1, 3, 1, 6, 7), colour=True)
+    refused(tmp_path / "a.nd2", "colour picture")
 
 
 def test_spectra_of_an_oif_are_no_axis_of_ours(tmp_path: Path) -> None:
