@@ -86,11 +86,18 @@ def file_of(path: Path) -> Path:
 
 
 def sha256(path: Path) -> str:
-    """Hash a file, or a folder's files with their names: 64 hexadecimal digits."""
+    """Hash a file, or a folder's files with their names: 64 hexadecimal digits.
+
+    Of an OIF, whose planes lie in a folder beside it, these belong to the file.
+    """
     path = file_of(path)
     if path.is_file():
         with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+            digest = hashlib.file_digest(stream, "sha256")
+        planes = path.with_name(f"{path.name}.files")
+        if planes.is_dir():
+            digest.update(sha256(planes).encode())
+        return digest.hexdigest()
     return sha256_of_all(sorted(p for p in path.rglob("*") if p.is_file()), path)
 
 

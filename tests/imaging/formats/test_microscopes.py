@@ -10,6 +10,7 @@ import xarray as xr
 from imaging import images
 from imaging.cli import UserError
 from imaging.datasets import open_dataset
+from imaging.files import sha256
 from imaging.formats import microscopes
 from imaging.remarks import remarks_of
 from tests.microscope_files import NAMES, SEVERAL, WRITERS, write_ims, write_nd2, write_oif
@@ -140,6 +141,13 @@ def test_the_formats_are_only_read(tmp_path: Path) -> None:
     image = images.read(written(tmp_path, ".ims", pixels_of(*ONE)))
     with pytest.raises(UserError, match=r"only read: end the name in \.ome\.tif"):
         images.write(tmp_path / "out.ims", image)
+
+
+def test_the_hash_of_an_oif_is_also_of_its_planes(tmp_path: Path) -> None:
+    write_oif(tmp_path / "a.oif", pixels_of(*ONE))
+    before = sha256(tmp_path / "a.oif")
+    (tmp_path / "a.oif.files" / "s_C002Z003T001.tif").write_bytes(b"other")
+    assert sha256(tmp_path / "a.oif") != before
 
 
 def absent_of(path: Path) -> str:
