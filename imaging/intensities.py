@@ -1,6 +1,6 @@
 """What the intensities of an image tell of it that makes its results wrong without an error."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -40,6 +40,10 @@ BLANK = (
     "planes of one intensity, among others, are no data, as registration or a lost part of a file "
     "leaves them: the scale of intensities leaves them out."
 )
+FLASH = (
+    "single frames are far brighter than all others, with which they share a scale of "
+    "intensities, so that the others come out too dark; remove them, or give --scale plane."
+)
 TOO_LARGE = (
     f"planes of more than {LARGEST_PLANE / 2**20:.0f} million pixels are not searched for borders "
     "without data and for artefacts: crop what is none of the image."
@@ -57,8 +61,17 @@ _EDGE, _SHARE, _BETWEEN = 1 / 16, 0.01, 1e-3  # of the type's range; of the pixe
 _FEW_LEVELS = 2  # such as a mask's
 _SKEWED = 3.0  # times as far from the median to the dark as to the bright
 
+_FLASH = 4.0  # times the range of intensities of its neighbours, and of most frames
+
 Found = dict[str, tuple[float, str]]
 """By sentence how bad it is, a number, and the same in words."""
+
+
+class _Look(NamedTuple):
+    """What was found in a plane, and the range of its intensities."""
+
+    found: Found
+    extent: float
 
 
 def remark_on_intensities(image: xr.DataArray) -> list[Remark]:
@@ -77,7 +90,8 @@ def remark_on_intensities(image: xr.DataArray) -> list[Remark]:
     """
     if image.sizes["y"] * image.sizes["x"] > LARGEST_PLANE:
         return [Remark(TOO_LARGE)]
-    of_planes = [_look_at(plane) for plane in planes_of(image)]
+    looks = [_look_at(plane) for plane in planes_of(image)]
+    of_planes = [look.found for look in looks]
     remarks: list[Remark] = []
     for sentence in dict.fromkeys(sentence for found in of_planes for sentence in found):
         flagged = [found[sentence] for found in of_planes if sentence in found]
@@ -85,15 +99,26 @@ def remark_on_intensities(image: xr.DataArray) -> list[Remark]:
             continue  # then there is nothing at all, which is refused
         planes = f" in {len(flagged)} of {len(of_planes)} planes" if len(of_planes) > 1 else ""
         remarks.append(Remark(sentence, max(flagged)[1] + planes))
-    return remarks
+    frames = np.reshape([look.extent for look in looks], (image.sizes.get("b", 1), -1)).max(1)
+    return [*remarks, *_remark_on_flashes(frames)]
 
 
-def _look_at(plane: NDArray[Any]) -> Found:
+def _remark_on_flashes(extents: NDArray[np.float64]) -> list[Remark]:
+    """Look for frames that outshine those before and behind them, and most of all."""
+    before, behind = extents[:-2], extents[2:]
+    usual = np.maximum(np.maximum(before, behind), np.median(extents))
+    flashes = np.flatnonzero(extents[1:-1] > _FLASH * usual) + 1
+    if len(flashes) == 0:
+        return []
+    return [Remark(FLASH, f"frame {', '.join(map(str, flashes))} of {len(extents)}, from 0")]
+
+
+def _look_at(plane: NDArray[Any]) -> _Look:
     if plane.min() == plane.max():
-        return {BLANK: (1.0, "all pixels")}
+        return _Look({BLANK: (1.0, "all pixels")}, 0.0)
     if _is_wrapped(plane):
         share = float((plane > np.iinfo(plane.dtype).max // 2).mean())
-        return {WRAPPED: (share, f"{share:.2%} of the pixels")}
+        return _Look({WRAPPED: (share, f"{share:.2%} of the pixels")}, 0.0)
     found: Found = {}
     valid = find_valid(plane)
     counting = plane.ravel() if valid is None else plane[valid.pixels]
@@ -106,7 +131,7 @@ def _look_at(plane: NDArray[Any]) -> Found:
     every = counting.size // _SAMPLE | 1  # odd, so that it meets all columns
     sample = np.sort(counting[::every].astype(np.float64))
     if len(np.unique(sample)) < LEAST_LEVELS:  # single photons, labels, nothing at all
-        return found
+        return _Look(found, 0.0)
     low, median, brightest = np.percentile(sample, [LOW_PERCENTILE, 50, HIGH_PERCENTILE])
     maximum = float(counting.max())
     clipped = float((counting == maximum).mean())
@@ -118,7 +143,7 @@ def _look_at(plane: NDArray[Any]) -> Found:
         found[INVERTED] = (ratio, f"percentile {LOW_PERCENTILE:g} is {ratio:.2g} times as far")
     if (outshone := _outshone(plane, sample)) is not None:
         found[OUTSHONE] = outshone
-    return found
+    return _Look(found, float(brightest - low))
 
 
 def _is_wrapped(plane: NDArray[Any]) -> bool:

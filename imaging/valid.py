@@ -206,6 +206,7 @@ def _area(rectangle: Rectangle) -> int:
 def _no_data(plane: NDArray[Any]) -> Mask | None:
     if min(plane.shape) < _LEAST_SIDE_PX:
         return None
+    found: Mask | None = None
     for constant, runs in _runs_along_border(plane).items():
         labels = _components(plane == constant)
         is_outside = np.zeros(labels.max() + 1, np.bool_)
@@ -217,8 +218,8 @@ def _no_data(plane: NDArray[Any]) -> Mask | None:
             continue
         wider = grown(outside, _MIXED_PX)
         if _is_abrupt(plane, wider, constant):
-            return wider
-    return None
+            found = wider if found is None else found | wider
+    return found
 
 
 def _runs_along_border(plane: NDArray[Any]) -> dict[float, list[tuple[int, int]]]:

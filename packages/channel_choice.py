@@ -58,7 +58,9 @@ def choose(image: xr.DataArray, wanted: str | None) -> list[Chosen]:
         number if name == number else f"{number} ({name})"
         for number, name in zip(numbers, names, strict=True)
     )
-    raise UserError(f"The image has no single channel '{wanted}': give --channel one of {there}.")
+    raise UserError(
+        f"The image has no single channel '{wanted}': give --channel one of {there}, or {ALL}."
+    )
 
 
 def together(layouts: Sequence[Layout], names: Sequence[str]) -> Layout:

@@ -191,8 +191,8 @@ def _annotations(scales_of: Mapping[str, Sequence[IntensityScale]]) -> dict[str,
         return {}
     several = any(len(scales) > 1 for scales in scales_of.values())
     said = (
-        "input = intensity_offset + intensity_factor * result, standard deviations times the "
-        "factor alone"
+        "on the input's scale: intensity_offset + intensity_factor * result, standard deviations "
+        "times the factor alone"
     )
     order = "; one number for each plane or volume, in the order of t and z"
     return {"intensities": said + order * several} | found

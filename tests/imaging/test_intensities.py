@@ -77,6 +77,29 @@ def test_the_worst_plane_is_told() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("light", "flashes"),
+    [
+        ([1, 1, 20, 1, 1], "frame 2 of 5, from 0"),
+        ([1, 9, 1, 1, 1, 1, 9, 1], "frame 1, 6 of 8, from 0"),
+        ([1, 0.5, 0.25, 0.125, 0.06], None),  # bleaching
+        ([1, 2, 4, 2, 1], None),  # a response
+        ([1, 1, 1], None),
+    ],
+)
+def test_a_frame_that_outshines_the_others_is_remarked(
+    light: list[float], flashes: str | None
+) -> None:
+    plane = flawed.recorded().astype(np.float64)
+    frames = np.stack([plane * times for times in light])
+    assert _found(frames, "byx").get(intensities.FLASH) == flashes
+
+
+def test_the_planes_of_a_volume_are_no_flashes() -> None:
+    plane = flawed.recorded().astype(np.float64)
+    assert intensities.FLASH not in _found(np.stack([plane, plane * 20, plane]), "zyx")
+
+
 def test_a_blank_plane_is_remarked_among_others() -> None:
     blank = np.zeros_like(flawed.recorded())
 

@@ -40,6 +40,16 @@ def test_a_border_left_by_registration_or_stitching_is_no_data(
     assert valid.limits[0] > 50  # no pixel of the border, nor one mixed with it, counts
 
 
+def test_borders_of_two_constants_are_both_no_data() -> None:
+    plane = framed()
+    plane = np.concatenate([plane, np.full((plane.shape[0], 30), 4095, np.uint16)], axis=1)
+    valid = find_valid(plane)
+
+    assert valid is not None
+    assert valid.no_data[:, -30:].all()
+    assert (valid.no_data | (plane > 0)).all()
+
+
 def test_the_percentiles_of_a_framed_field_are_those_of_the_field() -> None:
     plane = framed()
     valid = find_valid(plane)

@@ -81,7 +81,7 @@ def test_each_channel_states_its_own_scale(tmp_path: Path, recorded: xr.DataArra
 def test_a_channel_that_is_not_there_is_refused_with_those_that_are(
     unchanged: Path, tmp_path: Path, wanted: str
 ) -> None:
-    with pytest.raises(UserError, match=rf"'{wanted}'.*one of 1 \(GFP\), 2 \(DAPI\), 3\."):
+    with pytest.raises(UserError, match=rf"'{wanted}'.*one of 1 \(GFP\), 2 \(DAPI\), 3, or all"):
         restored(unchanged, tmp_path, wanted)
     assert not (tmp_path / "out.ome.tif").exists()
 
