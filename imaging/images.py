@@ -335,7 +335,7 @@ def _refuse_dtype_and_shape(path: Path, dtype: np.dtype[Any], shape: tuple[int, 
         raise UserError(f"{path}: complex pixels cannot be handled; save their magnitude instead.")
     if dtype.kind not in "iuf":
         raise UserError(f"{path}: pixels of type {dtype} cannot be handled; save them as uint8.")
-    if 0 in shape:
+    if min(shape) < 1:
         raise UserError(f"{path}: there are no pixels (shape {shape}); choose another image.")
 
 

@@ -203,6 +203,15 @@ def test_a_czi_that_claims_more_channels_than_it_can_hold(tmp_path: Path) -> Non
     refused(path, "claims")
 
 
+def test_a_czi_of_negative_size(tmp_path: Path) -> None:
+    path = written(tmp_path, ".czi", pixels_of(*ONE))
+    width, negative = (
+        b"X\0\0\0" + bytes(4) + size.to_bytes(4, "little", signed=True) for size in (7, -7)
+    )
+    path.write_bytes(path.read_bytes().replace(width, negative))
+    refused(path, "no pixels")
+
+
 def test_an_nd2_of_the_old_kind(tmp_path: Path) -> None:
     pytest.importorskip("nd2", reason=REASON)
     (tmp_path / "a.nd2").write_bytes(b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(2000))
