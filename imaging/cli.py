@@ -77,13 +77,18 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def progress() -> "Progress":
-    """Make the bars of long work: they vanish when it is done, and are silent off a terminal.
+    """Make the bars of long work, which vanish when it is done; off a terminal, plain lines.
 
     They are to be entered; each task has a description, a bar, a percentage and the time left.
     """
-    from rich.progress import Progress  # help and refusals need not wait for it
+    # Help and refusals need not wait for these.
+    from rich.progress import Progress
 
-    return Progress(console=console, transient=True, disable=not console.is_terminal)
+    from imaging.progress_lines import ProgressLines
+
+    if console.is_terminal:
+        return Progress(console=console, transient=True)
+    return ProgressLines(console)
 
 
 def command_line(verb: str, *files: Path, **options: Path | str | float | None) -> str:

@@ -143,7 +143,7 @@ class _Job:
                 ) as out,
             ):
                 for i, (one, restoration) in enumerate(zip(chosen, restorations, strict=True)):
-                    bar = bars.add_task(f"{source.name} {one.name}".strip(), total=None)
+                    bar = bars.add_task(f"Restoring {source.name} {one.name}".strip(), total=None)
                     restoration.write(
                         Place(out, restoration.layout, i),
                         tile=self._tile,

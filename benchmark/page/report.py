@@ -98,7 +98,7 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
                 seeds,
                 side,
             )
-            for dataset in bars.track(run.datasets, description="Sections")
+            for dataset in bars.track(run.datasets, description="Drawing sections")
         ]
     packages = [package for package in run.packages if not package.control]
     controls = [package.name for package in run.packages if package.control]
@@ -123,7 +123,7 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
         metrics=[(column.label, column.summary) for column in (*QUALITY, *COSTS)],
     )
     with progress() as bars:
-        for section in bars.track(sections, description="Figures and tables as files"):
+        for section in bars.track(sections, description="Writing figures and tables as files"):
             write_figures(path / "figures", section.files)
             write_tables(path / "tables", section.anchor, section.name, section.summary)
     return page

@@ -108,7 +108,7 @@ def run_benchmark(
         cells = len(methods) * sum(len(dataset.evaluation_items) for dataset in datasets)
         bar = bars.add_task("", total=cells)
         for method in methods:
-            bars.update(bar, description=method.name)
+            bars.update(bar, description=f"Running {method.name}")
             tasks = _tasks(method, datasets, hashes, run, results)
             places += [task.place for task in tasks]
             due = [task for task in tasks if not is_kept(task, results, lacking)]

@@ -110,7 +110,7 @@ def samples(
         with progress() as bars:
             bar = bars.add_task("", total=len(cells) * len(subject.dataset.items))
             for arguments in cells:
-                bars.update(bar, description=_name(arguments))
+                bars.update(bar, description=f"Running with {_name(arguments)}")
                 file = out / "cells" / f"{_name(arguments)}.json"
                 found = _kept(file, subject)
                 if found is None:

@@ -144,7 +144,7 @@ def _measure_all(methods: Sequence[Method], tasks: Sequence[PhantomTask]) -> lis
     with progress() as bars:
         bar = bars.add_task("", total=sum(len(task.phantoms.dataset.items) for task in tasks))
         for method in methods:
-            bars.update(bar, description=method.name)
+            bars.update(bar, description=f"Running {method.name}")
             due: list[PhantomTask] = []
             for task in (task for task in tasks if task.method == method):
                 if task.kept() is None:

@@ -1,11 +1,13 @@
 import errno
 import io
+import time
 
 import pytest
 from cyclopts import App
 from rich.console import Console
+from rich.progress import Task
 
-from imaging import cli
+from imaging import cli, progress_lines
 from imaging.cli import UserError, run
 
 
@@ -72,14 +74,55 @@ def test_whole_numbers_and_lengths_are_taken() -> None:
     assert given("--count", "3.0", "--limit", "4", "--length", "1.5") == (3, 4, 1.5)
 
 
-@pytest.mark.parametrize("is_terminal", [True, False])
-def test_bars_are_shown_on_a_terminal_only(
-    is_terminal: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bars_are_shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
-    monkeypatch.setattr(cli, "console", Console(file=screen, force_terminal=is_terminal))
+    monkeypatch.setattr(cli, "console", Console(file=screen, force_terminal=True))
     with cli.progress() as bars:
         bars.update(bars.add_task("Working", total=2), completed=1)
         bars.refresh()
-    assert ("Working" in screen.getvalue()) is is_terminal
-    assert bool(screen.getvalue()) is is_terminal
+    assert "Working" in screen.getvalue()
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What is printed where there is no terminal."""
+    file = io.StringIO()
+    monkeypatch.setattr(cli, "console", Console(file=file, force_terminal=False))
+    return file
+
+
+def test_short_work_says_nothing_off_a_terminal(log: io.StringIO) -> None:
+    with cli.progress() as bars:
+        bars.update(bars.add_task("Working", total=2), completed=1)
+        bars.refresh()
+    assert log.getvalue() == ""
+
+
+def test_long_work_says_how_far_it_is_in_whole_lines(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress_lines, "_EVERY_S", 0.01)
+    with cli.progress() as bars:
+        bars.update(bars.add_task("Working", total=4), completed=1)
+        deadline = time.monotonic() + 60
+        while log.getvalue().count("\n") < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    lines = log.getvalue().splitlines(keepends=True)
+    assert len(lines) >= 2
+    assert set(lines) == {"Working, 25 %\n"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(99, "99 s"), (100, "2 min"), (5999, "100 min"), (6000, "1.7 h")]
+)
+def test_the_time_left_is_said(
+    seconds: int, words: str, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress_lines, "_EVERY_S", 0.01)
+    monkeypatch.setattr(Task, "time_remaining", seconds)
+    with cli.progress() as bars:
+        bars.add_task("Working", total=4)
+        deadline = time.monotonic() + 60
+        while not log.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert log.getvalue().startswith(f"Working, 0 %, about {words} left\n")
