@@ -170,17 +170,17 @@ def _depth_um(membrane: Membrane, grid: Grid, window: tuple[slice, ...]) -> Floa
     """Depth below the outline of the union of balls in a window, µm; negative outside."""
     centres = [grid.centres_um(axis)[part] for axis, part in enumerate(window)]
     depth = np.full([len(along) for along in centres], -_REACH_UM)
+    columns = [along.reshape(-1, *[1] * after) for after, along in enumerate(centres[::-1])][::-1]
     for axis in membrane.axes:
-        for point, radius in zip(axis.points, axis.radii, strict=True):
-            reach = radius + _REACH_UM
-            box = tuple(
-                slice(*np.searchsorted(along, [x - reach, x + reach]))
-                for along, x in zip(centres, point, strict=True)
-            )
-            near = depth[box]
+        reach = axis.radii + _REACH_UM
+        boxes = [
+            map(slice, np.searchsorted(along, x - reach), np.searchsorted(along, x + reach))
+            for along, x in zip(centres, axis.points.T, strict=True)
+        ]
+        for point, radius, *box in zip(axis.points, axis.radii, *boxes, strict=True):
+            near = depth[tuple(box)]
             if near.size == 0:
                 continue
-            away = [along[part] - x for along, part, x in zip(centres, box, point, strict=True)]
-            distance = reduce(np.hypot, np.ix_(*away))
-            np.maximum(near, radius - distance, out=near)
+            away = [along[part] - x for along, part, x in zip(columns, box, point, strict=True)]
+            np.maximum(near, radius - reduce(np.hypot, away), out=near)
     return depth
