@@ -107,6 +107,9 @@ def fit(
     real and simulated images are. Images must be as the microscope wrote them: not scaled,
     averaged, denoised or converted to 8 bits.
 
+    For instance: `python -m training fit stack.tif --pixel-size 0.1 --modality confocal --out
+    mine.toml`
+
     Parameters
     ----------
     real
@@ -121,7 +124,7 @@ def fit(
     pixel_size
         Side of a pixel in micrometres, where the files do not state it or are wrong.
     modality
-        What the microscope is.
+        What the microscope is; nothing in the images tells it.
     wavelength
         In micrometres, of the light that excites (two-photon 0.92, confocal 0.488) or is emitted
         (wide-field 0.52).

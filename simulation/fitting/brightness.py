@@ -1,7 +1,9 @@
 """How much light there is: in bright structure, in the background, with depth, and over time."""
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -14,10 +16,10 @@ from simulation.formation import BRIGHT_PERCENTILE, count
 from simulation.microscope import Microscope
 
 Floats = NDArray[np.float64]
+_Inverse = Callable[[Floats], Floats]
 
 _LEVELS = 12
 _LEAST = 1e-3  # photons; below it there is no light
-_TURNS = 2  # background and bright level change each other little
 _SMOOTHED_PX = 9
 _BACKGROUND_QUANTILE = 0.02
 
@@ -76,30 +78,39 @@ def measure_light(
     bright_counts, dark_counts = _brightest(planes), _darkest(planes)
     most = (bright_counts.max() - detector.offset_counts) / detector.gain_counts_per_photon
     levels = np.geomspace(max(most / 1000, 0.02), max(most, 0.1) * 1.5, _LEVELS)
-    background, bright = detector.background_photons, most
-    bright_of = background_of = np.empty(0)
-    bright_error = background_error = 0.0
-    for turn in range(_TURNS):
 
-        def recorded(photons: float, darkness: float, turn: int = turn) -> Floats:
+    def inverses(turn: int, background: float) -> tuple[_Inverse, _Inverse]:
+        def recorded(photons: float, darkness: float) -> Floats:
             seeds = (seed, turn)
             return expose(images, photons, darkness, detector, saturation_counts, seeds)
 
-        by_bright = [float(np.median(_brightest(recorded(p, background)))) for p in levels]
-        bright_of = _inverse(bright_counts, by_bright, levels)
-        bright = float(np.median(bright_of))
-        darknesses = np.r_[0.0, levels]
-        by_dark = [float(np.median(_darkest(recorded(bright, p)))) for p in darknesses]
-        background_of = _inverse(dark_counts, by_dark, darknesses)
-        alike = recorded(bright, float(np.median(background_of)), _TURNS)
-        background = float(np.median(background_of))
-        bright_error = _scatter(_inverse(_brightest(alike), by_bright, levels))
-        background_error = _scatter(_inverse(_darkest(alike), by_dark, darknesses))
+        bright_at = _inverse(
+            lambda photons: float(np.median(_brightest(recorded(photons, background)))), levels
+        )
+        bright = _median(bright_at, bright_counts)
+        background_at = _inverse(
+            lambda darkness: float(np.median(_darkest(recorded(bright, darkness)))),
+            np.r_[0.0, levels],
+        )
+        return bright_at, background_at
+
+    # Background and bright level change each other little: the second turn is the last.
+    _, background_at = inverses(0, detector.background_photons)
+    bright_at, background_at = inverses(1, _median(background_at, dark_counts))
+    bright, background = _median(bright_at, bright_counts), _median(background_at, dark_counts)
+    alike = expose(images, bright, background, detector, saturation_counts, (seed, 2))
+    background_of = background_at(dark_counts)
     covered = [
         share_covered(plane, dark, detector)
         for plane, dark in zip(planes, background_of, strict=True)
     ]
-    return Light(bright_of, background_of, np.array(covered), bright_error, background_error)
+    return Light(
+        bright_at(bright_counts),
+        background_of,
+        np.array(covered),
+        _scatter(bright_at(_brightest(alike))),
+        _scatter(background_at(_darkest(alike))),
+    )
 
 
 def share_covered(plane: Floats, background_photons: float, detector: DetectorFit) -> float:
@@ -187,10 +198,27 @@ def _scatter(values: Floats) -> float:
     return float(high - low) / 2
 
 
-def _inverse(observed: Floats, recorded: list[float], levels: Floats) -> Floats:
-    """Return at which level each observed number would be recorded."""
-    rising = np.maximum.accumulate(recorded) + 1e-9 * np.arange(len(recorded))
-    return np.interp(observed, rising, levels)
+def _median(inverse: _Inverse, observed: Floats) -> float:
+    """Return the level at which the median of observed numbers would be recorded."""
+    return float(inverse(np.median(observed, keepdims=True)).item())
+
+
+def _inverse(record: Callable[[float], float], levels: Floats) -> _Inverse:
+    """Return what finds at which level each observed number would be recorded.
+
+    What is recorded grows with the level; only levels around the observed numbers are tried.
+    """
+    recorded = cache(lambda index: record(float(levels[index])))
+
+    def level_of(observed: Floats) -> Floats:
+        every = range(len(levels))
+        first = max(bisect_left(every, observed.min(), key=recorded) - 1, 0)
+        last = bisect_left(every, observed.max(), lo=first, key=recorded)
+        around = every[first : last + 1]
+        rising = np.maximum.accumulate([recorded(index) for index in around])
+        return np.interp(observed, rising + 1e-9 * np.arange(len(around)), levels[around])
+
+    return level_of
 
 
 def decay(planes: Floats, offset_counts: float) -> Measurement | None:

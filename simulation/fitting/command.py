@@ -1,5 +1,6 @@
 """``python -m training fit``: real images in, a microscope and a page out."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import astuple, replace
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from imaging import __version__, images
 from imaging.cli import UserError, command_line, console, progress
 from imaging.datasets import open_dataset
 from imaging.files import sha256, write_toml
+from imaging.remarks import Remarks, remarks_of
 from simulation import psf
 from simulation.fitting.beads import measure_beads, psf_widths_um
 from simulation.fitting.classifier import separability
@@ -27,8 +29,16 @@ from simulation.microscope import Microscope, to_toml
 from simulation.psf import Modality, Optics
 from simulation.structures import STRUCTURES
 
-_FIELDS = 34
-"""Simulated images, enough for the classifier's patches."""
+_FIELDS = {"default": 17, "fitted": 34}
+"""Simulated images, enough for the classifier's patches; whatever tells the default is plain."""
+_STEPS = (
+    "measuring",
+    "simulating images",
+    "telling real from simulated patches",
+    "drawing the page",
+)
+_SIMULATED_FROM, _COMPARED_FROM, _DRAWN_FROM = 0.75, 0.95, 0.98  # of the time
+_EXAMPLE_PIXEL_UM = 0.1
 _MOST_PX = 20
 """Pixels along the narrowest PSF: beyond it nothing is sampled so finely."""
 _DEFAULT_STRUCTURE = "cells"
@@ -85,11 +95,12 @@ def fit_command(
         seed=seed,
     )
     base = _base(modality, wavelength, refractive_index)
-    stacks = read_stacks(real)
-    pixel_um = common_pixel_size_um(stacks, pixel_size)
-    taken_again = _read_repeats(repeats) if repeats else []
+    remarks = Remarks()
+    stacks = read_stacks(real, remarks)
+    pixel_um = common_pixel_size_um(stacks, pixel_size, _with_pixel_size(real, out, modality))
+    taken_again = _read_repeats(repeats, remarks) if repeats else []
     optics = in_effect(base).optics
-    bead_widths_um = _read_beads(beads, pixel_um, optics) if beads else None
+    bead_widths_um = _read_beads(beads, pixel_um, optics, remarks) if beads else None
     narrowest, widest = psf.reachable_fwhm_um(optics)
     if not narrowest / _MOST_PX < pixel_um < widest:
         raise UserError(
@@ -113,30 +124,43 @@ def fit_command(
         excess_noise_factor=excess_noise,
         kinds=[structure] if structure else list(STRUCTURES),
         seed=seed,
-        expanded=crops_of(expanded, expansion) if expanded else None,
+        expanded=crops_of(expanded, expansion, remarks) if expanded else None,
     )
+    remarks.say()
     page = out.with_suffix(".html")
     _refuse_unwritable(out, page)
     with progress() as bars:
-        bar = bars.add_task("Fitting", total=4)
-        fitted = fit(given)
-        bars.update(bar, advance=1, description="Simulating")
+        bar = bars.add_task("", total=1.0)
+
+        def say(step: int, share: float, what: str = "") -> None:
+            doing = _STEPS[step] + (f", {what}" if what else "")
+            then = f"; then: {_STEPS[step + 1]}" if step + 1 < len(_STEPS) else ""
+            words = f"Step {step + 1} of {len(_STEPS)}: {doing}{then}"
+            bars.update(bar, completed=share, description=words)
+
+        fitted = fit(given, lambda what, share: say(0, _SIMULATED_FROM * share, what))
+        say(1, _SIMULATED_FROM)
         files = {path: sha256(path) for path in _files([*stacks, *taken_again], beads)}
-        microscope = to_microscope(fitted, given, _provenance(fitted, given, files, command))
+        provenance = _provenance(fitted, given, files, command, remarks)
+        microscope = to_microscope(fitted, given, provenance)
         default = replace(Microscope(), pixel_size_um=pixel_um)
         nearest = fitted.candidates[0]
         cells = generate(_DEFAULT_STRUCTURE, pixel_um, widest_um=pixel_um, seed=seed, fields=1)
         simulated = {
-            "default": photograph(cells, np.ones(1), default, _FIELDS, seed + 1),
+            "default": photograph(cells, np.ones(1), default, _FIELDS["default"], seed + 1),
             "fitted": photograph(
-                nearest.structure, fitted.relative_light, microscope, _FIELDS, seed + 1
+                nearest.structure,
+                fitted.relative_light,
+                microscope,
+                _FIELDS["fitted"],
+                seed + 1,
             ),
         }
-        bars.update(bar, advance=1, description="Comparing")
+        say(2, _COMPARED_FROM)
         planes = [stack.planes for stack in stacks]
         before = separability(planes, list(simulated["default"]), seed=seed)
         after = separability(planes, list(simulated["fitted"]), seed=seed)
-        bars.update(bar, advance=1, description="Writing")
+        say(3, _DRAWN_FROM)
         write_fit(
             page,
             FitReport(
@@ -149,12 +173,14 @@ def fit_command(
                 photon_transfer=_transfer(fitted),
                 before=before,
                 after=after,
+                nearest=str(nearest.structure),
+                distance=nearest.distance,
+                remarks=remarks.entries,
                 files=files,
                 provenance={k: str(v) for k, v in microscope.provenance.items()},
             ),
         )
         write_toml(out, to_toml(microscope))
-        bars.update(bar, advance=1)
     console.print(
         f"A classifier tells real from simulated patches with an AUC of {after.auc:.2f} "
         f"({before.auc:.2f} for the default microscope; 0.5 is chance). Made {out} and {page}",
@@ -185,6 +211,12 @@ def _refuse_arguments(
         raise UserError(f"--pixel-size {pixel_size} is no length: give micrometres above 0.")
     if seed < 0:
         raise UserError(f"--seed {seed} is none: give a whole number from 0.")
+
+
+def _with_pixel_size(real: Sequence[Path], out: Path, modality: Modality) -> str:
+    """Write the command that gives what files may not state."""
+    words = ["python", "-m", "training", "fit", *map(str, real), "--out", str(out)]
+    return shlex.join([*words, "--pixel-size", f"{_EXAMPLE_PIXEL_UM:g}", "--modality", modality])
 
 
 def _refuse_unwritable(out: Path, page: Path) -> None:
@@ -223,9 +255,9 @@ def _base(modality: Modality, wavelength: float | None, refractive_index: float)
     )
 
 
-def _read_repeats(path: Path) -> list[Stack]:
+def _read_repeats(path: Path, remarks: Remarks) -> list[Stack]:
     """Read repeats: each stack is a run, and single images together are one."""
-    stacks = read_stacks([path])
+    stacks = read_stacks([path], remarks)
     runs = [stack for stack in stacks if len(stack.planes) > 1]
     single = [stack for stack in stacks if len(stack.planes) == 1]
     if len(single) == 1 and not runs:
@@ -242,11 +274,14 @@ def _read_repeats(path: Path) -> list[Stack]:
     return runs
 
 
-def _read_beads(path: Path, pixel_um: float, optics: Optics) -> NDArray[np.float64]:
+def _read_beads(
+    path: Path, pixel_um: float, optics: Optics, remarks: Remarks
+) -> NDArray[np.float64]:
     if path.is_dir():
         raise UserError(f"{path} is a folder: give --beads one image.")
     item = open_dataset(path).items[0]
     image = images.read(item.input)
+    remarks.add(item.name, remarks_of(image))  # few bright pixels are what beads are
     if "c" in image.dims:
         raise UserError(f"{path} has {image.sizes['c']} channels: give beads in one.")
     stated: dict[str, float] = image.attrs["pixel_size_um"]
@@ -266,7 +301,11 @@ def _files(stacks: Sequence[Stack], beads: Path | None) -> list[Path]:
 
 
 def _provenance(
-    fitted: MicroscopeFit, given: Given, files: dict[Path, str], command: str
+    fitted: MicroscopeFit,
+    given: Given,
+    files: dict[Path, str],
+    command: str,
+    remarks: Remarks,
 ) -> dict[str, str | int | float]:
     libraries = {name: version(name) for name in ("numpy", "scipy", "torch", "scikit-learn")}
     return {
@@ -275,6 +314,10 @@ def _provenance(
         # What is in the images is no part of the microscope, but a simulation needs it.
         "structure": str(fitted.candidates[0].structure),
         "share of the field covered": "{:.2g} ({:.2g} to {:.2g})".format(*astuple(fitted.covered)),
+        **{
+            f"remark {number}": f"{entry.where}: {entry.sentence}"
+            for number, entry in enumerate(remarks.entries, 1)
+        },
         "project": __version__,
         **libraries,
         **{f"sha256 of {path.name}": digest for path, digest in files.items()},

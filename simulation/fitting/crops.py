@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging import resample
+from imaging import images, resample
 from imaging.cli import UserError
+from imaging.inspection import inspect
+from imaging.remarks import Remarks
 from simulation.expanded import (
     EMPTY_BELOW,
     EMPTY_FRACTION,
@@ -23,7 +25,7 @@ Floats = NDArray[np.floating]
 _TRIES = 20  # to find a place that is not nearly empty
 
 
-def crops_of(expanded: Path, expansion: float) -> Structure:
+def crops_of(expanded: Path, expansion: float, remarks: Remarks) -> Structure:
     """Return what draws random crops of expanded images, turned and mirrored.
 
     Parameters
@@ -32,6 +34,8 @@ def crops_of(expanded: Path, expansion: float) -> Structure:
         An image, a folder of images, or a dataset, whose targets are taken.
     expansion
         Factor by which the pixel sizes that the files state are larger than before expansion.
+    remarks
+        To which is added what is found in the images.
 
     Returns
     -------
@@ -45,6 +49,8 @@ def crops_of(expanded: Path, expansion: float) -> Structure:
     """
     files = find_files(expanded)
     pixel_um = find_pixel_size_um(files, expansion)
+    for name, path in files.items():
+        remarks.add(name, inspect(images.read(path, lazy=True)))
     planes = [plane for path in files.values() for plane in read_planes(path)]
     levels = [np.percentile(p, [BACKGROUND_PERCENTILE, BRIGHT_PERCENTILE]) for p in planes]
 

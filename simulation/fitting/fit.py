@@ -1,6 +1,6 @@
 """Fit a microscope to real images: what can be measured is measured, with a range."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from simulation.fitting.measurement import Measurement, spread
 from simulation.fitting.noise import DetectorFit, Transfer
 from simulation.fitting.noise_free import with_width
 from simulation.fitting.stacks import Stack, cut
-from simulation.fitting.width import Candidate, candidates, width_over
+from simulation.fitting.width import Candidate, candidates, silent, width_over
 from simulation.microscope import Acquisition, Microscope
 from simulation.structures import Structure as Draw
 
@@ -26,6 +26,7 @@ SQUARE_PX = 128
 _RESAMPLINGS = 12
 _MOST_SD = 0.5  # of a logarithm: some resampled squares hold hardly any light to fit to
 _LEAST_PHOTONS = 0.01
+_NOISE_SHARE, _LIGHT_FROM = 0.1, 0.95  # of the time
 
 # What fits to simulated stacks of known microscopes miss beyond the scatter over resampled squares:
 # standard deviations, relative but for the offset's. From docs/fit.md's calibration stacks.
@@ -120,13 +121,15 @@ class MicroscopeFit:
     candidates: Sequence[Candidate]
 
 
-def fit(given: Given) -> MicroscopeFit:
+def fit(given: Given, say: Callable[[str, float], None] = silent) -> MicroscopeFit:
     """Measure what images tell of their microscope.
 
     Parameters
     ----------
     given
         Images and what else is known.
+    say
+        Is told before each step what comes and the share of the fit that is done.
 
     Returns
     -------
@@ -141,6 +144,7 @@ def fit(given: Given) -> MicroscopeFit:
     """
     planes = [plane for stack in given.stacks for plane in stack.planes]
     squares = cut(planes, SQUARE_PX)
+    say("gain and noise", 0.0)
     transfer, detector, scatter = _fit_detector(given, squares)
     found = candidates(
         squares,
@@ -153,7 +157,11 @@ def fit(given: Given) -> MicroscopeFit:
         saturation_counts=given.saturation_counts,
         seed=given.seed,
         expanded=given.expanded,
+        say=lambda name, share: say(
+            f"structure and blur: {name}", _NOISE_SHARE + (_LIGHT_FROM - _NOISE_SHARE) * share
+        ),
     )
+    say("light", _LIGHT_FROM)
     nearest = found[0]
     sharp = nearest.structure.images(with_width(in_effect(given.base), nearest.width_um))
     lit = brightness.measure_light(planes, sharp, detector, given.saturation_counts, given.seed)
@@ -252,10 +260,12 @@ def _fit_detector(given: Given, squares: Floats) -> tuple[Transfer, DetectorFit,
     repeated = noise.transfer_of_repeats(runs) if runs else None
     dark = [*squares, *(square for run in runs for square in cut(list(run), SQUARE_PX))]
 
-    def of(chosen: Sequence[Floats]) -> tuple[Transfer, DetectorFit]:
+    def of(
+        chosen: Sequence[Floats], near: DetectorFit | None = None
+    ) -> tuple[Transfer, DetectorFit]:
         transfer = repeated or noise.transfer_of_images(chosen)
         found = noise.fit_detector(
-            chosen, transfer, from_repeats=bool(runs), excess=given.excess_noise_factor
+            chosen, transfer, from_repeats=bool(runs), excess=given.excess_noise_factor, near=near
         )
         return transfer, found
 
@@ -267,7 +277,7 @@ def _fit_detector(given: Given, squares: Floats) -> tuple[Transfer, DetectorFit,
             "that of photons: give images that hold light and were not smoothed or denoised."
         )
     others = [
-        of([dark[i] for i in rng.integers(len(dark), size=len(dark))])[1]
+        of([dark[i] for i in rng.integers(len(dark), size=len(dark))], detector)[1]
         for _ in range(_RESAMPLINGS)
     ]
     entries = ("gain_counts_per_photon", "offset_counts", "read_noise_counts")

@@ -15,10 +15,11 @@ from simulation.fitting.classifier import ScoredPatch, Separability
 from simulation.fitting.fit_report import FitReport, FittedEntry
 from simulation.fitting.noise_correlation import Floats, Images
 
+FAR = 0.25
 _EXAMPLES = 3  # images of each kind
 _CROP_PX = 192
 _EASIEST = 8
-_SHOWN_PERCENTILES = (0.5, 99.8)  # of the real images
+_SHOWN_PERCENTILES = (0.5, 99.8)  # of the images of each kind
 _TEMPLATE = Path(__file__).parent / "templates" / "page.html.j2"
 
 
@@ -47,7 +48,7 @@ def write_fit(path: Path, findings: FitReport) -> Path:
         `path`.
     """
     kinds = {"real": findings.real, "fitted": findings.fitted, "default": findings.default}
-    grey = _grey_range(findings.real)
+    greys = {kind: _grey_range(images) for kind, images in kinds.items()}
     sides = (s for images in kinds.values() for image in images for s in image.shape[-2:])
     side_px = min(_CROP_PX, *sides)
     bar_um = round_length(0.3 * side_px * findings.pixel_size_um)
@@ -56,11 +57,16 @@ def write_fit(path: Path, findings: FitReport) -> Path:
         _TEMPLATE,
         title=findings.title,
         lead=_lead(findings.before, findings.after),
-        warning=_warning(findings.after),
-        examples={kind: _examples(images, side_px, grey) for kind, images in kinds.items()},
+        warnings=_warnings(findings),
+        examples=_as_many_of_each(
+            {kind: _examples(images, side_px, greys[kind]) for kind, images in kinds.items()}
+        ),
         bar_um=bar_um,
         bar_percent=100 * bar_um / (side_px * findings.pixel_size_um),
-        grey=grey,
+        greys=greys,
+        nearest=findings.nearest,
+        distance=findings.distance,
+        far=FAR,
         estimates=[_row(estimate) for estimate in findings.estimates],
         figures={
             "photon_transfer": fit_figures.photon_transfer(findings.photon_transfer),
@@ -70,12 +76,13 @@ def write_fit(path: Path, findings: FitReport) -> Path:
             "separabilities": fit_figures.separabilities(findings.before, findings.after),
         },
         easiest={
-            "real": _thumbnails(findings.real, findings.after.real, findings.after, grey),
+            "real": _thumbnails(findings.real, findings.after.real, findings.after, greys["real"]),
             "simulated": _thumbnails(
-                findings.fitted, findings.after.simulated, findings.after, grey
+                findings.fitted, findings.after.simulated, findings.after, greys["fitted"]
             ),
         },
         patch_px=findings.after.patch_px,
+        remarks=findings.remarks,
         files=findings.files,
         provenance=findings.provenance,
     )
@@ -93,14 +100,24 @@ def _lead(before: Separability, after: Separability) -> str:
     return f"{text} The fit does not bring the simulation closer."
 
 
-def _warning(after: Separability) -> str:
-    if after.auc <= fit_figures.WARN_AUC:
-        return ""
-    return (
-        f"Images of the fitted microscope are still told from real ones: AUC {after.auc:.2f}, "
-        f"above {fit_figures.WARN_AUC:g}. What a network learns from them may not hold for real "
-        "images. The easiest patches below show what gives them away."
-    )
+def _warnings(findings: FitReport) -> list[str]:
+    warnings: list[str] = []
+    if findings.after.auc > fit_figures.WARN_AUC:
+        warnings.append(
+            "Images of the fitted microscope are still told from real ones: AUC "
+            f"{findings.after.auc:.2f}, above {fit_figures.WARN_AUC:g}. What a network learns "
+            "from them may not hold for real images. The easiest patches below show what gives "
+            "them away."
+        )
+    if findings.distance > FAR:
+        warnings.append(
+            f"None of the structures that were tried is like the real one: the nearest, "
+            f"{findings.nearest}, is {findings.distance:.2f} away, and structures of one kind are "
+            f"less than {FAR:g} apart. PSF width and light, which are compared with it, are less "
+            "sure than their ranges; give expanded images of such specimens with --expanded, or "
+            "beads with --beads."
+        )
+    return warnings
 
 
 def _with_interval(found: Separability) -> str:
@@ -134,24 +151,38 @@ def _grey_range(images: Images) -> tuple[float, float]:
 
 
 def _examples(images: Images, side_px: int, grey: tuple[float, float]) -> list[_Picture]:
-    """Crop images, taken evenly from all, where they are brightest."""
-    chosen = np.unique(np.linspace(0, len(images) - 1, _EXAMPLES).round().astype(int))
+    """Crop the brightest plane of each third of all, or several places of fewer planes."""
+    planes = [
+        (str(number), plane)
+        for number, image in enumerate(images, 1)
+        for plane in image.reshape(-1, *image.shape[-2:])
+    ]
+    parts = np.array_split(np.arange(len(planes)), min(_EXAMPLES, len(planes)))
     pictures: list[_Picture] = []
-    for index in map(int, chosen):
-        stack = images[index].reshape(-1, *images[index].shape[-2:])
-        plane = stack[len(stack) // 2].astype(np.float64)
-        pictures.append(
-            _Picture(draw_grey(_brightest(plane, side_px), *grey), side_px, str(index + 1))
-        )
-    return pictures
+    for part in parts:
+        caption, plane = max((planes[index] for index in part), key=lambda one: one[1].mean())
+        crops = _brightest(plane.astype(np.float64), side_px, math.ceil(_EXAMPLES / len(parts)))
+        pictures += [_Picture(draw_grey(crop, *grey), side_px, caption) for crop in crops]
+    return pictures[:_EXAMPLES]
 
 
-def _brightest(plane: Floats, side_px: int) -> Floats:
+def _as_many_of_each(pictures: dict[str, list[_Picture]]) -> dict[str, list[_Picture]]:
+    fewest = min(map(len, pictures.values()))
+    return {kind: shown[:fewest] for kind, shown in pictures.items()}
+
+
+def _brightest(plane: Floats, side_px: int, most: int) -> list[Floats]:
+    """Crop where a plane is brightest on average, side by side."""
     means = uniform_filter(plane, side_px, mode="constant")
     before, after = side_px // 2, (side_px - 1) // 2
     inside = means[before : plane.shape[0] - after, before : plane.shape[1] - after]
-    y, x = np.unravel_index(int(inside.argmax()), inside.shape)
-    return plane[y : y + side_px, x : x + side_px]
+    crops: list[Floats] = []
+    while len(crops) < most and inside.max() > -np.inf:
+        y, x = map(int, np.unravel_index(int(inside.argmax()), inside.shape))
+        crops.append(plane[y : y + side_px, x : x + side_px])
+        overlapping = (slice(max(at - side_px + 1, 0), at + side_px) for at in (y, x))
+        inside[tuple(overlapping)] = -np.inf
+    return crops
 
 
 def _thumbnails(

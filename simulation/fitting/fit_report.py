@@ -1,8 +1,10 @@
 """What a fit found, as handed to the page that shows it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from imaging.remarks import RemarkEntry
 from simulation.fitting.classifier import Separability
 from simulation.fitting.measurement import Measurement
 from simulation.fitting.noise_correlation import Floats, Images
@@ -71,6 +73,11 @@ class FitReport:
         Of the real images.
     before, after
         How well real images are told from those of the default and of the fitted microscope.
+    nearest, distance
+        The structure of the fitted images, and how far it is from the real one; see
+        `simulation.fitting.width.Candidate`.
+    remarks
+        What was found in images that changes the fit.
     files
         SHA-256 of every file that was read.
     provenance
@@ -86,5 +93,8 @@ class FitReport:
     photon_transfer: PhotonTransfer
     before: Separability
     after: Separability
+    nearest: str
+    distance: float
+    remarks: Sequence[RemarkEntry]
     files: dict[Path, str]
     provenance: dict[str, str]

@@ -29,6 +29,9 @@ _PRIOR_SLOPE_SD = 0.07  # of its logarithm: what structure leaves in it
 _PRIOR_REPEATS_SD = 0.02
 _EXCESS_MEAN, _EXCESS_SD = 1.35, 0.12  # photomultipliers
 
+# Where the search begins.
+_LEAST_EXCESS, _SPREAD = 1.01, 0.2
+
 # Read noise over gain, where nothing tells it from the noise of an even background.
 _READ_MEAN, _READ_LOG_SD = 0.3, 1.0
 
@@ -166,7 +169,12 @@ def transfer_of_repeats(runs: Sequence[NDArray[np.floating]]) -> Transfer:
 
 
 def fit_detector(
-    planes: Planes, transfer: Transfer, *, from_repeats: bool, excess: float | None = None
+    planes: Planes,
+    transfer: Transfer,
+    *,
+    from_repeats: bool,
+    excess: float | None = None,
+    near: DetectorFit | None = None,
 ) -> DetectorFit:
     """Fit the histogram of the darkest pixels, with the photon transfer's slope as prior.
 
@@ -185,6 +193,8 @@ def fit_detector(
         Whether the slope comes from repeats, and is believed accordingly.
     excess
         Excess noise factor where it is known; otherwise that of photomultipliers is the prior.
+    near
+        Where to search, if it is known; otherwise from three offsets on, which takes longer.
 
     Returns
     -------
@@ -215,15 +225,21 @@ def fit_detector(
     expected = transfer.dark_variance + transfer.slope * (darkest.mean() - transfer.mean.min())
     is_even = bool(darkest.var() < _UNEVEN * expected)
     gain = transfer.slope / known
-    starts: list[Floats] = []
+    starts: list[_Dark] = []
     for quantile in (0.02, 0.1, 0.3):
         offset = float(np.quantile(counts, quantile))
         photons = max((counts.mean() - offset) / gain, 0.05)
         spread = max(float(np.std(counts[counts <= offset])), 1.0)
-        start = [offset - histogram.first, spread, gain, max(known - 1, 0.01), photons, 0.2]
-        starts.append(np.array([start[0] / 10, *np.log(start[1:])]))
+        starts.append(_Dark(offset, spread, gain, max(known, _LEAST_EXCESS), photons, _SPREAD))
+    if near is not None:
+        starts = [_Dark.like(near)]
     options = {"maxiter": 3000, "maxfev": 3000, "xatol": 1e-3, "fatol": 0.02, "adaptive": True}
-    fits = [optimize.minimize(cost, s, method="Nelder-Mead", options=options) for s in starts]
+    fits = [
+        optimize.minimize(
+            cost, start.parameters(histogram.first), method="Nelder-Mead", options=options
+        )
+        for start in starts
+    ]
     best = _Dark.of(min(fits, key=lambda fit: fit.fun).x, histogram.first)
     return best.detector(offset_is_seen=is_even)
 
@@ -264,6 +280,21 @@ class _Dark:
     def of(cls, parameters: Floats, first: float) -> "_Dark":
         read, gain, excess, photons, spread = np.exp(np.minimum(parameters[1:], 30.0))
         return cls(first + 10 * parameters[0], read, gain, 1 + excess, photons, spread)
+
+    @classmethod
+    def like(cls, detector: DetectorFit) -> "_Dark":
+        return cls(
+            detector.offset_counts,
+            detector.read_noise_counts,
+            detector.gain_counts_per_photon,
+            max(detector.excess_noise_factor, _LEAST_EXCESS),
+            detector.background_photons,
+            _SPREAD,
+        )
+
+    def parameters(self, first: float) -> Floats:
+        rates = (self.read, self.gain, self.excess - 1, self.photons, self.spread)
+        return np.array([(self.offset - first) / 10, *np.log(rates)])
 
     def is_sane(self, histogram: "_Histogram") -> bool:
         return bool(

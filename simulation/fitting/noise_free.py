@@ -28,7 +28,6 @@ SAMPLING = 4
 """Generated pixels along one of the microscope."""
 
 _SIDE_PX = 96  # of an image, the microscope's pixels
-_FIELDS = 12
 _REACH_FWHM = 2.0
 
 
@@ -61,14 +60,18 @@ class Structure:
     draw: Draw | None = None
 
     def __str__(self) -> str:
-        size = "" if self.magnification == 1 else f", {self.magnification:g} times as large"
-        return self.kind + size + ("" if self.layers == 1 else f", {self.layers} layers")
+        name = name_of(self.kind, self.magnification)
+        return name if self.layers == 1 else f"{name}, {self.layers} layers"
 
     def layered(self, layers: int) -> "Structure":
         """Return denser fields: several, one upon the other."""
         shifts = range(layers)
         total = torch.stack([self.brightness.roll(shift, 0) for shift in shifts]).sum(0)
         return replace(self, layers=layers, brightness=total)
+
+    def and_also(self, more: "Structure") -> "Structure":
+        """Return its fields and more of the same kind."""
+        return replace(self, brightness=torch.cat([self.brightness, more.brightness]))
 
     @cached_property
     def cut(self) -> slice:
@@ -137,14 +140,20 @@ class Structure:
         return counts[0, self.cut, self.cut].numpy().astype(np.float64)
 
 
+def name_of(kind: str, magnification: float) -> str:
+    """Write a kind of structure with its size."""
+    return kind if magnification == 1 else f"{kind}, {magnification:g} times as large"
+
+
 def generate(
     kind: str,
     native_um: float,
     widest_um: float,
     seed: int,
-    fields: int = _FIELDS,
+    fields: int,
     magnification: float = 1.0,
     draw: Draw | None = None,
+    first: int = 0,
 ) -> Structure:
     """Generate fields of one kind.
 
@@ -164,6 +173,8 @@ def generate(
         How many times larger than in nature structure is made.
     draw
         What draws a field, where it is not a generated structure.
+    first
+        Number of the first field: each follows from its number and the seed.
 
     Returns
     -------
@@ -174,7 +185,7 @@ def generate(
     margin = int(np.ceil(_REACH_FWHM * widest_um / native_um)) * SAMPLING
     side = _SIDE_PX * SAMPLING + 2 * margin
     made: list[Floats] = []
-    for index in range(fields):
+    for index in range(first, first + fields):
         rng = np.random.default_rng((seed, index))
         image = (draw or STRUCTURES[kind])(
             Grid((side, side), pixel_um / magnification, 0.0), rng

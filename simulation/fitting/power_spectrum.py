@@ -13,6 +13,7 @@ Floats = NDArray[np.float64]
 BANDS = 40
 _LOWEST = 0.02  # cycles per pixel: below it lies the shape of the field, not the PSF
 _FLOOR_SD = 0.2  # of the logarithm of the noise: fine structure is easily taken for noise
+_CONVERGED = 1e-6  # relative change of both factors
 _LEAST_SD = 0.05  # of the logarithm of a power: no structure is told better than that
 
 
@@ -148,9 +149,12 @@ def match(real: Spectrum, structure: Spectrum, noise: float, fields: int) -> Mat
         normal = terms.T @ (terms * weights[:, None]) + np.diag([0.0, 1 / _FLOOR_SD**2])
         right = terms.T @ (measured * weights) + np.array([0.0, 1 / _FLOOR_SD**2])
         solved = np.linalg.solve(normal, right)
+        before = amplitude, floor
         amplitude, floor = max(float(solved[0]), 1e-12), max(float(solved[1]), 1e-3)
         model = amplitude * shape + floor * noise
         # In logarithms, where a factor too large costs as one too small.
         residual = np.log(measured / model) ** 2 / relative + np.log(relative)
         cost = float(residual.sum() + ((floor - 1) / _FLOOR_SD) ** 2)
+        if np.allclose(before, (amplitude, floor), rtol=_CONVERGED, atol=0.0):
+            break
     return Match(cost, amplitude, floor * noise)

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from imaging import images
 from imaging.cli import UserError
 from imaging.datasets import Item, open_dataset
+from imaging.inspection import inspect
+from imaging.remarks import Remarks
+from imaging.valid import common_rectangle, find_valid
 
 Floats = NDArray[np.float64]
 Order = Literal["depth", "time"]
@@ -48,13 +51,15 @@ class Stack:
     z_step_um: float | None
 
 
-def read_stacks(paths: Sequence[Path]) -> list[Stack]:
+def read_stacks(paths: Sequence[Path], remarks: Remarks) -> list[Stack]:
     """Read images, folders of images or datasets.
 
     Parameters
     ----------
     paths
         Of a dataset the input is taken, and native/ in its stead where it is kept.
+    remarks
+        To which is added what is found in the images.
 
     Returns
     -------
@@ -69,8 +74,8 @@ def read_stacks(paths: Sequence[Path]) -> list[Stack]:
     """
     datasets = [open_dataset(path) for path in paths]
     for dataset in datasets:
-        dataset.remarks.say()
-    stacks = [_read(item) for dataset in datasets for item in dataset.items]
+        remarks.update(dataset.remarks)
+    stacks = [_read(item, remarks) for dataset in datasets for item in dataset.items]
     pixels = sum(stack.planes.size for stack in stacks)
     if pixels < _FEWEST_PX:
         raise UserError(
@@ -86,7 +91,7 @@ def saturation_counts(stacks: Sequence[Stack]) -> float:
     return float(2 ** max(int(np.ceil(np.log2(brightest + 1))), _LEAST_BITS) - 1)
 
 
-def common_pixel_size_um(stacks: Sequence[Stack], given_um: float | None) -> float:
+def common_pixel_size_um(stacks: Sequence[Stack], given_um: float | None, example: str) -> float:
     """Return the one pixel size of all stacks.
 
     Parameters
@@ -95,6 +100,8 @@ def common_pixel_size_um(stacks: Sequence[Stack], given_um: float | None) -> flo
         As read.
     given_um
         By the user; it overrules the files.
+    example
+        Command that gives one, of 0.1 µm.
 
     Returns
     -------
@@ -111,7 +118,8 @@ def common_pixel_size_um(stacks: Sequence[Stack], given_um: float | None) -> flo
     sizes = {stack.path: stack.pixel_size_um for stack in stacks if stack.pixel_size_um}
     if not sizes:
         raise UserError(
-            f"{stacks[0].path} does not state its pixel size: give --pixel-size in micrometres."
+            f"{stacks[0].path} does not state its pixel size: say how large a pixel is in "
+            f"micrometres and what the microscope is, as in `{example}` (0.1 is an example)."
         )
     (first, size_um), *others = sizes.items()
     for path, other_um in others:
@@ -154,9 +162,10 @@ def _corners(length: int, side: int) -> list[int]:
     return np.linspace(0, length - side, -(-length // side)).round().astype(int).tolist()
 
 
-def _read(item: Item) -> Stack:
+def _read(item: Item, remarks: Remarks) -> Stack:
     path = item.native or item.input
     image = images.read(path) if item.native else item.read_input()
+    remarks.add(item.name, inspect(image))
     if "c" in image.dims:
         raise UserError(
             f"{path} has {image.sizes['c']} channels: "
@@ -171,6 +180,12 @@ def _read(item: Item) -> Stack:
     planes = np.asarray(image.values, np.float64).reshape(-1, *image.shape[-2:])
     if len(planes) > _MOST_PLANES:
         planes = planes[np.linspace(0, len(planes) - 1, _MOST_PLANES).round().astype(int)]
+    planes = _with_data(planes)
+    if min(planes.shape[1:]) < _SMALLEST_PX:
+        raise UserError(
+            f"{path} holds data in {planes.shape[2]} x {planes.shape[1]} pixels only, the rest is "
+            f"constant: give images with data in at least {_SMALLEST_PX} pixels on each side."
+        )
     _refuse_unusable(path, planes)
     z_step_um = _stated(image, "z")
     thinned = np.prod(image.shape[:-2], dtype=int) / len(planes)
@@ -181,6 +196,14 @@ def _read(item: Item) -> Stack:
         _stated(image, "x"),
         None if z_step_um is None else float(z_step_um * thinned),
     )
+
+
+def _with_data(planes: Floats) -> Floats:
+    """Return the planes that are not blank, cut to the largest rectangle with data in all."""
+    not_blank = planes.max((1, 2)) > planes.min((1, 2))
+    planes = planes[not_blank] if not_blank.any() else planes
+    rectangle = common_rectangle(list(map(find_valid, planes)), planes.shape[1:])
+    return planes if rectangle is None else planes[:, *rectangle]
 
 
 def _stated(image: xr.DataArray, axis: str) -> float | None:

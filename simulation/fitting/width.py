@@ -1,6 +1,6 @@
 """The structure most like the real one, and the width of the PSF with which it is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -14,7 +14,7 @@ from simulation.fitting import brightness, power_spectrum
 from simulation.fitting.brightness import Light
 from simulation.fitting.classifier import describe
 from simulation.fitting.noise import DetectorFit
-from simulation.fitting.noise_free import Structure, generate, with_width
+from simulation.fitting.noise_free import Structure, generate, name_of, with_width
 from simulation.fitting.power_spectrum import Spectrum
 from simulation.fitting.stacks import cut
 from simulation.microscope import Acquisition
@@ -30,9 +30,16 @@ _WIDEST = 5.0  # times the narrowest PSF that the optics can have
 _WIDEST_PX = 10.0
 _MAGNIFICATIONS = (0.4, 1.0, 2.5)
 _LAYERS = (1, 3)  # what lies above and below is seen, too
+_FIELDS = 12  # of a structure; while many are compared, so many:
+_FEW_FIELDS = 4
+_LOOKED_AT_AGAIN = 2  # structures, on all fields
 _PATCH_PX = 32
 _SIMULATED = 24  # images to compare with
 _NEAR = 1.25  # times the least distance: structures that explain the images about as well
+
+
+def silent(_what: str, _share: float) -> None:
+    """Say nothing of how far work is."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,7 @@ def candidates(
     saturation_counts: float,
     seed: int,
     expanded: Draw | None = None,
+    say: Callable[[str, float], None] = silent,
 ) -> list[Candidate]:
     """Compare real images with those of every kind of structure through PSFs of many widths.
 
@@ -96,6 +104,8 @@ def candidates(
         Of structures and noise.
     expanded
         What draws fields of the user's expanded images, which then are the only structure.
+    say
+        Is told before each structure its name and the share of the work that is done.
 
     Returns
     -------
@@ -103,28 +113,24 @@ def candidates(
         The nearest first.
     """
     widths = _widths(acquisition, pixel_size_um) if known_width_um is None else [known_width_um]
+    through = {width: with_width(acquisition, width) for width in widths}
     real = power_spectrum.radial_power(squares)
     white = float(np.mean([detector.variance(float(square.mean())) for square in squares]))
     described = describe(_patches(squares))
-    found: list[Candidate] = []
-    if expanded is not None:
-        kinds = ["expanded images"]
-    variants = len(kinds) > 1
-    for kind, magnification in product(kinds, _MAGNIFICATIONS if variants else (1.0,)):
-        structure = generate(
-            kind,
-            pixel_size_um,
-            max(widths),
-            seed,
-            magnification=magnification,
-            draw=expanded,
+    drawn = np.random.default_rng(seed).choice(len(squares), _SIMULATED)
+
+    def draw(kind: str, magnification: float, first: int, count: int) -> Structure:
+        return generate(
+            kind, pixel_size_um, max(widths), seed, count, magnification, expanded, first
         )
-        width, log_sd = _most_likely_width(real, structure, acquisition, widths, white, fields)
-        for layers in _LAYERS if variants or expanded else (1,):
-            denser = structure.layered(layers)
-            sharp = denser.images(with_width(acquisition, width))
+
+    def compare(structure: Structure, layers: Sequence[int]) -> list[Candidate]:
+        width, log_sd = _most_likely_width(real, structure, through, white, fields)
+        seen = with_width(acquisition, width)
+        found: list[Candidate] = []
+        for denser in map(structure.layered, layers):
+            sharp = denser.images(seen)
             lit = brightness.measure_light(list(squares), sharp, detector, saturation_counts, seed)
-            drawn = np.random.default_rng(seed).choice(len(squares), _SIMULATED)
             photons, background = (part[drawn, None, None] for part in (lit.bright, lit.background))
             shown = sharp[np.arange(_SIMULATED) % len(sharp)]
             simulated = brightness.expose(
@@ -132,6 +138,29 @@ def candidates(
             )
             distance = _distance(described, describe(_patches(simulated)))
             found.append(Candidate(denser, width, log_sd, lit, distance))
+        return found
+
+    if expanded is not None or len(kinds) == 1:
+        kind, layers = ("expanded images", _LAYERS) if expanded is not None else (kinds[0], (1,))
+        say(kind, 0.0)
+        return _nearest_first(compare(draw(kind, 1.0, 0, _FIELDS), layers))
+    # Most structures are clearly behind the nearest, which few fields tell.
+    begun: list[tuple[Structure, list[Candidate]]] = []
+    tried = list(product(kinds, _MAGNIFICATIONS))
+    steps = len(tried) + _LOOKED_AT_AGAIN
+    for step, (kind, magnification) in enumerate(tried):
+        say(name_of(kind, magnification), step / steps)
+        structure = draw(kind, magnification, 0, _FEW_FIELDS)
+        begun.append((structure, compare(structure, _LAYERS)))
+    begun.sort(key=lambda one: min(found.distance for found in one[1]))
+    for place, (structure, _) in enumerate(begun[:_LOOKED_AT_AGAIN]):
+        say(f"{structure} once more", (len(tried) + place) / steps)
+        more = draw(structure.kind, structure.magnification, _FEW_FIELDS, _FIELDS - _FEW_FIELDS)
+        begun[place] = (structure, compare(structure.and_also(more), _LAYERS))
+    return _nearest_first(one for _, found in begun for one in found)
+
+
+def _nearest_first(found: Iterable[Candidate]) -> list[Candidate]:
     return sorted(found, key=lambda candidate: candidate.distance)
 
 
@@ -157,19 +186,16 @@ def width_over(found: Sequence[Candidate]) -> tuple[float, float]:
 def _most_likely_width(
     real: Spectrum,
     structure: Structure,
-    acquisition: Acquisition,
-    widths: Sequence[float],
+    through: Mapping[float, Acquisition],
     white: float,
     fields: int,
 ) -> tuple[float, float]:
     """Return the width with which a structure has the real spectrum, and its logarithm's error."""
-    if len(widths) == 1:
-        return widths[0], 0.0
-    spectra = [
-        power_spectrum.radial_power(structure.images(with_width(acquisition, width)))
-        for width in widths
-    ]
-    logarithms = np.log(widths)
+    first, *others = through
+    if not others:
+        return first, 0.0
+    spectra = [power_spectrum.radial_power(structure.images(seen)) for seen in through.values()]
+    logarithms = np.log(list(through))
     between = CubicSpline(logarithms, np.log(np.stack([one.power for one in spectra])))
     fine = np.linspace(logarithms[0], logarithms[-1], _FINE_STEPS)
     costs = np.array(
@@ -180,7 +206,7 @@ def _most_likely_width(
             for x in fine
         ]
     )
-    usual = np.log(_PRIOR_RATIO * psf.reachable_fwhm_um(acquisition.optics)[0])
+    usual = np.log(_PRIOR_RATIO * psf.reachable_fwhm_um(through[first].optics)[0])
     surprise = costs / _BANDS_ALIKE + ((fine - usual) / _PRIOR_LOG_SD) ** 2
     likelihood = np.exp(-(surprise - surprise.min()) / 2)
     likelihood /= likelihood.sum()

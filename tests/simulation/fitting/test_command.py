@@ -1,7 +1,7 @@
 """The verb fit: a microscope and a page, or one sentence before the long work."""
 
+import re
 import shlex
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from imaging.cli import UserError
 from imaging.images import read, write
+from imaging.intensities import NO_DATA
 from simulation.fitting import brightness, classifier, command
 from simulation.fitting import fit as fitting
 from simulation.fitting import noise_free as structures
@@ -19,7 +20,6 @@ from simulation.fitting import width as widths
 from simulation.fitting.brightness import expose
 from simulation.fitting.command import fit_command
 from simulation.fitting.noise import DetectorFit
-from simulation.fitting.noise_free import generate
 from simulation.microscope import read_microscope
 from training.__main__ import app
 
@@ -61,11 +61,11 @@ def no_fit(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few, small fields, so that tests are fast."""
-    monkeypatch.setattr(command, "_FIELDS", 8)
+    monkeypatch.setattr(command, "_FIELDS", {"default": 8, "fitted": 8})
     monkeypatch.setattr(fitting, "_RESAMPLINGS", 2)
     monkeypatch.setattr(structures, "_SIDE_PX", 64)
     monkeypatch.setattr(brightness, "_LEVELS", 6)
-    monkeypatch.setattr(widths, "generate", partial(generate, fields=4))
+    monkeypatch.setattr(widths, "_FIELDS", 4)
     monkeypatch.setattr(widths, "_STEPS", 5)
     monkeypatch.setattr(widths, "_FINE_STEPS", 15)
     monkeypatch.setattr(command, "_DEFAULT_STRUCTURE", "points")
@@ -157,6 +157,33 @@ def test_impossible_arguments_are_refused(image: Path, tmp_path: Path, kind: str
     arguments: dict[str, Any] = {"out": tmp_path / "m.toml"} | changed
     with pytest.raises(UserError, match=sentence):
         fit_command(image, **arguments)
+
+
+@pytest.mark.usefixtures("no_fit")
+def test_without_a_pixel_size_the_command_that_gives_one_is_offered(tmp_path: Path) -> None:
+    image = _save(tmp_path / "a cell.tif", _fields(1, 0)[0], None)
+    out = tmp_path / "m.toml"
+    with pytest.raises(UserError) as refusal:
+        fit_command(image, out=out, modality="confocal")
+    offered = shlex.split(re.findall("`(.*)`", str(refusal.value))[0])
+    assert offered[:4] == ["python", "-m", "training", "fit"]
+    _, bound, _ = app.parse_args(offered[3:])
+    assert bound.args == (image,)
+    assert bound.kwargs == {"out": out, "pixel_size": 0.1, "modality": "confocal"}
+
+
+@pytest.mark.usefixtures("little")
+def test_remarks_are_said_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pixels = np.pad(_fields(1, 0)[0], ((0, 0), (0, 30)))
+    out = fit_command(
+        _save(tmp_path / "a.tif", pixels), out=tmp_path / "m.toml", structure="points"
+    )
+    remark = str(read_microscope(out).provenance["remark 1"])
+    assert remark.startswith("1 image (a: ")
+    assert remark.endswith(NO_DATA)
+    assert capsys.readouterr().out.count(remark) == 1
+    page = out.with_suffix(".html").read_text(encoding="utf-8")
+    assert page.count(f"</b> {NO_DATA}</li>") == 1
 
 
 @pytest.mark.usefixtures("no_fit")

@@ -1,7 +1,6 @@
 """A known microscope is found as a whole, and what is written is a microscope."""
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -71,7 +70,7 @@ def fitted(told: Given) -> MicroscopeFit:
         # Few, small fields and few widths, so that tests are fast.
         patch.setattr(fitting, "_RESAMPLINGS", 2)
         patch.setattr(structures, "_SIDE_PX", 64)
-        patch.setattr(widths, "generate", partial(generate, fields=6))
+        patch.setattr(widths, "_FIELDS", 6)
         patch.setattr(widths, "_STEPS", 5)
         patch.setattr(widths, "_FINE_STEPS", 20)
         return fit(told)
@@ -198,7 +197,7 @@ def test_excess_noise_stays_physical(fitted: MicroscopeFit, told: Given) -> None
 def test_beads_give_the_width(told: Given, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting, "_RESAMPLINGS", 2)
     monkeypatch.setattr(structures, "_SIDE_PX", 64)
-    monkeypatch.setattr(widths, "generate", partial(generate, fields=2))
+    monkeypatch.setattr(widths, "_FIELDS", 2)
     measured = np.linspace(0.46, 0.54, 21)
     found = fit(replace(told, bead_widths_um=measured, kinds=["points"]))
     # The median's standard error and what aberration does to the shape, relative.
@@ -215,7 +214,7 @@ def test_loss_over_a_series_is_measured(
 ) -> None:
     monkeypatch.setattr(fitting, "_RESAMPLINGS", 2)
     monkeypatch.setattr(structures, "_SIDE_PX", 64)
-    monkeypatch.setattr(widths, "generate", partial(generate, fields=2))
+    monkeypatch.setattr(widths, "_FIELDS", 2)
     left = np.exp(-0.1 * np.arange(8))[:, None, None]
     planes = expose(images[:1] * left, PHOTONS, 0.01, DETECTOR, 65535.0, (3, 0))
     series = replace(

@@ -2,6 +2,7 @@ import base64
 import io
 import math
 import re
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,8 +14,9 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from imaging.drawing import ACCENT, CONTRAST, INK
+from imaging.remarks import RemarkEntry
 from simulation.fitting.classifier import ScoredPatch, Separability
-from simulation.fitting.fit_page import write_fit
+from simulation.fitting.fit_page import FAR, write_fit
 from simulation.fitting.fit_report import FitReport, FittedEntry, PhotonTransfer
 from simulation.fitting.measurement import Measurement
 
@@ -57,6 +59,9 @@ def findings() -> FitReport:
         photon_transfer=PhotonTransfer(means, 40 * (means - 400), 40.0, -16000.0),
         before=_separability(0.94),
         after=_separability(0.61),
+        nearest="granules",
+        distance=0.1,
+        remarks=[RemarkEntry("light was <lost>.", {"cell": "a lot"})],
         files={Path("real/a <b>.tif"): "0" * 64},
         provenance={"command": "python -m training fit real --out microscope.toml", "seed": "0"},
     )
@@ -148,19 +153,51 @@ def _pictures(page: str, kind: str) -> list[NDArray[np.uint8]]:
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(source)))) for source in sources]
 
 
-def test_examples_share_scale_and_shades(findings: FitReport, page: str) -> None:
-    real, default = _pictures(page, "real")[0], _pictures(page, "default")[0]
-    assert real.shape == default.shape == (80, 80)  # the smallest side of the real images
-    low, high = np.percentile(findings.real[0], [0.5, 99.8])
-    plane = findings.real[0][1]
-    crops = [plane[y : y + 80] for y in range(17)]
-    brightest = max(crops, key=lambda crop: crop.mean())
-    expected = np.rint(255 * np.clip((brightest - low) / (high - low), 0, 1))
-    np.testing.assert_array_equal(real, expected)
+def _grey(pixels: NDArray[np.uint16], of: NDArray[np.uint16]) -> NDArray[np.float64]:
+    low, high = np.percentile(of, [0.5, 99.8])
+    return np.rint(255 * np.clip((pixels - low) / (high - low), 0, 1))
+
+
+def test_examples_share_a_scale_and_each_kind_has_its_shades(findings: FitReport) -> None:
+    dim = replace(findings, default=[findings.default[0] // 10])
+    with tempfile.TemporaryDirectory() as folder:
+        page = _write(Path(folder), dim)
+    for kind, (image,) in (("real", dim.real), ("default", dim.default)):
+        crops = [image[0, y : y + 80] for y in range(17)]  # of the smallest side of the images
+        brightest = max(crops, key=lambda crop: crop.mean())
+        np.testing.assert_array_equal(_pictures(page, kind)[0], _grey(brightest, image))
+
+
+def test_as_many_examples_of_each_kind_are_shown_of_bright_planes(findings: FitReport) -> None:
+    one = np.zeros((48, 192), np.uint16)
+    one[:, 5:53], one[:, 60:108], one[:, 120:168] = 2, 3, 1
+    many = [np.full((48, 48), light, np.uint16) for light in (1, 5, 1, 4, 2, 1, 2, 6)]
+    alike = Separability(0.5, (0.4, 0.6), PATCH_PX, (), ())
+    shown = replace(findings, real=[one], fitted=many, default=many[:2], after=alike)
+    with tempfile.TemporaryDirectory() as folder:
+        page = _write(Path(folder), shown)
+    captions = {
+        kind: re.findall(rf'" alt="{kind} ([^"]*)"', page) for kind in ("real", "fitted", "default")
+    }
+    assert captions == {"real": ["1", "1"], "fitted": ["2", "4"], "default": ["1", "2"]}
+    first, second = _pictures(page, "real")
+    np.testing.assert_array_equal(first, _grey(one[:, 60:108], one))
+    np.testing.assert_array_equal(second, _grey(one[:, 5:53], one))
+
+
+def test_a_far_structure_warns(tmp_path: Path, findings: FitReport, page: str) -> None:
+    assert 'class="warning"' not in page
+    far = _write(tmp_path, replace(findings, distance=FAR + 0.01))
+    assert far.count('class="warning"') == 1
+    assert f"the nearest, granules, is {FAR + 0.01:.2f} away" in _text(far)
+
+
+def test_remarks_are_shown(page: str) -> None:
+    assert "1 image (cell: a lot): light was &lt;lost&gt;." in _text(page)
 
 
 def test_easiest_patches_are_where_the_classifier_says(findings: FitReport, page: str) -> None:
-    thumbnail = _pictures(page, "real")[1]  # after the only example
+    thumbnail = _pictures(page, "real")[2]  # after the examples
     low, high = np.percentile(findings.real[0], [0.5, 99.8])
     pixels = findings.real[0][1, :PATCH_PX, 48 : 48 + PATCH_PX]
     expected = np.rint(255 * np.clip((pixels - low) / (high - low), 0, 1))

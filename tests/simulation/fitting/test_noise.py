@@ -1,5 +1,7 @@
 """Planted detectors are found; the model of the darkest counts is what the simulator draws."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -120,6 +122,16 @@ def test_repeats_give_gain_times_excess_noise() -> None:
     product = found.gain_counts_per_photon * found.excess_noise_factor
     assert product == pytest.approx(SLOPE, rel=0.04)
     assert found.offset_counts == pytest.approx(OFFSET, abs=1.5)
+
+
+def test_a_search_from_near_ends_where_the_long_one_does() -> None:
+    planes = [_record(_texture(seed), seed) for seed in range(3)]
+    transfer = transfer_of_images(planes)
+    found = fit_detector(planes, transfer, from_repeats=False, excess=EXCESS)
+    near = replace(found, offset_counts=found.offset_counts + 3, read_noise_counts=2 * READ)
+    again = fit_detector(planes, transfer, from_repeats=False, excess=EXCESS, near=near)
+    assert again.gain_counts_per_photon == pytest.approx(found.gain_counts_per_photon, rel=0.01)
+    assert again.offset_counts == pytest.approx(found.offset_counts, abs=0.2)
 
 
 def test_background_photons_are_those_of_the_darkest_parts() -> None:

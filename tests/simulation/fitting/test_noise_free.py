@@ -37,6 +37,12 @@ def test_fields_follow_from_their_seed_and_number(tubes: Structure) -> None:
     assert (other.brightness[0] != tubes.brightness[0]).any()
 
 
+def test_more_fields_go_on_where_others_end(tubes: Structure) -> None:
+    begun = generate("tubes", NATIVE_UM, WIDEST_UM, seed=0, fields=1)
+    joined = begun.and_also(generate("tubes", NATIVE_UM, WIDEST_UM, seed=0, fields=2, first=1))
+    torch.testing.assert_close(joined.brightness, tubes.brightness, rtol=0, atol=0)
+
+
 def test_images_have_their_bright_level_at_one(tubes: Structure) -> None:
     images = tubes.images(with_width(in_effect(Microscope()), 0.5))
     assert images.shape == (3, 96, 96)

@@ -1,7 +1,6 @@
 """The width of the PSF is found from the spectrum, and structures are ranked by likeness."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -31,7 +30,8 @@ def little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few, small fields and few widths, so that tests are fast."""
     monkeypatch.setattr(structures, "_SIDE_PX", 64)
     monkeypatch.setattr(brightness, "_LEVELS", 6)
-    monkeypatch.setattr(widths, "generate", partial(generate, fields=6))
+    monkeypatch.setattr(widths, "_FIELDS", 6)
+    monkeypatch.setattr(widths, "_FEW_FIELDS", 3)
     monkeypatch.setattr(widths, "_STEPS", 6)
     monkeypatch.setattr(widths, "_FINE_STEPS", 20)
     monkeypatch.setattr(widths, "_LAYERS", (1,))
@@ -78,10 +78,31 @@ def test_structure_that_is_shown_is_nearest() -> None:
     assert [one.distance for one in found] == sorted(one.distance for one in found)
 
 
+def test_only_the_nearest_structures_are_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(widths, "_LOOKED_AT_AGAIN", 1)
+    said: list[tuple[str, float]] = []
+    found = candidates(
+        _squares("granules", 0.5),
+        fields=6,
+        detector=DETECTOR,
+        acquisition=ACQUISITION,
+        pixel_size_um=NATIVE_UM,
+        kinds=["points", "granules", "tubes"],
+        known_width_um=0.5,
+        saturation_counts=SATURATION,
+        seed=0,
+        say=lambda name, share: said.append((name, share)),
+    )
+    assert [len(one.structure.brightness) for one in found] == [6, 3, 3]
+    assert [name for name, _ in said] == ["points", "granules", "tubes", "granules once more"]
+    assert [share for _, share in said] == [0.0, 0.25, 0.5, 0.75]
+
+
 def test_other_sizes_are_tried_where_the_structure_is_not_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(widths, "generate", partial(generate, fields=2))
+    monkeypatch.setattr(widths, "_FIELDS", 2)
+    monkeypatch.setattr(widths, "_FEW_FIELDS", 1)
     monkeypatch.setattr(widths, "_MAGNIFICATIONS", (1.0, 2.5))
     monkeypatch.setattr(widths, "_LAYERS", (1, 3))
     squares = _squares("granules", 0.5)
