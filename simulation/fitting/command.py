@@ -37,7 +37,8 @@ _STEPS = (
     "telling real from simulated patches",
     "drawing the page",
 )
-_SIMULATED_FROM, _COMPARED_FROM, _DRAWN_FROM = 0.75, 0.95, 0.98  # of the time
+# Shares of the time: of measuring, with many structures to compare or one; of the rest.
+_MANY_MEASURED, _ONE_MEASURED, _SIMULATED, _COMPARED = 0.75, 0.4, 0.75, 0.95
 _EXAMPLE_PIXEL_UM = 0.1
 _MOST_PX = 20
 """Pixels along the narrowest PSF: beyond it nothing is sampled so finely."""
@@ -132,14 +133,17 @@ def fit_command(
     with progress() as bars:
         bar = bars.add_task("", total=1.0)
 
+        many = expanded is None and structure is None
+        measured = _MANY_MEASURED if many else _ONE_MEASURED
+
         def say(step: int, share: float, what: str = "") -> None:
             doing = _STEPS[step] + (f", {what}" if what else "")
             then = f"; then: {_STEPS[step + 1]}" if step + 1 < len(_STEPS) else ""
             words = f"Step {step + 1} of {len(_STEPS)}: {doing}{then}"
             bars.update(bar, completed=share, description=words)
 
-        fitted = fit(given, lambda what, share: say(0, _SIMULATED_FROM * share, what))
-        say(1, _SIMULATED_FROM)
+        fitted = fit(given, lambda what, share: say(0, measured * share, what))
+        say(1, measured)
         files = {path: sha256(path) for path in _files([*stacks, *taken_again], beads)}
         provenance = _provenance(fitted, given, files, command, remarks)
         microscope = to_microscope(fitted, given, provenance)
@@ -156,11 +160,11 @@ def fit_command(
                 seed + 1,
             ),
         }
-        say(2, _COMPARED_FROM)
+        say(2, measured + (1 - measured) * _SIMULATED)
         planes = [stack.planes for stack in stacks]
         before = separability(planes, list(simulated["default"]), seed=seed)
         after = separability(planes, list(simulated["fitted"]), seed=seed)
-        say(3, _DRAWN_FROM)
+        say(3, measured + (1 - measured) * _COMPARED)
         write_fit(
             page,
             FitReport(

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from imaging.cli import UserError
 from simulation import psf
-from simulation.fitting import brightness, noise
+from simulation.fitting import brightness, noise, photon_transfer
 from simulation.fitting.brightness import Light
 from simulation.fitting.jitter import line_jitter
 from simulation.fitting.measurement import Measurement, spread
-from simulation.fitting.noise import DetectorFit, Transfer
+from simulation.fitting.noise import DetectorFit
 from simulation.fitting.noise_free import with_width
+from simulation.fitting.photon_transfer import Transfer
 from simulation.fitting.stacks import Stack, cut
 from simulation.fitting.width import Candidate, candidates, silent, width_over
 from simulation.microscope import Acquisition, Microscope
@@ -257,13 +258,13 @@ def _fit_detector(given: Given, squares: Floats) -> tuple[Transfer, DetectorFit,
     """
     rng = np.random.default_rng((given.seed, 0))
     runs = [stack.planes for stack in given.repeats]
-    repeated = noise.transfer_of_repeats(runs) if runs else None
+    repeated = photon_transfer.transfer_of_repeats(runs) if runs else None
     dark = [*squares, *(square for run in runs for square in cut(list(run), SQUARE_PX))]
 
     def of(
         chosen: Sequence[Floats], near: DetectorFit | None = None
     ) -> tuple[Transfer, DetectorFit]:
-        transfer = repeated or noise.transfer_of_images(chosen)
+        transfer = repeated or photon_transfer.transfer_of_images(chosen)
         found = noise.fit_detector(
             chosen, transfer, from_repeats=bool(runs), excess=given.excess_noise_factor, near=near
         )

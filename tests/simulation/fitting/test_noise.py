@@ -11,11 +11,10 @@ from scipy.ndimage import gaussian_filter
 
 from simulation import detector as steps
 from simulation.fitting import noise
-from simulation.fitting.noise import (
-    DetectorFit,
+from simulation.fitting.noise import DetectorFit, dark_pixels, fit_detector
+from simulation.fitting.photon_transfer import (
+    ROUNDING_VARIANCE,
     Transfer,
-    dark_pixels,
-    fit_detector,
     transfer_of_images,
     transfer_of_repeats,
 )
@@ -59,7 +58,7 @@ def test_slope_of_even_light() -> None:
 
 def test_dark_variance_is_the_line_at_its_least_mean() -> None:
     transfer = transfer_of_images([_record(_ramp(192, 40.0), seed) for seed in range(3)])
-    expected = SLOPE * (transfer.mean.min() - OFFSET) + READ**2 + noise.ROUNDING_VARIANCE
+    expected = SLOPE * (transfer.mean.min() - OFFSET) + READ**2 + ROUNDING_VARIANCE
     assert transfer.dark_variance == pytest.approx(expected, rel=0.1)
 
 
@@ -94,7 +93,7 @@ def test_repeats_of_several_fields_are_not_compared_with_each_other() -> None:
 def test_images_without_noise_keep_a_slope_above_zero() -> None:
     transfer = transfer_of_repeats([np.stack([_texture(6, 64)] * 2)])
     assert transfer.slope > 0
-    assert transfer.dark_variance == noise.ROUNDING_VARIANCE
+    assert transfer.dark_variance == ROUNDING_VARIANCE
 
 
 @pytest.mark.parametrize(
