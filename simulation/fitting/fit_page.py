@@ -15,7 +15,7 @@ from simulation.fitting.classifier import ScoredPatch, Separability
 from simulation.fitting.fit_report import FitReport, FittedEntry
 from simulation.fitting.noise_correlation import Floats, Images
 
-FAR = 0.25
+FAR = 0.3  # standard deviations: structures of one kind are 0.16 to 0.29 apart, see docs/fit.md
 _EXAMPLES = 3  # images of each kind
 _CROP_PX = 192
 _EASIEST = 8
@@ -111,11 +111,11 @@ def _warnings(findings: FitReport) -> list[str]:
         )
     if findings.distance > FAR:
         warnings.append(
-            f"None of the structures that were tried is like the real one: the nearest, "
-            f"{findings.nearest}, is {findings.distance:.2f} away, and structures of one kind are "
-            f"less than {FAR:g} apart. PSF width and light, which are compared with it, are less "
-            "sure than their ranges; give expanded images of such specimens with --expanded, or "
-            "beads with --beads."
+            "None of the structures that were tried is like the real one, or structure was taken "
+            f"for noise: the nearest, {findings.nearest}, is {findings.distance:.2f} away, and "
+            f"structures of one kind are less than {FAR:g} apart. PSF width, light and perhaps "
+            "noise are less sure than their ranges; give --expanded images of such specimens, "
+            "--beads or --repeats."
         )
     return warnings
 
