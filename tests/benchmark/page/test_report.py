@@ -134,7 +134,7 @@ def test_what_was_found_in_images_and_packages_is_said(reported: Path, tmp_path:
     net["doubt"] = "Hardly trained: it is a stand-in."
     (tmp_path / "results/run.json").write_text(json.dumps(record))
     said = write_report(tmp_path / "results").read_text(encoding="utf-8")
-    assert "<b>1 image (cells/a: 3 %):</b> They are &lt;clipped&gt;." in said
+    assert "They are &lt;clipped&gt;. <small>1 image (cells/a: 3 %)</small>" in said
     assert "net: Hardly trained: it is a stand-in." in said
 
 
