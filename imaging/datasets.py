@@ -27,6 +27,7 @@ from imaging.cli import UserError
 from imaging.files import STRICT, file_of, read_toml, replacing, write_toml
 from imaging.image_folders import images_in, left_out, no_image, stem, unread_in
 from imaging.images import absent, read, suffix_of, unknown_ending
+from imaging.pixel_sizes import are_unlike
 from imaging.recordings import recordings
 from imaging.remarks import Remark, Remarks, with_remarks
 
@@ -37,7 +38,6 @@ SPLITS: tuple[Split, ...] = ("train", "calibration", "validation")
 # From smaller than an atom to a meter: what lies beyond is a slip.
 Length = Annotated[float, CheckedField(ge=1e-5, le=1e6, allow_inf_nan=False)]
 
-_SAME_PIXEL_SIZE = 0.02
 _CONTRADICTION = (
     "the file states another pixel size than dataset.toml: images are resampled by the file's, and "
     "models are described by that of dataset.toml (correct the wrong one)."
@@ -309,11 +309,7 @@ def _compared(image: xr.DataArray, stated_um: float | None) -> xr.DataArray:
     if stated_um is None:
         return image
     sizes: dict[str, float] = image.attrs["pixel_size_um"]
-    others = [
-        own
-        for dim, own in sizes.items()
-        if dim in "yx" and abs(own / stated_um - 1) > _SAME_PIXEL_SIZE
-    ]
+    others = [own for dim, own in sizes.items() if dim in "yx" and are_unlike(stated_um, own)]
     remarks = [Remark(_CONTRADICTION, f"{own:g} µm, not {stated_um:g} µm") for own in others[:1]]
     return with_remarks(image, remarks)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import xarray as xr
 
 from imaging.cli import UserError
-from imaging.datasets import Item
+from imaging.datasets import Dataset, Item
 from imaging.intensities import remark_on_intensities
 from imaging.pairing import inspect_pairs
 from imaging.remarks import Remark, Remarks, remarks_of
@@ -53,4 +53,11 @@ def inspect_items(items: Iterable[Item], prefix: str = "") -> Remarks:
                 continue
             found.add(f"{prefix}{item.name}{name}", remarks)
     found.update(inspect_pairs(items, prefix))
+    return found
+
+
+def inspect_dataset(dataset: Dataset) -> Remarks:
+    """Look at all images of a dataset, and take over what was found when it was opened."""
+    found = inspect_items(dataset.items)
+    found.update(dataset.remarks)
     return found

@@ -1,7 +1,9 @@
-"""Mistakes of units, known by how often one pixel size goes into another."""
+"""Pixel sizes compared: which are the same, and which differ by a mistake of units."""
 
 import math
 
+# Pixel sizes that differ by less are the same: calibrations are no better.
+_SAME = 0.02
 # Files that programs save again keep the number and lose or change the unit.
 _SLIPS = {
     1e3: "nm written as µm, or µm as mm",
@@ -15,6 +17,11 @@ _SLIPS = {
     1 / 25.4e3: "inches written as µm",
     1e-6: "m written as µm",
 }
+
+
+def are_unlike(one_um: float, other_um: float) -> bool:
+    """Tell whether two pixel sizes are not the same, within what calibrations are good for."""
+    return abs(other_um / one_um - 1) > _SAME
 
 
 def slip_of_units(ratio: float, tolerance: float) -> str | None:

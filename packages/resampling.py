@@ -3,15 +3,13 @@
 import xarray as xr
 
 from imaging.cli import UserError
-from imaging.pixel_sizes import slip_of_units
+from imaging.pixel_sizes import are_unlike, slip_of_units
 from imaging.resample import linear
 
 __all__ = ["grid", "held_if_small"]
 
 # Images up to this size are resampled once as a whole, larger ones again for each pass.
 _IN_MEMORY_PIXELS = 2**25
-# Pixel sizes that differ by less are the same: calibrations are no better.
-_SAME_PIXEL_SIZE = 0.02
 # Beyond this factor a pixel size is a mistake, not another microscope.
 _LARGEST_RESAMPLING = 64
 # How near a mistake of units must come: beyond that factor it is sought, below it only suspected.
@@ -56,7 +54,7 @@ def grid(
                     f"package's {pixel_size_um[dimension]:g} µm{reason}: "
                     "give --pixel-size, or correct it in the file."
                 )
-            if abs(ratio - 1) > _SAME_PIXEL_SIZE:
+            if are_unlike(pixel_size_um[dimension], own[dimension]):
                 length = max(round(length * ratio), 1)
         lengths.append(length)
     return lengths[0], lengths[1]

@@ -49,6 +49,24 @@ def refused(path: Path, words: str) -> None:
     assert "\n" not in sentence
 
 
+def bent_lines(seed: int, side: int, *, count: int, reach: float) -> np.ndarray:
+    """Return lines of 1 on 0 that bend, each at most so far from where it begins."""
+    rng = np.random.default_rng(seed)
+    drawn = np.zeros((side, side))
+    t = np.linspace(0, 1, 2000)
+    for _ in range(count):
+        y, x = (
+            np.clip(
+                rng.uniform(0, side) + rng.uniform(-reach, reach) * t + 8 * np.sin(6 * t),
+                0,
+                side - 1,
+            )
+            for _ in "yx"
+        )
+        drawn[y.astype(int), x.astype(int)] = 1
+    return drawn
+
+
 def random_image(*shape: int, dims: str = "yx", pixel_um: float | None = None) -> xr.DataArray:
     values = np.random.default_rng(5).integers(0, 4000, shape).astype(np.uint16)
     sizes = {} if pixel_um is None else {"y": pixel_um, "x": pixel_um}

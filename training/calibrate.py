@@ -10,7 +10,8 @@ from torch import nn
 from imaging.cli import UserError, console
 from imaging.datasets import Dataset, open_dataset
 from imaging.files import sha256
-from imaging.inspection import inspect_items
+from imaging.inspection import inspect_dataset
+from imaging.pixel_sizes import are_unlike
 from imaging.trained_weights import TrainedWeights
 from imaging.training_metadata import CalibrationResult, SamplingOptions
 from packages.network_contract import StatesStd, states_std
@@ -18,7 +19,7 @@ from packages.options import with_options
 from training.calibration_fit import calibrate
 from training.data import Pair, load_pairs
 from training.division import split_items
-from training.pixel_sizes import are_unlike, find_pixel_size_um
+from training.pixel_sizes import find_pixel_size_um
 from training.recipe import Recipe
 
 
@@ -53,8 +54,7 @@ def recalibrate(
     dataset = open_dataset(data)
     _refuse_other_pixels(weights, trained.metadata.data.pixel_size_um, dataset)
     parts = split_items(dataset)
-    remarks = inspect_items(dataset.items)
-    remarks.update(dataset.remarks)
+    remarks = inspect_dataset(dataset)
     calibration, validation = (
         load_pairs(parts[part], remarks) for part in ("calibration", "validation")
     )

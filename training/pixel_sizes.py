@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from imaging import images
 from imaging.cli import UserError
 from imaging.datasets import Dataset
+from imaging.pixel_sizes import are_unlike
 from imaging.remarks import Remark, Remarks
 
-# Pixel sizes that differ by less are the same: calibrations are no better.
-_TOLERANCE = 0.02
 _UNSTATED = Remark(
     "the pixel size is unknown and taken for that of the other images: if it is another, what is "
     "learnt from the image is wrong (state it in the file, or leave the image out)."
@@ -54,11 +53,6 @@ def remark_on_unstated(dataset: Dataset) -> Remarks:
         if not images.read(item.input, lazy=True).attrs["pixel_size_um"].keys() & {"y", "x"}:
             found.add(item.name, [_UNSTATED])
     return found
-
-
-def are_unlike(one_um: float, other_um: float) -> bool:
-    """Tell whether two pixel sizes are not the same, within what calibrations are good for."""
-    return abs(other_um / one_um - 1) > _TOLERANCE
 
 
 def _statements(dataset: Dataset) -> Iterator[tuple[str, float]]:

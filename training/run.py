@@ -28,7 +28,7 @@ from torch import nn
 from imaging.cli import UserError, console, progress
 from imaging.datasets import Dataset, Item, Split, open_dataset
 from imaging.files import sha256
-from imaging.inspection import inspect_items
+from imaging.inspection import inspect_dataset
 from imaging.remarks import Remarks
 from imaging.trained_weights import FILE_NAME, Example, TrainedWeights
 from imaging.training_metadata import Reached, Request, Settings
@@ -103,8 +103,7 @@ def run(
         microscope=asked.name,
     )
     _refuse_another(out, request, resume=resume)
-    remarks = inspect_items(dataset.items)
-    remarks.update(dataset.remarks)
+    remarks = inspect_dataset(dataset)
     remarks.update(remark_on_unstated(dataset))
     images = _load(parts, settings, remarks)
     remarks.say()

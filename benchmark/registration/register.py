@@ -17,7 +17,7 @@ from imaging import images
 from imaging.cli import UserError, console, progress
 from imaging.datasets import Item, new_dataset, open_dataset, write_facts
 from imaging.figure_files import write_png
-from imaging.inspection import inspect_items
+from imaging.inspection import inspect_dataset
 from imaging.resample import linear
 from imaging.valid import common_rectangle, find_valid
 
@@ -62,8 +62,7 @@ def register(
     Parameters are those of `python -m benchmark register`, described in its help.
     """
     opened = open_dataset(dataset)
-    opened.remarks.say()
-    inspect_items(opened.items).say()
+    inspect_dataset(opened).say()
     found: dict[str, Entries] = {}
     with new_dataset(out) as folder, progress() as bars:
         for item in bars.track(opened.items, description="Registering"):

@@ -12,6 +12,7 @@ from imaging import images
 from imaging.datasets import Item, open_dataset
 from imaging.inspection import inspect_items
 from imaging.pairing import inspect_pairs
+from tests.small_images import bent_lines
 
 Image = NDArray[np.float64]
 SIDE = 128
@@ -19,18 +20,7 @@ SIDE = 128
 
 def scene(seed: int) -> Image:
     """Bright lines that bend."""
-    rng = np.random.default_rng(seed)
-    drawn = np.zeros((SIDE, SIDE))
-    t = np.linspace(0, 1, 2000)
-    for _ in range(8):
-        y, x = (
-            np.clip(
-                rng.uniform(0, SIDE) + rng.uniform(-80, 80) * t + 8 * np.sin(6 * t), 0, SIDE - 1
-            )
-            for _ in "yx"
-        )
-        drawn[y.astype(int), x.astype(int)] = 1
-    return ndimage.gaussian_filter(drawn, 1)
+    return ndimage.gaussian_filter(bent_lines(seed, SIDE, count=8, reach=80), 1)
 
 
 def spots(seed: int) -> Image:

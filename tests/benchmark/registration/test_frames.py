@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmark.registration.frames import why_no_repeats, why_not_averaged
+from tests.small_images import bent_lines
 
 Image = NDArray[np.float64]
 SIDE = 128
@@ -15,18 +16,7 @@ SIDE = 128
 
 def scene(seed: int) -> Image:
     """Blurred curves between 0 and 1."""
-    rng = np.random.default_rng(seed)
-    drawn = np.zeros((SIDE, SIDE))
-    t = np.linspace(0, 1, 2000)
-    for _ in range(12):
-        y, x = (
-            np.clip(
-                rng.uniform(0, SIDE) + rng.uniform(-60, 60) * t + 8 * np.sin(6 * t), 0, SIDE - 1
-            )
-            for _ in "yx"
-        )
-        drawn[y.astype(int), x.astype(int)] = 1
-    blurred = ndimage.gaussian_filter(drawn, 2)
+    blurred = ndimage.gaussian_filter(bent_lines(seed, SIDE, count=12, reach=60), 2)
     return blurred / blurred.max()
 
 
