@@ -8,6 +8,7 @@ import io
 import math
 import struct
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from importlib import import_module
 from itertools import product
 from pathlib import Path
@@ -16,9 +17,11 @@ from typing import Any
 import numpy as np
 import tifffile
 
+from tests.czi_times import attach_times
 from tests.small_images import SIZES
 
 NAMES = ("DAPI", "GFP", "mCherry")
+INTERVAL_S = 1.5
 _FREE, _END = 0xFFFFFFFF, 0xFFFFFFFE  # of compound documents
 
 
@@ -32,6 +35,7 @@ def write_czi(path: Path, pixels: np.ndarray) -> None:
             file.write(pixels[scene, t, c, z], plane=plane, location=place, scene=scene)
         scales = {f"scale_{dim}": size * 1e-6 for dim, size in SIZES.items()}
         file.write_metadata(channel_names=dict(enumerate(NAMES[:channels])), **scales)
+    attach_times(path, [360.4 + INTERVAL_S * t for t in range(times)])
 
 
 def write_ims(path: Path, pixels: np.ndarray, chunk: int = 4) -> None:
@@ -51,6 +55,9 @@ def write_ims(path: Path, pixels: np.ndarray, chunk: int = 4) -> None:
                 group.attrs[f"ImageSize{dim.upper()}"] = _letters(str(length))
             info = file.require_group(f"DataSetInfo{which}")
             info.require_group(f"Channel {c}").attrs["Name"] = _letters(NAMES[c])
+            moment = datetime(2026, 11, 30, 23, 59, 59, 250_000) + t * timedelta(seconds=INTERVAL_S)
+            said = info.require_group("TimeInfo").attrs
+            said[f"TimePoint{t + 1}"] = _letters(moment.isoformat(" ", "milliseconds"))
             said = info.require_group("Image").attrs
             said["Unit"] = _letters("um")
             for at, (dim, length) in enumerate(lengths.items()):
@@ -101,7 +108,7 @@ def _leica(stack: np.ndarray) -> str:
         (1, width, SIZES["x"] * 1e-6, "m", steps[4]),
         (2, height, SIZES["y"] * 1e-6, "m", steps[3]),
         (3, depths, SIZES["z"] * 1e-6, "m", steps[2]),
-        (4, times, 1.5, "s", steps[0]),
+        (4, times, INTERVAL_S, "s", steps[0]),
     ]
     dimensions = "".join(
         f'<DimensionDescription DimID="{number}" NumberOfElements="{length}" Origin="0" '
@@ -209,6 +216,8 @@ def _olympus(pixels: np.ndarray) -> tuple[bytes, dict[str, bytes]]:
         said: dict[str, object] = {"AxisCode": f'"{axis}"', "MaxSize": length}
         if axis == "Z":
             said |= {"Interval": round(1000 * SIZES["z"]), "UnitName": '"nm"'}
+        if axis == "T":
+            said |= {"Interval": 1000 * INTERVAL_S, "UnitName": '"ms"'}
         sections[f"Axis {at} Parameters Common"] = said
     for at in range(channels):
         sections[f"Channel {at + 1} Parameters"] = {"CH Name": f'"{NAMES[at]}"'}
@@ -271,6 +280,9 @@ def write_nd2(
         "ImageMetadataLV!": _variant({"SLxExperiment": experiment}),
         "ImageMetadataSeqLV|0!": _variant({"SLxPictureMetadata": picture}),
     }
+    per_time = images * depths
+    moments = [1000 * INTERVAL_S * (at // per_time) + at % per_time for at in range(len(stored))]
+    chunks["CustomData|AcqTimesCache!"] = struct.pack(f"<{len(moments)}d", *moments)
     for at, frame in enumerate(stored):
         chunks[f"ImageDataSeq|{at}!"] = struct.pack("<d", 0.0) + frame.tobytes()
     whole = _chunk("ND2 FILE SIGNATURE CHUNK NAME01!", b"Ver3.0".ljust(64, b"\0"), 32)

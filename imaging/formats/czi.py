@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.cli import UserError
+from imaging.formats.czi_times import interval_s
 from imaging.formats.header import Header, Readable, pixel_sizes, refuse_absurd
 from imaging.formats.microscopes import (
     DIMS,
@@ -49,7 +50,9 @@ def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable
         chosen, of_choice = choose_alike(path, held, number)
         scenes = [list(fields)[at] for at in chosen]
         stored = _planes_stored(file, scenes)
-        described, of_sizes, names = _described(file.raw_metadata)
+        xml = file.raw_metadata
+        root = ElementTree.fromstring(xml) if xml else ElementTree.Element("none")
+        described, of_sizes, names = _described(root)
     times, channels, depths, height, width = held[chosen[0]].sizes.values()
     shape = (len(scenes) * times, channels, depths, height, width)
     doubts = absent_planes(stored, len(scenes) * times * channels * depths)
@@ -73,7 +76,15 @@ def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable
 
     remarks = (*of_choice, *of_sizes, *doubts)
     dtype = held[0].dtype
-    header = Header(DIMS, shape, dtype, described, names_of(names, channels), remarks)
+    header = Header(
+        DIMS,
+        shape,
+        dtype,
+        described,
+        names_of(names, channels),
+        remarks,
+        interval_s=interval_s(path, root, times),
+    )
     return header, Stackwise(shape, dtype, opened)
 
 
@@ -99,9 +110,8 @@ def _planes_stored(file: Any, scenes: list[int | None]) -> int:
     return len(planes)
 
 
-def _described(xml: str) -> tuple[dict[str, float], tuple[Any, ...], list[str | None]]:
+def _described(root: Any) -> tuple[dict[str, float], tuple[Any, ...], list[str | None]]:
     """Read pixel sizes, remarks on them, and names of channels; lengths are in metres."""
-    root = ElementTree.fromstring(xml) if xml else ElementTree.Element("none")
     lengths = [
         (str(item.get("Id")).lower(), item.findtext("Value", "0"), "m")
         for item in root.iterfind("Metadata/Scaling/Items/Distance")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from imaging.formats.header import Header, Readable, pixel_sizes
 from imaging.formats.header import number as number_of
 from imaging.formats.microscopes import DIMS, StackReader, Stackwise, names_of
 from imaging.formats.several import Held, choose_alike
+from imaging.formats.times import interval_of
 
 _LEVEL = "ResolutionLevel 0"
 _AXES = {"Z": "2", "Y": "1", "X": "0"}  # Imaris counts them from x
@@ -32,6 +34,7 @@ def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable
             _text(info[f"Channel {at}"].attrs, "Name") if f"Channel {at}" in info else None
             for at in range(channels)
         ]
+        interval_s = _interval_s(info["TimeInfo"].attrs, times) if "TimeInfo" in info else None
     images = [names[at] for at in chosen]
     shape = (len(images) * times, channels, *lengths)
 
@@ -51,7 +54,9 @@ def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable
             yield read_stack
 
     remarks = (*of_choice, *of_sizes)
-    header = Header(DIMS, shape, dtype, found, names_of(labels, channels), remarks)
+    header = Header(
+        DIMS, shape, dtype, found, names_of(labels, channels), remarks, interval_s=interval_s
+    )
     return header, Stackwise(shape, dtype, opened)
 
 
@@ -82,6 +87,17 @@ def _lengths(said: Any, sizes: dict[str, int]) -> list[tuple[str, object, str | 
         )
         for dim, at in _AXES.items()
     ]
+
+
+def _interval_s(said: Any, times: int) -> float | None:
+    """Compare the dates and times of day of all time points, where each can be read."""
+    try:
+        moments = [
+            datetime.fromisoformat(_text(said, f"TimePoint{at}")) for at in range(1, times + 1)
+        ]
+    except ValueError:
+        return None
+    return interval_of([(moment - moments[0]).total_seconds() for moment in moments])
 
 
 def _text(attributes: Any, name: str) -> str:

@@ -19,9 +19,11 @@ from imaging.formats.microscopes import (
 )
 from imaging.formats.several import Held, choose_alike
 from imaging.formats.tiff_complaints import complaints
+from imaging.formats.units import seconds
 
 _ORDER = "MTCZYX"  # tiles of a mosaic and time points are processed one by one
 _IDS = {"1": "x", "2": "y", "3": "z"}
+_TIME = "4"
 
 
 def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable]:
@@ -38,6 +40,7 @@ def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable
         for at in chosen:
             images[at].asarray(out="memmap")  # refuses a file that ends before the image does
         found, of_sizes = _pixel_sizes(image)
+        interval_s = _interval_s(image)
         names = [
             channel.get("LUTName")
             for channel in image.xml_element.iterfind(
@@ -62,7 +65,10 @@ def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable
             yield read_stack
 
     dtype = held[chosen[0]].dtype
-    header = Header(DIMS, shape, dtype, found, names_of(names, channels), (*of_choice, *of_sizes))
+    remarks = (*of_choice, *of_sizes)
+    header = Header(
+        DIMS, shape, dtype, found, names_of(names, channels), remarks, interval_s=interval_s
+    )
     return header, Stackwise(shape, dtype, opened)
 
 
@@ -79,12 +85,23 @@ def _ordered(image: Any) -> NDArray[Any]:
 
 
 def _pixel_sizes(image: Any) -> tuple[dict[str, float], tuple[Any, ...]]:
-    """Read pixel sizes; a length is that from the first pixel's centre to the last one's."""
-    lengths = list[tuple[str, object, str | None]]()
+    """Read pixel sizes in the units stated."""
+    steps = _steps(image)
+    return pixel_sizes((dim, *steps[number]) for number, dim in _IDS.items() if number in steps)
+
+
+def _interval_s(image: Any) -> float | None:
+    return seconds(*_steps(image).get(_TIME, (0.0, None)))
+
+
+def _steps(image: Any) -> dict[str, tuple[float, str | None]]:
+    """Return steps along axes and their units; a length is that from the first to the last."""
+    found = dict[str, tuple[float, str | None]]()
     for axis in image.xml_element.iterfind(
         "Data/Image/ImageDescription/Dimensions/DimensionDescription"
     ):
-        dim, steps = _IDS.get(axis.get("DimID")), number_of(axis.get("NumberOfElements")) - 1
-        if dim and steps > 0:
-            lengths.append((dim, abs(number_of(axis.get("Length"))) / steps, axis.get("Unit")))
-    return pixel_sizes(lengths)
+        steps = number_of(axis.get("NumberOfElements")) - 1
+        if steps > 0:
+            step = abs(number_of(axis.get("Length"))) / steps
+            found[str(axis.get("DimID"))] = (step, axis.get("Unit"))
+    return found

@@ -1,6 +1,7 @@
 """Nikon ND2; positions of the stage are images of their own."""
 
 import math
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from imaging.formats.microscopes import (
     unknown_axes,
 )
 from imaging.formats.several import Held, choose_alike
+from imaging.formats.times import interval_of
 
 
 def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable]:
@@ -39,6 +41,7 @@ def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable
         loops = {axis: length for axis, length in sizes.items() if axis in "PTZ"}
         volume = file.metadata.channels[0].volume
         names = [one.channel.name for one in file.metadata.channels]
+        interval_s = _interval_s(file, loops, said.sequenceCount)
     count, times, depths = (loops.get(axis, 1) for axis in "PTZ")
     channels = said.componentCount
     one = {"T": times, "C": channels, "Z": depths, "Y": said.heightPx, "X": said.widthPx}
@@ -71,5 +74,23 @@ def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable
             yield read_stack
 
     remarks = (*of_choice, *of_sizes, *doubts)
-    header = Header(DIMS, shape, dtype, found, names_of(names, channels), remarks)
+    header = Header(
+        DIMS, shape, dtype, found, names_of(names, channels), remarks, interval_s=interval_s
+    )
     return header, Stackwise(shape, dtype, opened)
+
+
+def _interval_s(file: Any, loops: dict[str, int], stored: int) -> float | None:
+    """Compare when the first frames of the time points were taken, of those that are stored."""
+    order = list(loops)
+    if "T" not in order:
+        return None
+    within = math.prod(loops[axis] for axis in order[order.index("T") + 1 :])
+    firsts = range(0, min(loops["T"] * within, stored), within)
+    with warnings.catch_warnings():  # the library warns where the file keeps no times
+        warnings.simplefilter("ignore")
+        try:
+            metadata = [file.frame_metadata(at) for at in firsts]
+        except IndexError:
+            return None
+    return interval_of([one.channels[0].time.relativeTimeMs / 1000 for one in metadata])

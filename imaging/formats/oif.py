@@ -23,6 +23,7 @@ from imaging.formats.microscopes import (
     unknown_axes,
 )
 from imaging.formats.tiff_complaints import complaints
+from imaging.formats.units import seconds
 
 _PLANE = re.compile(r"s_((?:[A-Z]\d+)*)\.tif")
 
@@ -67,7 +68,16 @@ def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable
         said.get(f"Channel {at} Parameters", {}).get("CH Name") for at in range(1, channels + 1)
     ]
     remarks = (*of_sizes, *absent_planes(len(files), math.prod(shape[:3])))
-    header = Header(DIMS, shape, first.dtype, found, names_of(names, channels), remarks)
+    time = said.get("Axis 4 Parameters Common", {})
+    header = Header(
+        DIMS,
+        shape,
+        first.dtype,
+        found,
+        names_of(names, channels),
+        remarks,
+        interval_s=seconds(number_of(time.get("Interval", 0)), time.get("UnitName")),
+    )
     return header, Stackwise(shape, first.dtype, opened)
 
 
