@@ -22,8 +22,6 @@ T = TypeVar("T")
 
 STRICT = ConfigDict(extra="forbid")
 """For what is read from a file: an entry that nobody knows is a slip of its writer."""
-CHOICE = re.compile(r"#(\d+)$")
-"""What a path ends in that means one of several images in a file."""
 
 
 @contextmanager
@@ -81,8 +79,29 @@ def _remove(path: Path) -> None:
 
 
 def file_of(path: Path) -> Path:
-    """Return the file of an image whose path may end in #1, #2 …: one of several in the file."""
-    return path if path.exists() else path.with_name(CHOICE.sub("", path.name))
+    """Return the file of an image whose path may end in #NUMBER or #NAME: one of several in it."""
+    return split_choice(path)[0]
+
+
+def split_choice(path: Path) -> tuple[Path, str | None]:
+    """Divide what a user calls an image into its file and which of several in it is meant.
+
+    Parameters
+    ----------
+    path
+        Of a file, perhaps with # and a number or a name behind it.
+
+    Returns
+    -------
+    file, choice
+        The path and None where it is that of a file, or no file has the beginning of it.
+    """
+    whole = path.as_posix()  # names of images may hold slashes
+    for mark in re.finditer("#", whole):
+        file = Path(whole[: mark.start()])
+        if file.suffix and mark.end() < len(whole) and file.exists() and not path.exists():
+            return file, whole[mark.end() :]
+    return path, None
 
 
 def sha256(path: Path) -> str:

@@ -49,6 +49,28 @@ def stem(path: Path) -> str:
     return path.name.removesuffix(suffix_of(path) or "")
 
 
+def of_scene(path: Path, scene: str | None) -> Path:
+    """Return the path of an image in a file that holds several, as `imaging.images.read` takes it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    scene
+        Number of the image from 1, or its name; None for the file as it is.
+
+    Raises
+    ------
+    UserError
+        The path is a folder of images.
+    """
+    if scene is None:
+        return path
+    if path.is_dir() and suffix_of(path) is None:
+        raise UserError(f"{path} is a folder of images: --scene is for one file, give that.")
+    return Path(f"{path}#{scene}")
+
+
 def images_in(folder: Path) -> dict[str, Path]:
     """Find the images of a folder.
 

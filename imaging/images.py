@@ -16,8 +16,10 @@
 Axes are b (time points, positions: whatever is processed one by one), c, z, y and x, in this order.
 """
 
+import re
 from collections.abc import Container, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from imaging.cli import UserError
-from imaging.files import CHOICE, file_of, replacing
+from imaging.files import file_of, replacing, split_choice
 from imaging.formats import czi, ims, lif, mrc, nd2, oif, ome_zarr, png, tiff
 from imaging.formats.header import DIMS, Format, Header, Readable, Writable, refuse_absurd
 from imaging.formats.microscopes import Microscope
@@ -69,8 +71,8 @@ def suffix_of(path: Path) -> str | None:
     Returns
     -------
     str or None
-        The longest of `SUFFIXES` the name ends with, as spelled in the name, with the number of
-        an image in the file, or that of the Zarr folder it lies in; None if there is none.
+        The longest of `SUFFIXES` the name ends with, as spelled in the name, with the number or
+        name of an image in the file, or that of the Zarr folder it lies in; None if there is none.
 
     Examples
     --------
@@ -79,10 +81,11 @@ def suffix_of(path: Path) -> str | None:
     >>> suffix_of(Path("plate.zarr/A/1/0"))
     '.zarr'
     """
-    name = CHOICE.sub("", path.name)
-    for suffix in SUFFIXES:  # the longer ones stand first
-        if name.lower().endswith(suffix):
-            return path.name[len(name) - len(suffix) :]
+    whole = path.as_posix()  # names of images in a file may hold slashes
+    ends = [len(whole), *(mark.start() for mark in re.finditer("#", whole))]
+    for end, suffix in product(ends, SUFFIXES):  # the longer ones stand first
+        if whole[:end].lower().endswith(suffix):
+            return whole[end - len(suffix) :]
     return next(
         (folder.suffix for folder in path.parents if folder.suffix.lower() == ".zarr"), None
     )
@@ -125,9 +128,9 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
     ----------
     path
         A file (or folder, for OME-Zarr) with one of `SUFFIXES`. Of a TIFF file, or one of a
-        microscope's formats, that holds several images, ``cell.tif#2`` is the second. Without a
-        number all of the largest are read, along b, and smaller versions and thumbnails passed
-        over, which a remark says.
+        microscope's formats, that holds several images, ``cell.tif#2`` is the second, and
+        ``cell.czi#TR1`` the one of this name. Without either all of the largest are read, along
+        b, and smaller versions and thumbnails passed over, which a remark says.
     lazy
         Leave the pixels in the file: indexing the result with ``isel`` and then ``.values`` reads
         that region only. PNG is decoded as a whole all the same.
@@ -139,6 +142,7 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
         The pixel type is the file's. ``attrs["pixel_size_um"]`` maps those of z, y and x whose
         pixel size is known to micrometres. The coordinate c holds the channels' names, if known.
         ``attrs["interval_s"]`` are the seconds between time points, where the file says them;
+        ``attrs["scenes"]`` the names of the images that were chosen from several in a file;
         ``attrs["remarks"]`` holds what `imaging.remarks.remarks_of` returns, if anything.
 
     Raises
@@ -148,13 +152,12 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
         yes/no pixels, or (not if `lazy`) holds NaN or infinity.
     """
     format = _format_of(path)
-    number = CHOICE.search(path.name) if not path.exists() else None
-    path = file_of(path)
+    path, choice = split_choice(path)
     if not path.exists():
         raise absent(path)
-    numbered = tiff if format is tiff else _MICROSCOPES.get(path.suffix.lower())
-    if number is not None and numbered is None:
-        raise UserError(f"{path} holds one image: leave {number[0]} out.")
+    of_several = tiff if format is tiff else _MICROSCOPES.get(path.suffix.lower())
+    if choice is not None and of_several is None:
+        raise UserError(f"{path} holds one image: leave #{choice} out.")
     if path.is_dir() != (format is ome_zarr):
         kind = "a folder" if path.is_dir() else "a file"
         raise UserError(f"{path} is {kind}, which {path.suffix} images are not: check the path.")
@@ -162,7 +165,7 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
         raise UserError(f"{path} is empty: copy or export it again.")
     with _explained(path):
         header, pixels = (
-            numbered.read(path, int(number[1])) if number and numbered else format.read(path)
+            of_several.read(path, choice) if choice and of_several else format.read(path)
         )
     if not {"y", "x"} <= set(header.dims):
         raise UserError(f"{path} has no rows and columns of pixels: copy or export it again.")
@@ -176,6 +179,8 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
     image = with_remarks(xr.DataArray(variable, attrs={"pixel_size_um": sizes}), header.remarks)
     if header.interval_s is not None and "b" in array.dims:
         image.attrs["interval_s"] = header.interval_s
+    if header.scenes:
+        image.attrs["scenes"] = header.scenes
     names = header.channels or []
     if len(names) == header.size("c"):
         image = image.assign_coords(c=("c", names) if "c" in image.dims else names[0])
@@ -327,7 +332,7 @@ def _format_of(path: Path) -> Format:
     suffix = suffix_of(path)
     if suffix is None:
         raise unknown_ending(path)
-    return _FORMATS[CHOICE.sub("", suffix.lower())]
+    return _FORMATS[suffix.lower().partition("#")[0]]
 
 
 def _refuse_dtype_and_shape(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:

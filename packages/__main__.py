@@ -110,6 +110,7 @@ def predict(
     device: str | None = None,
     scale: Literal["stack", "plane", "first"] = "stack",
     channel: str | None = None,
+    scene: str | None = None,
     trust: bool = False,
 ) -> int:
     """Restore an image, a stack, or every image of a folder.
@@ -119,8 +120,7 @@ def predict(
     package_path
         A package: a zip, or a folder with rdf.yaml.
     input_path
-        An image, or a folder of images; they are read region by region. Of several images in a
-        TIFF file, FILE.tif#2 is the second.
+        An image, or a folder of images; they are read region by region.
     output_path
         OME-TIFF or OME-Zarr by its suffix; for a folder a folder, where results made from the
         same image and package are kept.
@@ -142,6 +142,9 @@ def predict(
     channel
         Of an image with several channels the one to restore, by its name or its number from 1; all
         restores each by itself. Not for packages that take several channels at once.
+    scene
+        Of a file with several images (scenes, positions, series) the one to restore, by its number
+        from 1 or its name; FILE.czi#2 and FILE.czi#NAME mean the same, in every command.
     trust
         Let Python code of the package run.
     """
@@ -157,6 +160,7 @@ def predict(
         device=device,
         scale=scale,
         channel=channel,
+        scene=scene,
         trust=trust,
     )
 

@@ -15,6 +15,7 @@ from imaging import images
 from imaging.cli import STATUS_FAILED_CHECK, UserError, complain, console, progress, sentence
 from imaging.datasets import Dataset, Item, open_dataset
 from imaging.files import STRICT, file_of, read_toml, sha256, write_toml
+from imaging.image_folders import of_scene
 from imaging.inspection import inspect
 from imaging.remarks import Remark, Remarks
 from imaging.source_files import source_sha256
@@ -55,6 +56,7 @@ def predict_file(
     device: str | None = None,
     scale: Scale = "stack",
     channel: str | None = None,
+    scene: str | None = None,
     trust: bool = False,
 ) -> int:
     """Restore an image, a stack, or every image of a folder.
@@ -76,7 +78,7 @@ def predict_file(
         raise UserError(f"A pixel size of {pixel_size} µm is impossible: give a positive number.")
     if tile is not None and tile < 1:
         raise UserError(f"A tile of {tile} pixels is impossible: give a positive number.")
-    dataset, pairs = _pairs(input_path, output_path)
+    dataset, pairs = _pairs(of_scene(input_path, scene), output_path)
     skipped, failures = 0, list[str]()
     with open_package(package_path, trust=trust) as package:
         runner = Runner(package, weights=weights, device=device, scale=scale)
@@ -139,7 +141,8 @@ class _Job:
                             one.name: restoration.intensity_scales
                             for one, restoration in zip(chosen, restorations, strict=True)
                         }
-                    ),
+                    )
+                    | _scenes(image),
                 ) as out,
             ):
                 for i, (one, restoration) in enumerate(zip(chosen, restorations, strict=True)):
@@ -173,6 +176,12 @@ class _Job:
         if "z" in expected.keys() & own.keys() and abs(own["z"] / expected["z"] - 1) > _SAME_STEP:
             found.append(Remark(_OTHER_STEP, f"{own['z']:g} µm, not {expected['z']:g} µm"))
         return found
+
+
+def _scenes(image: xr.DataArray) -> dict[str, str]:
+    """Name the images of the input's file that the result is of, where it held several."""
+    names: tuple[str, ...] = image.attrs.get("scenes", ())
+    return {"scenes": "; ".join(names)} if names else {}
 
 
 def _advance(bars: Progress, bar: TaskID, done: int, total: int) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from tests.czi_times import attach_times
+from tests.czi_metadata import attach_times
 from tests.small_images import SIZES
 
 NAMES = ("DAPI", "GFP", "mCherry")

@@ -91,6 +91,7 @@ def fit(
     out: Path,
     repeats: Path | None = None,
     beads: Path | None = None,
+    scene: str | None = None,
     pixel_size: float | None = None,
     modality: Literal["two-photon", "confocal", "wide-field"] = "two-photon",
     wavelength: float | None = None,
@@ -121,6 +122,9 @@ def fit(
         noise surer.
     beads
         Image of single beads smaller than the PSF, from which its width is taken.
+    scene
+        Of real files with several images (scenes, positions, series) the one to fit to, by its
+        number from 1 or its name.
     pixel_size
         Side of a pixel in micrometres, where the files do not state it or are wrong.
     modality
@@ -151,6 +155,7 @@ def fit(
         out=out,
         repeats=repeats,
         beads=beads,
+        scene=scene,
         pixel_size=pixel_size,
         modality=modality,
         wavelength=wavelength,

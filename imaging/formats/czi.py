@@ -23,11 +23,12 @@ from imaging.formats.microscopes import (
     unknown_axes,
 )
 from imaging.formats.several import Held, choose_alike
+from imaging.formats.several import scenes as scene_names
 
 _DTYPES = {"Gray8": "uint8", "Gray16": "uint16", "Gray32Float": "float32"}
 
 
-def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable]:
+def read(library: Any, path: Path, choice: str | None) -> tuple[Header, Readable]:
     """Read the header of a CZI file (see `imaging.formats.microscopes.Microscope`)."""
     with library.open_czi(str(path)) as file:
         box = file.total_bounding_box_no_pyramid
@@ -39,19 +40,24 @@ def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable
         # A file without scenes has one field, which its library calls None.
         fields = dict(sorted(file.scenes_bounding_rectangle_no_pyramid.items()))
         fields = fields or {None: file.total_bounding_rectangle_no_pyramid}
+        xml = file.raw_metadata
+        root = ElementTree.fromstring(xml) if xml else ElementTree.Element("none")
+        called = {
+            scene.get("Index"): scene.get("Name", "").strip()
+            for scene in root.iterfind("Metadata/Information/Image/Dimensions/S/Scenes/Scene")
+            if scene.get("Name", "").strip()
+        }
         held = [
             Held(
-                "" if scene is None else f"scene {scene + 1}",
+                "" if scene is None else called.get(str(scene), f"scene {scene + 1}"),
                 {**{axis: sizes[axis] for axis in "TCZ"}, "Y": field.h, "X": field.w},
                 np.result_type(*dtypes),
             )
             for scene, field in fields.items()
         ]
-        chosen, of_choice = choose_alike(path, held, number)
+        chosen, of_choice = choose_alike(path, held, choice)
         scenes = [list(fields)[at] for at in chosen]
         stored = _planes_stored(file, scenes)
-        xml = file.raw_metadata
-        root = ElementTree.fromstring(xml) if xml else ElementTree.Element("none")
         described, of_sizes, names = _described(root)
     times, channels, depths, height, width = held[chosen[0]].sizes.values()
     shape = (len(scenes) * times, channels, depths, height, width)
@@ -84,6 +90,7 @@ def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable
         names_of(names, channels),
         remarks,
         interval_s=interval_s(path, root, times),
+        scenes=scene_names([one.name for one in held], chosen),
     )
     return header, Stackwise(shape, dtype, opened)
 

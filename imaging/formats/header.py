@@ -51,6 +51,8 @@ class Header:
         What else is to be written, by name.
     interval_s
         Seconds from one time point to the next, if known.
+    scenes
+        Names of the images along b, or of the one chosen, where the file holds several.
     """
 
     dims: tuple[str, ...]
@@ -61,6 +63,7 @@ class Header:
     remarks: tuple[Remark, ...] = ()
     annotations: dict[str, str] = field(default_factory=dict[str, str])
     interval_s: float | None = None
+    scenes: tuple[str, ...] = ()
 
     def size(self, dim: str) -> int:
         """Return the length of an axis, 1 if there is no such axis."""

@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 from imaging.formats.header import Header, Readable, pixel_sizes
 from imaging.formats.header import number as number_of
 from imaging.formats.microscopes import DIMS, StackReader, Stackwise, names_of
-from imaging.formats.several import Held, choose_alike
+from imaging.formats.several import Held, choose_alike, scenes
 from imaging.formats.times import interval_of
 
 _LEVEL = "ResolutionLevel 0"
 _AXES = {"Z": "2", "Y": "1", "X": "0"}  # Imaris counts them from x
 
 
-def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable]:
+def read(library: Any, path: Path, choice: str | None) -> tuple[Header, Readable]:
     """Read the header of an IMS file (see `imaging.formats.microscopes.Microscope`)."""
     with library.File(path, "r") as file:
         # DataSet, DataSet1, …
         names = sorted((name for name in file if re.fullmatch(r"DataSet\d*", name)), key=len)
         held = [_held(file, name) for name in names]
-        chosen, of_choice = choose_alike(path, held, number)
+        chosen, of_choice = choose_alike(path, held, choice)
         sizes, dtype = held[chosen[0]].sizes, held[chosen[0]].dtype
         info = file[names[chosen[0]].replace("DataSet", "DataSetInfo")]
         found, of_sizes = pixel_sizes(_lengths(info["Image"].attrs, sizes))
@@ -55,7 +55,14 @@ def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable
 
     remarks = (*of_choice, *of_sizes)
     header = Header(
-        DIMS, shape, dtype, found, names_of(labels, channels), remarks, interval_s=interval_s
+        DIMS,
+        shape,
+        dtype,
+        found,
+        names_of(labels, channels),
+        remarks,
+        interval_s=interval_s,
+        scenes=scenes([one.name for one in held], chosen),
     )
     return header, Stackwise(shape, dtype, opened)
 

@@ -17,7 +17,7 @@ from imaging.formats.microscopes import (
     names_of,
     unknown_axes,
 )
-from imaging.formats.several import Held, choose_alike
+from imaging.formats.several import Held, choose_alike, scenes
 from imaging.formats.tiff_complaints import complaints
 from imaging.formats.units import seconds
 
@@ -26,12 +26,12 @@ _IDS = {"1": "x", "2": "y", "3": "z"}
 _TIME = "4"
 
 
-def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable]:
+def read(library: Any, path: Path, choice: str | None) -> tuple[Header, Readable]:
     """Read the header of a LIF or LOF file (see `imaging.formats.microscopes.Microscope`)."""
     with complaints("liffile"), library.LifFile(path) as file:
         images = _images(file)
         held = [Held(one.path, dict(one.sizes), one.dtype) for one in images]
-        chosen, of_choice = choose_alike(path, held, number)
+        chosen, of_choice = choose_alike(path, held, choice)
         image, sizes = images[chosen[0]], held[chosen[0]].sizes
         if "S" in sizes:
             raise colour_picture(path)
@@ -67,7 +67,14 @@ def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable
     dtype = held[chosen[0]].dtype
     remarks = (*of_choice, *of_sizes)
     header = Header(
-        DIMS, shape, dtype, found, names_of(names, channels), remarks, interval_s=interval_s
+        DIMS,
+        shape,
+        dtype,
+        found,
+        names_of(names, channels),
+        remarks,
+        interval_s=interval_s,
+        scenes=scenes([one.name for one in held], chosen),
     )
     return header, Stackwise(shape, dtype, opened)
 

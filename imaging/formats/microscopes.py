@@ -42,25 +42,25 @@ class Microscope:
     library
         The name under which it is imported.
     reader
-        Reads a file, given the library and which of several images is meant, from 1.
+        Reads a file, given the library and the number or name of one of several images.
     """
 
     library: str
-    reader: Callable[[Any, Path, int | None], tuple[Header, Readable]]
+    reader: Callable[[Any, Path, str | None], tuple[Header, Readable]]
 
     @property
     def installed(self) -> bool:
         """Tell whether the library is there."""
         return find_spec(self.library.partition(".")[0]) is not None
 
-    def read(self, path: Path, number: int | None = None) -> tuple[Header, Readable]:
+    def read(self, path: Path, choice: str | None = None) -> tuple[Header, Readable]:
         """Read the header (see `imaging.formats.header.Format`)."""
         if not self.installed:
             raise UserError(
                 f"{path} needs a library that is not installed to be read: "
                 f'run "{INSTALL}", or export the image as OME-TIFF.'
             )
-        return self.reader(import_module(self.library), path, number)
+        return self.reader(import_module(self.library), path, choice)
 
     def refusal(self, path: Path, header: Header) -> str:
         """Say that the format is not written."""

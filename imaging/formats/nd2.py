@@ -21,11 +21,11 @@ from imaging.formats.microscopes import (
     names_of,
     unknown_axes,
 )
-from imaging.formats.several import Held, choose_alike
+from imaging.formats.several import Held, choose_alike, scenes
 from imaging.formats.times import interval_of
 
 
-def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable]:
+def read(library: Any, path: Path, choice: str | None) -> tuple[Header, Readable]:
     """Read the header of an ND2 file (see `imaging.formats.microscopes.Microscope`)."""
     with library.ND2File(path) as file:
         if file.is_legacy:
@@ -41,13 +41,19 @@ def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable
         loops = {axis: length for axis, length in sizes.items() if axis in "PTZ"}
         volume = file.metadata.channels[0].volume
         names = [one.channel.name for one in file.metadata.channels]
+        called = [
+            point.name
+            for loop in file.experiment
+            if loop.type == "XYPosLoop"
+            for point in loop.parameters.points
+        ]
         interval_s = _interval_s(file, loops, said.sequenceCount)
     count, times, depths = (loops.get(axis, 1) for axis in "PTZ")
+    called = called if len(called) == count else [None] * count
     channels = said.componentCount
     one = {"T": times, "C": channels, "Z": depths, "Y": said.heightPx, "X": said.widthPx}
-    chosen, of_choice = choose_alike(
-        path, [Held(f"position {at}", one, dtype) for at in range(1, count + 1)], number
-    )
+    held = [Held(name or f"position {at}", one, dtype) for at, name in enumerate(called, start=1)]
+    chosen, of_choice = choose_alike(path, held, choice)
     calibrated = zip("xyz", volume.axesCalibration, volume.axesCalibrated, strict=True)
     found, of_sizes = pixel_sizes((dim, size, "um") for dim, size, known in calibrated if known)
     doubts = absent_planes(said.sequenceCount, math.prod(loops.values()))
@@ -75,7 +81,14 @@ def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable
 
     remarks = (*of_choice, *of_sizes, *doubts)
     header = Header(
-        DIMS, shape, dtype, found, names_of(names, channels), remarks, interval_s=interval_s
+        DIMS,
+        shape,
+        dtype,
+        found,
+        names_of(names, channels),
+        remarks,
+        interval_s=interval_s,
+        scenes=scenes([one.name for one in held], chosen),
     )
     return header, Stackwise(shape, dtype, opened)
 

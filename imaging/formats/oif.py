@@ -28,10 +28,10 @@ from imaging.formats.units import seconds
 _PLANE = re.compile(r"s_((?:[A-Z]\d+)*)\.tif")
 
 
-def read(library: Any, path: Path, number: int | None) -> tuple[Header, Readable]:
+def read(library: Any, path: Path, choice: str | None) -> tuple[Header, Readable]:
     """Read the header of an OIF or OIB file (see `imaging.formats.microscopes.Microscope`)."""
-    if number not in (None, 1):
-        raise UserError(f"{path} holds one image: leave #{number} out.")
+    if choice not in (None, "1"):
+        raise UserError(f"{path} holds one image: leave #{choice} out.")
     refuse_circle(path)
     with library.OifFile(path) as file:
         said = file.mainfile

@@ -12,7 +12,7 @@ from imaging.remarks import Remark
 
 _POSITIONS = (
     "the file holds several images of one shape, taken for positions that are processed one by one "
-    "(a path that ends in #1, #2 and so on means one of them)."
+    "(--scene, or a path that ends in #1, #2 and so on, means one of them)."
 )
 
 
@@ -45,7 +45,7 @@ class Held:
 
 
 def choose_alike(
-    path: Path, held: Sequence[Held], number: int | None
+    path: Path, held: Sequence[Held], choice: str | None
 ) -> tuple[list[int], tuple[Remark, ...]]:
     """Find the image of a file in which none is a smaller version of another.
 
@@ -55,8 +55,8 @@ def choose_alike(
         The file.
     held
         Its images.
-    number
-        Which of them is meant, from 1; None where nobody said so.
+    choice
+        Which of them is meant: its number from 1, or its name; None where nobody said so.
 
     Returns
     -------
@@ -67,15 +67,32 @@ def choose_alike(
     Raises
     ------
     UserError
-        There is none, or none of this number, or they are of different shapes.
+        There is none, or none of this number or name, or they are of different shapes.
     """
     if not held:
         raise UserError(f"{path} holds no image: choose another file.")
-    if number is not None and 1 <= number <= len(held):
-        return [number - 1], ()
-    if number is not None or len({one.kind for one in held}) != 1:
+    place = place_of(choice, [one.name for one in held])
+    if place is not None:
+        return [place], ()
+    if choice is not None or len({one.kind for one in held}) != 1:
         raise not_chosen(path, [str(one) for one in held])
     return list(range(len(held))), positions(len(held), held[0].kind)
+
+
+def place_of(choice: str | None, names: Sequence[str]) -> int | None:
+    """Return the place of the image of this number, from 1, or else of this name if one has it."""
+    numbers = [str(number) for number in range(1, len(names) + 1)]
+    for called in (numbers, names):
+        if choice is not None and called.count(choice) == 1:
+            return called.index(choice)
+    return None
+
+
+def scenes(names: Sequence[str], chosen: Sequence[int]) -> tuple[str, ...]:
+    """Return the names of the chosen images, numbers for empty ones; none of a file of one."""
+    if len(names) == 1:
+        return ()
+    return tuple(names[at] or str(at + 1) for at in chosen)
 
 
 def positions(number: int, described: str) -> tuple[Remark, ...]:
@@ -87,6 +104,6 @@ def not_chosen(path: Path, described: Sequence[str]) -> UserError:
     """Return the refusal of a file of whose images none is clearly meant."""
     held = "; ".join(f"#{at} {one}" for at, one in enumerate(described, start=1))
     return UserError(
-        f"{path} holds {len(described)} image(s) ({held}): put the number of the one that you "
-        f"mean behind the path, as in {path.name}#1."
+        f"{path} holds {len(described)} image(s) ({held}): put the number or the name of the one "
+        f"that you mean behind the path, as in {path.name}#1, or give it to --scene."
     )

@@ -11,6 +11,7 @@ import tifffile
 from imaging.cli import UserError
 from imaging.formats.header import Header, Readable
 from imaging.formats.ome_files import opened
+from imaging.formats.several import scenes
 from imaging.formats.tiff_complaints import complaints
 from imaging.formats.tiff_directories import refuse_circle
 from imaging.formats.tiff_metadata import metadata_of
@@ -36,15 +37,15 @@ _PALETTE = (
 )
 
 
-def read(path: Path, number: int | None = None) -> tuple[Header, Readable]:
+def read(path: Path, choice: str | None = None) -> tuple[Header, Readable]:
     """Read what a TIFF file says and where its pixels lie (see `imaging.formats.header.Format`).
 
-    Of several images in a file, `number` is the one that is meant, from 1.
+    Of several images in a file, `choice` is the number, from 1, or the name of the one meant.
     """
     with complaints() as damages:
         refuse_circle(path)
         with opened(path) as (tiff, of_file):
-            images, of_choice = choose(path, tiff.series, number)
+            images, of_choice = choose(path, tiff.series, choice)
             series = images[0]
             parts = [planes_of(path, tiff, image) for image in images]
             _refuse_cut_off(path, tiff, series)
@@ -64,6 +65,9 @@ def read(path: Path, number: int | None = None) -> tuple[Header, Readable]:
                 said.channels,
                 remarks,
                 interval_s=said.interval_s,
+                scenes=scenes(
+                    [one.name for one in tiff.series], [tiff.series.index(one) for one in images]
+                ),
             )
     if damages:
         raise UserError(f"{path} is cut off or damaged ({damages[0]}): copy or save it again.")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from imaging.cli import UserError
-from imaging.formats.several import not_chosen, positions
+from imaging.formats.several import not_chosen, place_of, positions
 from imaging.formats.tiff_planes import Planes
 from imaging.remarks import Remark
 
@@ -20,13 +20,13 @@ _THUMBNAIL_PX = 256  # what is longer is no thumbnail
 _THUMBNAIL_PART = 0.25  # of the image's sides, at most
 _PASSED_OVER = (
     "the file also holds what seem to be reduced versions of its image, or thumbnails; they are "
-    "passed over (a path that ends in #1, #2 and so on means one of all)."
+    "passed over (--scene, or a path that ends in #1, #2 and so on, means one of all)."
 )
 _GREY = "a colour picture whose samples are all equal: it is read as the grey image that it shows."
 
 
 def choose(
-    path: Path, series: Sequence[Any], number: int | None
+    path: Path, series: Sequence[Any], choice: str | None
 ) -> tuple[list[Any], tuple[Remark, ...]]:
     """Find the image of a file among all that it holds.
 
@@ -36,8 +36,8 @@ def choose(
         The file.
     series
         What tifffile takes for its images.
-    number
-        Which of them is meant, from 1; None where nobody said so.
+    choice
+        Which of them is meant: its number from 1, or its name; None where nobody said so.
 
     Returns
     -------
@@ -47,14 +47,15 @@ def choose(
     Raises
     ------
     UserError
-        None of them is clearly the image, or there is none of this number.
+        None of them is clearly the image, or there is none of this number or name.
     """
-    if number is not None and 1 <= number <= len(series):
-        return [series[number - 1]], ()
+    place = place_of(choice, [one.name for one in series])
+    if place is not None:
+        return [series[place]], ()
     largest = max(series, key=lambda one: math.prod(one.shape))
     alike = [one for one in series if _kind(one) == _kind(largest)]
     others = [one for one in series if _kind(one) != _kind(largest)]
-    if number is not None or not all(_is_reduced(one, largest) for one in others):
+    if choice is not None or not all(_is_reduced(one, largest) for one in others):
         raise not_chosen(path, [_described(one) for one in series])
     remarks = positions(len(alike), _described(largest))
     unmarked = [_described(one) for one in others if not one.keyframe.is_reduced]

@@ -14,6 +14,7 @@ from imaging import __version__, images
 from imaging.cli import UserError, command_line, console, progress
 from imaging.datasets import open_dataset
 from imaging.files import sha256, write_toml
+from imaging.image_folders import of_scene
 from imaging.remarks import Remarks, remarks_of
 from simulation import psf
 from simulation.fitting.beads import measure_beads, psf_widths_um
@@ -50,6 +51,7 @@ def fit_command(
     out: Path,
     repeats: Path | None = None,
     beads: Path | None = None,
+    scene: str | None = None,
     pixel_size: float | None = None,
     modality: Modality = "two-photon",
     wavelength: float | None = None,
@@ -85,6 +87,7 @@ def fit_command(
         out=out,
         repeats=repeats,
         beads=beads,
+        scene=scene,
         pixel_size=pixel_size,
         modality=modality,
         wavelength=wavelength,
@@ -97,7 +100,7 @@ def fit_command(
     )
     base = _base(modality, wavelength, refractive_index)
     remarks = Remarks()
-    stacks = read_stacks(real, remarks)
+    stacks = read_stacks([of_scene(path, scene) for path in real], remarks)
     pixel_um = common_pixel_size_um(stacks, pixel_size, _with_pixel_size(real, out, modality))
     taken_again = _read_repeats(repeats, remarks) if repeats else []
     optics = in_effect(base).optics

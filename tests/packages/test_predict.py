@@ -88,6 +88,18 @@ def test_one_of_several_images_in_a_file(tmp_path: Path, plain: Path) -> None:
     np.testing.assert_array_equal(images.read(tmp_path / "out.tif").values, pixels[1])
 
 
+def test_a_result_names_the_scene_that_it_is_of(tmp_path: Path, plain: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "two.ome.tif", ome=True) as writer:
+        for at, name in enumerate(("well A", "well B")):
+            writer.write(random_image(20 + at, 30).values, metadata={"Name": name})
+
+    output = tmp_path / "out.ome.tif"
+    predict_file(plain, tmp_path / "two.ome.tif", output, pixel_size=0.1, scene="well B")
+
+    assert images.read(output).shape == (21, 30)
+    assert '<M K="scenes">well B</M>' in str(tifffile.tiffcomment(output))
+
+
 def test_what_a_folder_holds_beside_images_is_said(
     tmp_path: Path, plain: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from imaging import images
 from imaging.formats.times import interval_of
-from tests.czi_times import attach_times, state_increment, state_offsets
+from tests.czi_metadata import attach_times, state_increment, state_offsets
 from tests.microscope_files import INTERVAL_S, WRITERS, write_nd2
 
 REASON = "the libraries of the extra 'formats' are not installed"

@@ -1,4 +1,4 @@
-"""When the time points of a CZI were taken, added to a file without it, as Zeiss writes it.
+"""What is said of times and scenes, added to a CZI that does not say it, as Zeiss writes it.
 
 Segments of a file are a name, two lengths and content; the header says where two of them lie.
 """
@@ -35,14 +35,23 @@ def attach_times(path: Path, moments: Sequence[float]) -> None:
     path.write_bytes(whole + _segment(b"ZISRAWATTDIR", struct.pack("<i252x", 1) + entry))
 
 
+def name_scenes(path: Path, names: Sequence[str]) -> None:
+    """Write names of scenes into the XML."""
+    scenes = "".join(f'<Scene Index="{at}" Name="{name}" />' for at, name in enumerate(names))
+    _extend(path, f"<S><Scenes>{scenes}</Scenes></S>")
+
+
 def _state(path: Path, positions: str) -> None:
+    _extend(path, f"<T><Positions>{positions}</Positions></T>")
+
+
+def _extend(path: Path, dimension: str) -> None:
     whole = bytearray(path.read_bytes())
     (place,) = struct.unpack_from("<q", whole, _METADATA_AT)
     (length,) = struct.unpack_from("<i", whole, place + 32)
     xml = whole[place + 288 : place + 288 + length].decode()
-    said = f"<T><Positions>{positions}</Positions></T></Dimensions>"
     assert xml.count("</Dimensions>") == 1
-    changed = xml.replace("</Dimensions>", said).encode()
+    changed = xml.replace("</Dimensions>", f"{dimension}</Dimensions>").encode()
     struct.pack_into("<q", whole, _METADATA_AT, len(whole))
     head = struct.pack("<ii248x", len(changed), 0)
     path.write_bytes(whole + _segment(b"ZISRAWMETADATA", head + changed))
