@@ -94,7 +94,14 @@ def report(results: Path, /, *, trust_results: Path | None = None) -> None:
 
 
 @app.command
-def register(dataset: Path, /, *, out: Path, affine: Annotated[bool, Flag] = False) -> None:
+def register(
+    dataset: Path,
+    /,
+    *,
+    out: Path,
+    affine: Annotated[bool, Flag] = False,
+    channel: str | None = None,
+) -> None:
     """Bring targets that show their input's field approximately onto the input.
 
     Writes a dataset with the targets displaced and everything cropped to what all images show. Its
@@ -110,10 +117,12 @@ def register(dataset: Path, /, *, out: Path, affine: Annotated[bool, Flag] = Fal
         Folder for the registered dataset.
     affine
         Shift, rotate, scale and shear only; without it a smooth displacement follows.
+    channel
+        Of images with several channels the one to take, by its name or its number from 1.
     """
     from benchmark.registration.register import register
 
-    register(dataset, out=out, affine=affine)
+    register(dataset, out=out, affine=affine, channel=channel)
 
 
 @app.command

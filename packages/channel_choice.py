@@ -1,66 +1,11 @@
-"""Which channel of an image is restored: one of them, or each by itself."""
+"""How the results of several channels of an image lie in one file."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-import xarray as xr
-
-from imaging.cli import UserError
 from imaging.formats.header import Writable
 from packages.runner import Layout
-
-ALL = "all"
-
-
-class Chosen(NamedTuple):
-    """A channel of an image: its name, empty where it is the only one, and the image of it."""
-
-    name: str
-    image: xr.DataArray
-
-
-def choose(image: xr.DataArray, wanted: str | None) -> list[Chosen]:
-    """Take channels out of an image.
-
-    Parameters
-    ----------
-    image
-        Axes out of b, c, z, y, x.
-    wanted
-        The name of a channel; its number, counted from 1 as Fiji does; "all"; or None for the image
-        as it is.
-
-    Returns
-    -------
-    list of Chosen
-        One for each channel to be restored; without the axis c unless nothing was wanted.
-
-    Raises
-    ------
-    UserError
-        There is no such channel.
-    """
-    if wanted is None:
-        return [Chosen("", image)]
-    count = image.sizes.get("c", 1)
-    numbers = [str(number) for number in range(1, count + 1)]
-    names = [str(n) for n in np.atleast_1d(image.coords["c"])] if "c" in image.coords else numbers
-    one_by_one = [image.isel(c=i) for i in range(count)] if "c" in image.dims else [image]
-    if wanted == ALL:
-        several = count > 1
-        return [Chosen(n * several, one) for n, one in zip(names, one_by_one, strict=True)]
-    for called in (names, numbers):
-        if called.count(wanted) == 1:
-            return [Chosen("", one_by_one[called.index(wanted)])]
-    there = ", ".join(
-        number if name == number else f"{number} ({name})"
-        for number, name in zip(numbers, names, strict=True)
-    )
-    raise UserError(
-        f"The image has no single channel '{wanted}': give --channel one of {there}, or {ALL}."
-    )
 
 
 def together(layouts: Sequence[Layout], names: Sequence[str]) -> Layout:

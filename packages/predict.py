@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from rich.progress import Progress, TaskID
 
 from imaging import images
+from imaging.channels import choose
 from imaging.cli import STATUS_FAILED_CHECK, UserError, complain, console, progress, sentence
 from imaging.datasets import Dataset, Item, open_dataset
 from imaging.files import STRICT, file_of, read_toml, sha256, write_toml
@@ -19,7 +20,7 @@ from imaging.image_folders import of_scene
 from imaging.inspection import inspect
 from imaging.remarks import Remark, Remarks
 from imaging.source_files import source_sha256
-from packages.channel_choice import Place, choose, together
+from packages.channel_choice import Place, together
 from packages.package import Package, Weights, open_package
 from packages.processing import IntensityScale
 from packages.resampling import grid

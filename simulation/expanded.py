@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from imaging import images, resample
+from imaging.channels import one_channel
 from imaging.cli import UserError, console
 from imaging.datasets import open_dataset
 from imaging.recordings import recordings
@@ -61,6 +62,8 @@ class Expanded:
         Pixels of a square per pixel of a file: another number than 1 resamples the images.
     seed
         Of the order of files and squares.
+    channel
+        Name or number of the one to take of several.
 
     Raises
     ------
@@ -77,13 +80,15 @@ class Expanded:
         pixel_size_um: float,
         enlargement: float,
         seed: int,
+        channel: str | None = None,
     ) -> None:
         scanned = [
-            _scan(name, path, size_px, multiple, enlargement)
+            _scan(name, path, size_px, multiple, enlargement, channel)
             for name, path in sorted(files.items())
         ]
         self.pixel_size_um = pixel_size_um
         self._enlargement = enlargement
+        self._channel = channel
         _report_empty(scanned)
         filled = [source for source in scanned if source.corners]
         order = random_generator(seed, _ORDER_OF_FILES).permutation(len(filled))
@@ -110,7 +115,7 @@ class Expanded:
             ours = [index for index in sorted(wanted) if self._squares[index][0] is source]
             if not ours:
                 continue
-            planes = read_planes(source.path, self._enlargement)
+            planes = read_planes(source.path, self._enlargement, self._channel)
             for index in ours:
                 plane, top, left = self._squares[index][1]
                 rows = slice(top, top + source.height)
@@ -199,8 +204,8 @@ def _square_pixel_um(path: Path) -> float | None:
     return stated_um["x"]
 
 
-def read_planes(path: Path, enlargement: float = 1.0) -> Array:
-    """Read an image of one channel, resampled where asked for.
+def read_planes(path: Path, enlargement: float = 1.0, channel: str | None = None) -> Array:
+    """Read one channel of an image, resampled where asked for.
 
     Parameters
     ----------
@@ -208,6 +213,8 @@ def read_planes(path: Path, enlargement: float = 1.0) -> Array:
         The file.
     enlargement
         New pixels per pixel of the file.
+    channel
+        Its name or number, where the image has several.
 
     Returns
     -------
@@ -217,14 +224,9 @@ def read_planes(path: Path, enlargement: float = 1.0) -> Array:
     Raises
     ------
     UserError
-        It has several channels, or pixels of a type that cannot be written again.
+        It has several channels and none is chosen, or pixels that cannot be written again.
     """
-    image = images.read(path)
-    if "c" in image.dims:
-        raise UserError(
-            f"{path} has {image.sizes['c']} channels: "
-            "a target has one, save the channel you need as a file of its own."
-        )
+    image = one_channel(path, images.read(path), channel)
     if image.dtype.name in _NOT_IN_TIFF:
         raise UserError(f"{path} holds {image.dtype} pixels: save it as float32 or uint16.")
     planes = image.values.reshape(-1, *image.shape[-2:])
@@ -234,9 +236,11 @@ def read_planes(path: Path, enlargement: float = 1.0) -> Array:
     return resample.linear(planes, (rows, columns))
 
 
-def _scan(name: str, path: Path, size_px: int, multiple: int, enlargement: float) -> _Source:
+def _scan(
+    name: str, path: Path, size_px: int, multiple: int, enlargement: float, channel: str | None
+) -> _Source:
     """Measure the brightness of an image and find its squares."""
-    planes = read_planes(path, enlargement)
+    planes = read_planes(path, enlargement, channel)
     rows, columns = planes.shape[1:]
     height = size_px or rows // multiple * multiple
     width = size_px or columns // multiple * multiple

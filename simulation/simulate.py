@@ -32,6 +32,7 @@ def simulate(
     microscope: Path | None = None,
     structure: str = DEFAULT_STRUCTURE,
     thickness: float = 0.0,
+    channel: str | None = None,
 ) -> Path:
     """Make a dataset of inputs as a microscope records them, with their truth.
 
@@ -58,6 +59,7 @@ def simulate(
         microscope_file=microscope,
         structure=structure,
         thickness=thickness,
+        channel=channel,
     )
     if plan is None:
         console.print(f"{out} is already there, made by the same arguments.")
@@ -81,6 +83,7 @@ def plan_dataset(
     microscope_file: Path | None = None,
     structure: str = DEFAULT_STRUCTURE,
     thickness: float = 0.0,
+    channel: str | None = None,
 ) -> Plan | None:
     """Plan the dataset that `simulate` makes of the same arguments.
 
@@ -96,6 +99,8 @@ def plan_dataset(
     """
     _refuse_arguments(expanded, images, size, seed, pixel_size, expansion)
     _refuse_structure(expanded, structure, thickness)
+    if channel is not None and expanded is None:
+        raise UserError("--channel chooses one of expanded images: give it with --expanded.")
     microscope = read_microscope(microscope_file) if microscope_file else Microscope()
     files = find_files(expanded) if expanded else {}
     if expanded and len(files) < 3:
@@ -120,6 +125,7 @@ def plan_dataset(
         "microscope": microscope_file.name if microscope_file else None,
         "structure": structure if structure != DEFAULT_STRUCTURE else None,
         "thickness": thickness or None,
+        "channel": channel,
     }
     arguments: dict[str, str | int | float] = {
         "command": _command(flags),
@@ -135,7 +141,7 @@ def plan_dataset(
     targets: Targets
     if expanded:
         enlargement = (drawn_um or pixel_size_um) / pixel_size_um
-        targets = Expanded(files, images, size, sampling, pixel_size_um, enlargement, seed)
+        targets = Expanded(files, images, size, sampling, pixel_size_um, enlargement, seed, channel)
         _refuse_too_few(targets, images, expanded)
     else:
         targets = Generated(

@@ -29,6 +29,7 @@ def simulate(
     microscope: Path | None = None,
     structure: str = "cells",
     thickness: float = 0.0,
+    channel: str | None = None,
 ) -> None:
     """Make pairs of what a microscope records and the truth.
 
@@ -68,6 +69,8 @@ def simulate(
     thickness
         Micrometres of generated structure around the plane in focus, whose light is recorded too;
         0 generates the plane alone.
+    channel
+        Of expanded images with several channels the one to take, by its name or its number from 1.
     """
     from simulation.simulate import simulate
 
@@ -82,6 +85,7 @@ def simulate(
         microscope=microscope,
         structure=structure,
         thickness=thickness,
+        channel=channel,
     )
 
 
@@ -92,6 +96,7 @@ def fit(
     repeats: Path | None = None,
     beads: Path | None = None,
     scene: str | None = None,
+    channel: str | None = None,
     pixel_size: float | None = None,
     modality: Literal["two-photon", "confocal", "wide-field"] = "two-photon",
     wavelength: float | None = None,
@@ -125,6 +130,8 @@ def fit(
     scene
         Of real files with several images (scenes, positions, series) the one to fit to, by its
         number from 1 or its name.
+    channel
+        Of images with several channels the one to take, by its name or its number from 1.
     pixel_size
         Side of a pixel in micrometres, where the files do not state it or are wrong.
     modality
@@ -156,6 +163,7 @@ def fit(
         repeats=repeats,
         beads=beads,
         scene=scene,
+        channel=channel,
         pixel_size=pixel_size,
         modality=modality,
         wavelength=wavelength,

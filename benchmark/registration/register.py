@@ -14,6 +14,7 @@ from benchmark.registration.alignment import Field, warp
 from benchmark.registration.register_figure import draw_registration
 from benchmark.registration.registration import DisplacementFit, Registration, register_pair
 from imaging import images
+from imaging.channels import one_channel
 from imaging.cli import UserError, console, progress
 from imaging.datasets import Item, new_dataset, open_dataset, write_facts
 from imaging.figure_files import write_png
@@ -56,6 +57,7 @@ def register(
     *,
     out: Path,
     affine: bool = False,
+    channel: str | None = None,
 ) -> None:
     """Bring targets that show their input's field approximately onto the input.
 
@@ -66,7 +68,7 @@ def register(
     found: dict[str, Entries] = {}
     with new_dataset(out) as folder, progress() as bars:
         for item in bars.track(opened.items, description="Registering"):
-            found[item.name] = _register_item(item, folder, elastic=not affine)
+            found[item.name] = _register_item(item, folder, elastic=not affine, channel=channel)
         kept = any(entries["kept"] != "nothing" for entries in found.values())
         facts = replace(
             opened.facts,
@@ -82,9 +84,9 @@ def register(
     console.print(f"Look at the pictures in {out / PICTURES}.", soft_wrap=True)
 
 
-def _register_item(item: Item, folder: Path, *, elastic: bool) -> Entries:
+def _register_item(item: Item, folder: Path, *, elastic: bool, channel: str | None) -> Entries:
     """Register one image, write all that belongs to it, and return what was found."""
-    scene = _with_data(_open_scene(item))
+    scene = _with_data(_open_scene(item, channel))
     seen = scene.plane("native" if "native" in scene.images else "input")
     try:
         registration = register_pair(seen, scene.plane("target"), elastic=elastic)
@@ -103,12 +105,16 @@ def _register_item(item: Item, folder: Path, *, elastic: bool) -> Entries:
     return _entries(registration, coarse_um)
 
 
-def _open_scene(item: Item) -> _Scene:
+def _open_scene(item: Item, channel: str | None) -> _Scene:
     if item.target is None:
         raise UserError(f"{item.input} has no target: there is nothing to register.")
     files = {"input": item.input, "target": item.target, "native": item.native}
     files["repeat"] = item.repeat
-    scene = {kind: images.read(file) for kind, file in files.items() if file is not None}
+    scene = {
+        kind: one_channel(file, images.read(file), channel)
+        for kind, file in files.items()
+        if file is not None
+    }
     for kind, image in scene.items():
         if set(image.dims) != {"y", "x"}:
             raise UserError(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging import __version__, images
+from imaging.channels import one_channel
 from imaging.cli import UserError, command_line, console, progress
 from imaging.datasets import open_dataset
 from imaging.files import sha256, write_toml
@@ -52,6 +53,7 @@ def fit_command(
     repeats: Path | None = None,
     beads: Path | None = None,
     scene: str | None = None,
+    channel: str | None = None,
     pixel_size: float | None = None,
     modality: Modality = "two-photon",
     wavelength: float | None = None,
@@ -88,6 +90,7 @@ def fit_command(
         repeats=repeats,
         beads=beads,
         scene=scene,
+        channel=channel,
         pixel_size=pixel_size,
         modality=modality,
         wavelength=wavelength,
@@ -100,11 +103,11 @@ def fit_command(
     )
     base = _base(modality, wavelength, refractive_index)
     remarks = Remarks()
-    stacks = read_stacks([of_scene(path, scene) for path in real], remarks)
+    stacks = read_stacks([of_scene(path, scene) for path in real], remarks, channel)
     pixel_um = common_pixel_size_um(stacks, pixel_size, _with_pixel_size(real, out, modality))
-    taken_again = _read_repeats(repeats, remarks) if repeats else []
+    taken_again = _read_repeats(repeats, remarks, channel) if repeats else []
     optics = in_effect(base).optics
-    bead_widths_um = _read_beads(beads, pixel_um, optics, remarks) if beads else None
+    bead_widths_um = _read_beads(beads, pixel_um, optics, remarks, channel) if beads else None
     narrowest, widest = psf.reachable_fwhm_um(optics)
     if not narrowest / _MOST_PX < pixel_um < widest:
         raise UserError(
@@ -128,7 +131,7 @@ def fit_command(
         excess_noise_factor=excess_noise,
         kinds=[structure] if structure else list(STRUCTURES),
         seed=seed,
-        expanded=crops_of(expanded, expansion, remarks) if expanded else None,
+        expanded=crops_of(expanded, expansion, remarks, channel) if expanded else None,
     )
     remarks.say()
     page = out.with_suffix(".html")
@@ -262,9 +265,9 @@ def _base(modality: Modality, wavelength: float | None, refractive_index: float)
     )
 
 
-def _read_repeats(path: Path, remarks: Remarks) -> list[Stack]:
+def _read_repeats(path: Path, remarks: Remarks, channel: str | None) -> list[Stack]:
     """Read repeats: each stack is a run, and single images together are one."""
-    stacks = read_stacks([path], remarks)
+    stacks = read_stacks([path], remarks, channel)
     runs = [stack for stack in stacks if len(stack.planes) > 1]
     single = [stack for stack in stacks if len(stack.planes) == 1]
     if len(single) == 1 and not runs:
@@ -282,15 +285,13 @@ def _read_repeats(path: Path, remarks: Remarks) -> list[Stack]:
 
 
 def _read_beads(
-    path: Path, pixel_um: float, optics: Optics, remarks: Remarks
+    path: Path, pixel_um: float, optics: Optics, remarks: Remarks, channel: str | None
 ) -> NDArray[np.float64]:
     if path.is_dir():
         raise UserError(f"{path} is a folder: give --beads one image.")
     item = open_dataset(path).items[0]
-    image = images.read(item.input)
+    image = one_channel(path, images.read(item.input), channel)
     remarks.add(item.name, remarks_of(image))  # few bright pixels are what beads are
-    if "c" in image.dims:
-        raise UserError(f"{path} has {image.sizes['c']} channels: give beads in one.")
     stated: dict[str, float] = image.attrs["pixel_size_um"]
     if "x" not in stated:
         console.print(

@@ -25,7 +25,9 @@ Floats = NDArray[np.floating]
 _TRIES = 20  # to find a place that is not nearly empty
 
 
-def crops_of(expanded: Path, expansion: float, remarks: Remarks) -> Structure:
+def crops_of(
+    expanded: Path, expansion: float, remarks: Remarks, channel: str | None = None
+) -> Structure:
     """Return what draws random crops of expanded images, turned and mirrored.
 
     Parameters
@@ -36,6 +38,8 @@ def crops_of(expanded: Path, expansion: float, remarks: Remarks) -> Structure:
         Factor by which the pixel sizes that the files state are larger than before expansion.
     remarks
         To which is added what is found in the images.
+    channel
+        Name or number of the one to take of several.
 
     Returns
     -------
@@ -51,7 +55,7 @@ def crops_of(expanded: Path, expansion: float, remarks: Remarks) -> Structure:
     pixel_um = find_pixel_size_um(files, expansion)
     for name, path in files.items():
         remarks.add(name, inspect(images.read(path, lazy=True)))
-    planes = [plane for path in files.values() for plane in read_planes(path)]
+    planes = [plane for path in files.values() for plane in read_planes(path, channel=channel)]
     levels = [np.percentile(p, [BACKGROUND_PERCENTILE, BRIGHT_PERCENTILE]) for p in planes]
 
     def draw(grid: Grid, rng: np.random.Generator) -> Specimen:

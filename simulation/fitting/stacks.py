@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from imaging import images
+from imaging.channels import one_channel
 from imaging.cli import UserError
 from imaging.datasets import Item, open_dataset
 from imaging.inspection import inspect
@@ -51,7 +52,7 @@ class Stack:
     z_step_um: float | None
 
 
-def read_stacks(paths: Sequence[Path], remarks: Remarks) -> list[Stack]:
+def read_stacks(paths: Sequence[Path], remarks: Remarks, channel: str | None = None) -> list[Stack]:
     """Read images, folders of images or datasets.
 
     Parameters
@@ -60,6 +61,8 @@ def read_stacks(paths: Sequence[Path], remarks: Remarks) -> list[Stack]:
         Of a dataset the input is taken, and native/ in its stead where it is kept.
     remarks
         To which is added what is found in the images.
+    channel
+        Name or number of the one to take of several.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def read_stacks(paths: Sequence[Path], remarks: Remarks) -> list[Stack]:
     datasets = [open_dataset(path) for path in paths]
     for dataset in datasets:
         remarks.update(dataset.remarks)
-    stacks = [_read(item, remarks) for dataset in datasets for item in dataset.items]
+    stacks = [_read(item, remarks, channel) for dataset in datasets for item in dataset.items]
     pixels = sum(stack.planes.size for stack in stacks)
     if pixels < _FEWEST_PX:
         raise UserError(
@@ -162,15 +165,11 @@ def _corners(length: int, side: int) -> list[int]:
     return np.linspace(0, length - side, -(-length // side)).round().astype(int).tolist()
 
 
-def _read(item: Item, remarks: Remarks) -> Stack:
+def _read(item: Item, remarks: Remarks, channel: str | None) -> Stack:
     path = item.native or item.input
     image = images.read(path) if item.native else item.read_input()
+    image = one_channel(path, image, channel)
     remarks.add(item.name, inspect(image))
-    if "c" in image.dims:
-        raise UserError(
-            f"{path} has {image.sizes['c']} channels: "
-            "a microscope is fitted to one, save the channel you need as a file of its own."
-        )
     if min(image.sizes["y"], image.sizes["x"]) < _SMALLEST_PX:
         raise UserError(
             f"{path} is {image.sizes['x']} x {image.sizes['y']} pixels, too small to fit a "

@@ -182,8 +182,16 @@ def test_nan_is_refused(folder: Path) -> None:
 
 def test_several_channels_are_refused(folder: Path) -> None:
     _save(folder / "two.tif", _textured(1, 2, 64, 64), "c", "y", "x")
-    with pytest.raises(UserError, match=r"two\.tif has 2 channels"):
+    with pytest.raises(UserError, match=r"two\.tif has 2 channels.* --channel one of 1, 2\."):
         _expanded(folder)
+
+
+def test_one_of_several_channels_is_cut_in_squares(tmp_path: Path) -> None:
+    pixels = _textured(1, 2, 32, 32)
+    _save(tmp_path / "two.tif", pixels, "c", "y", "x")
+    squares = Expanded(find_files(tmp_path), None, 32, 4, 0.05, 1, 0, "2")
+    ((_, target),) = squares.make([0], 0)
+    np.testing.assert_array_equal(target.image, pixels[1])
 
 
 def test_a_dataset_offers_its_targets(tmp_path: Path) -> None:

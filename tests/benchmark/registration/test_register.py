@@ -155,3 +155,15 @@ def test_a_black_border_does_not_hide_the_shift(tmp_path: Path) -> None:
     found = facts.registered["cell"]
     assert found["shift_y_um"] == pytest.approx(SHIFT_PX[0] * PIXEL_UM, abs=0.2 * PIXEL_UM)
     assert found["shift_x_um"] == pytest.approx(SHIFT_PX[1] * PIXEL_UM, abs=0.2 * PIXEL_UM)
+
+
+def test_one_of_several_channels_is_registered(tmp_path: Path) -> None:
+    path = shifted(tmp_path / "data")
+    seen = images.read(path / "input" / "cell.tif")
+    images.write(path / "input" / "cell.tif", xr.concat([0 * seen, seen], "c"))
+    with pytest.raises(UserError, match=r"has 2 channels.* --channel one of 1, 2"):
+        register(path, out=tmp_path / "none")
+    register(path, out=tmp_path / "out", affine=True, channel="2")
+    facts = open_dataset(tmp_path / "out").facts
+    assert facts.registered is not None
+    assert facts.registered["cell"]["kept"] == "affine"

@@ -140,8 +140,15 @@ def test_what_cannot_be_fitted_is_refused(tmp_path: Path, kind: str) -> None:
 
 def test_several_channels_are_refused(tmp_path: Path) -> None:
     path = _save(tmp_path / "a.tif", _counts(2, 128, 128), "cyx")
-    with pytest.raises(UserError, match="has 2 channels: a microscope is fitted to one"):
+    with pytest.raises(UserError, match=r"has 2 channels, .* give --channel one of 1, 2\."):
         read_stacks([path], Remarks())
+
+
+def test_one_of_several_channels_is_fitted_to(tmp_path: Path) -> None:
+    pixels = _counts(2, 128, 128)
+    path = _save(tmp_path / "a.tif", pixels, "cyx")
+    (stack,) = read_stacks([path], Remarks(), "2")
+    np.testing.assert_array_equal(stack.planes, pixels[1:])
 
 
 def test_whole_numbers_stored_as_floats_are_read(tmp_path: Path) -> None:

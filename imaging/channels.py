@@ -1,0 +1,107 @@
+"""Which channel of an image is meant: one of them, or each by itself."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from imaging.cli import UserError
+
+ALL = "all"
+
+
+class Chosen(NamedTuple):
+    """A channel of an image: its name, empty where it is the only one, and the image of it."""
+
+    name: str
+    image: xr.DataArray
+
+
+def choose(image: xr.DataArray, wanted: str | None) -> list[Chosen]:
+    """Take channels out of an image.
+
+    Parameters
+    ----------
+    image
+        Axes out of b, c, z, y, x.
+    wanted
+        The name of a channel; its number, counted from 1 as Fiji does; "all"; or None for the image
+        as it is.
+
+    Returns
+    -------
+    list of Chosen
+        One for each channel to be restored; without the axis c unless nothing was wanted.
+
+    Raises
+    ------
+    UserError
+        There is no such channel.
+    """
+    if wanted is None:
+        return [Chosen("", image)]
+    numbers, names = _called(image)
+    count = len(numbers)
+    one_by_one = [image.isel(c=i) for i in range(count)] if "c" in image.dims else [image]
+    if wanted == ALL:
+        several = count > 1
+        return [Chosen(n * several, one) for n, one in zip(names, one_by_one, strict=True)]
+    place = _place(image, wanted)
+    if place is not None:
+        return [Chosen("", one_by_one[place])]
+    raise UserError(
+        f"The image has no single channel '{wanted}': give --channel one of {_there(image)}, or {ALL}."
+    )
+
+
+def _place(image: xr.DataArray, wanted: str) -> int | None:
+    numbers, names = _called(image)
+    for called in (names, numbers):
+        if called.count(wanted) == 1:
+            return called.index(wanted)
+    return None
+
+
+def _called(image: xr.DataArray) -> tuple[list[str], list[str]]:
+    """Return the numbers and the names of the channels."""
+    numbers = [str(number) for number in range(1, image.sizes.get("c", 1) + 1)]
+    known = "c" in image.coords
+    return numbers, [str(name) for name in np.atleast_1d(image.coords["c"])] if known else numbers
+
+
+def _there(image: xr.DataArray) -> str:
+    return ", ".join(
+        number if name == number else f"{number} ({name})"
+        for number, name in zip(*_called(image), strict=True)
+    )
+
+
+def one_channel(path: Path, image: xr.DataArray, wanted: str | None) -> xr.DataArray:
+    """Return an image without the axis of channels.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    image
+        Axes out of b, c, z, y, x.
+    wanted
+        The name or the number, from 1, of a channel; None where nobody said so. Of an image of one
+        channel it is not asked for.
+
+    Raises
+    ------
+    UserError
+        There are several channels, and none of them is clearly meant.
+    """
+    if "c" not in image.dims:
+        return image
+    place = None if wanted is None else _place(image, wanted)
+    if place is None:
+        found = "and one is needed" if wanted is None else f"and none is clearly '{wanted}'"
+        raise UserError(
+            f"{path} has {image.sizes['c']} channels, {found}: "
+            f"give --channel one of {_there(image)}."
+        )
+    return image.isel(c=place)
