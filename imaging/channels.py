@@ -41,8 +41,8 @@ def choose(image: xr.DataArray, wanted: str | None) -> list[Chosen]:
     """
     if wanted is None:
         return [Chosen("", image)]
-    numbers, names = _called(image)
-    count = len(numbers)
+    _, names = _called(image)
+    count = len(names)
     one_by_one = [image.isel(c=i) for i in range(count)] if "c" in image.dims else [image]
     if wanted == ALL:
         several = count > 1
@@ -51,7 +51,8 @@ def choose(image: xr.DataArray, wanted: str | None) -> list[Chosen]:
     if place is not None:
         return [Chosen("", one_by_one[place])]
     raise UserError(
-        f"The image has no single channel '{wanted}': give --channel one of {_there(image)}, or {ALL}."
+        f"The image has no single channel '{wanted}': "
+        f"give --channel one of {_there(image)}, or {ALL}."
     )
 
 

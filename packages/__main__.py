@@ -122,8 +122,8 @@ def predict(
     input_path
         An image, or a folder of images; they are read region by region.
     output_path
-        OME-TIFF or OME-Zarr by its suffix; for a folder a folder, where results made from the
-        same image and package are kept.
+        OME-TIFF (.ome.tif), an ImageJ hyperstack (.tif) or OME-Zarr (.ome.zarr); for a folder a
+        folder, where results made from the same image and package are kept.
     pixel_size
         Of the input in µm; what its file or dataset says when omitted. Where it differs from the
         package's by more than 2 % the image is resampled, where it is unknown the image is used as
