@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 
 from imaging.formats.header import is_screen_resolution, number, pixel_sizes
-from imaging.formats.tiff_vendors import vendor_lengths
+from imaging.formats.tiff_vendors import vendor_interval_s, vendor_lengths
 from imaging.formats.units import seconds
 from imaging.remarks import Remark
 
@@ -58,7 +58,7 @@ def metadata_of(tiff: tifffile.TiffFile, series: Any, dims: tuple[str, ...]) -> 
     """
     if (lengths := vendor_lengths(tiff)) is not None:
         sizes, remarks = pixel_sizes(lengths)
-        return Metadata(sizes, None, remarks)
+        return Metadata(sizes, None, remarks, vendor_interval_s(tiff))
     ome = _ome_of(tiff)
     if ome is not None:
         return _ome_metadata(tiff, series, ome)

@@ -211,20 +211,23 @@ def _refuse_unlike(path: Path, tiff: tifffile.TiffFile, pages: list[Any]) -> Non
         )
 
 
-def _layout(tiff: tifffile.TiffFile, offset: int) -> dict[int, int]:
+def _layout(tiff: tifffile.TiffFile, offset: int) -> dict[int, bytes]:
     """Read a page's length, bits, compression and type; tifffile would read all of its header."""
     form, handle = tiff.tiff, tiff.filehandle
     handle.seek(offset)
     (number,) = struct.unpack(form.tagnoformat, handle.read(form.tagnosize))
     entries = handle.read(number * form.tagsize)
-    layout: dict[int, int] = {}
+    layout: dict[int, bytes] = {}
     for begin in range(0, len(entries), form.tagsize):
         code, kind = struct.unpack_from(form.byteorder + "HH", entries, begin)
         if code in _LAYOUT_TAGS and kind in _FORMAT_OF_KIND:
-            value = begin + form.tagsize - form.offsetsize
-            (layout[code],) = struct.unpack_from(
-                form.byteorder + _FORMAT_OF_KIND[kind], entries, value
-            )
+            (count,) = struct.unpack_from(form.offsetformat, entries, begin + 4)
+            size = count * struct.calcsize(_FORMAT_OF_KIND[kind])
+            value = entries[begin + 4 + form.offsetsize : begin + form.tagsize]
+            if size > form.offsetsize:  # one of each sample, which lie elsewhere
+                handle.seek(*struct.unpack(form.offsetformat, value))
+                value = handle.read(size)
+            layout[code] = value[:size]
     return layout
 
 

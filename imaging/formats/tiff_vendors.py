@@ -8,6 +8,7 @@ import numpy as np
 import tifffile
 
 from imaging.cli import UserError
+from imaging.formats.units import seconds
 
 
 def vendor_lengths(tiff: tifffile.TiffFile) -> list[tuple[str, object, str | None]] | None:
@@ -37,6 +38,12 @@ def vendor_lengths(tiff: tifffile.TiffFile) -> list[tuple[str, object, str | Non
             ("x", said.get("XCalibration", 0), unit),
         ]
     return None
+
+
+def vendor_interval_s(tiff: tifffile.TiffFile) -> float | None:
+    """Return the seconds between time points, which only LSM microscopes say; None if unknown."""
+    said = (tiff.lsm_metadata or {}) if tiff.is_lsm else {}
+    return seconds(said.get("TimeIntervall", 0.0), "s")
 
 
 def scanimage_axes(path: Path, page: Any, planes: int) -> list[tuple[str, int]]:

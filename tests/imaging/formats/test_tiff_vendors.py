@@ -8,78 +8,34 @@ import tifffile
 from imaging import images
 from imaging.cli import UserError
 from imaging.remarks import remarks_of
-from tests.small_images import ramp, refused
-
-LSM_INFO, UIC1, UIC2 = 34412, 33628, 33629
-
-
-def lsm_info(shape: tuple[int, int, int], scan: int) -> bytes:
-    """Begin the structure that LSM microscopes write: sizes, and lengths in metres."""
-    z, y, x = shape
-    ints = struct.pack("<II8i", 50350412, 136, x, y, z, 1, 1, 1, 0, 0)
-    return (ints + struct.pack("<6dHH", 8e-8, 9e-8, 3e-7, 0, 0, 0, scan, 0)).ljust(136, b"\0")
-
-
-def write_lsm(path: Path, pixels: np.ndarray, info: bytes) -> None:
-    with tifffile.TiffWriter(path, byteorder="<") as writer:
-        for at, plane in enumerate(pixels):
-            tags = [(LSM_INFO, "B", len(info), info, True)] if at == 0 else []
-            writer.write(plane, metadata=None, extratags=tags, contiguous=False)
-            writer.write(
-                plane[::4, ::4].astype(np.uint8), metadata=None, subfiletype=1, contiguous=False
-            )
+from tests.format_files import lsm_info, write_lsm, write_stk
+from tests.small_images import SIZES, ramp, refused
 
 
 def test_an_lsm_file_has_planes_thumbnails_and_sizes_in_metres(tmp_path: Path) -> None:
     path = tmp_path / "cell.lsm"
     pixels = ramp((3, 41, 50))
-    write_lsm(path, pixels, lsm_info((3, 41, 50), scan=0))
+    write_lsm(path, pixels[None, None])
     found = images.read(path)
     assert found.dims == ("z", "y", "x")
     np.testing.assert_array_equal(found.values, pixels)
-    assert found.attrs["pixel_size_um"] == pytest.approx({"z": 0.3, "y": 0.09, "x": 0.08})
+    assert found.attrs["pixel_size_um"] == pytest.approx(SIZES)
     assert remarks_of(found) == ()
 
 
 def test_an_lsm_scan_without_y_is_no_image(tmp_path: Path) -> None:
     path = tmp_path / "cell.lsm"
-    write_lsm(path, ramp((1, 41, 50)), lsm_info((41, 1, 50), scan=1))
+    write_lsm(path, ramp((1, 1, 1, 41, 50)), lsm_info((1, 1, 41, 1, 50), scan=1))
     refused(path, "axes of unknown meaning")
 
 
-def write_stk(path: Path, pixels: np.ndarray, unit: bytes) -> None:
-    """Write one directory with all planes behind it, and MetaMorph's tags."""
-    planes, height, width = pixels.shape
-    text = struct.pack("<I", len(unit) + 1) + unit + b"\0"
-    fractions = struct.pack("<4I", 130, 1000, 140, 1000)  # of x and y
-    of_planes = struct.pack("<6I", 3, 10, 0, 0, 0, 0) * planes
-    raw = pixels.astype("<u2").tobytes()
-    begin = 8 + 2 + 12 * 10 + 4
-    at_text, at_fractions = begin + 4 * 8, begin + 4 * 8 + len(text)
-    at_planes = at_fractions + len(fractions)
-    at_pixels = at_planes + len(of_planes)
-    tags = [
-        *((256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 16), (259, 3, 1, 1)),
-        *((262, 3, 1, 1), (273, 4, 1, at_pixels), (278, 4, 1, height)),
-        *((279, 4, 1, 2 * height * width), (UIC1, 4, 4, begin), (UIC2, 5, planes, at_planes)),
-    ]
-    body = b"".join(struct.pack("<HHII", *tag) for tag in tags)
-    uic1 = struct.pack("<8I", 8, 0, 4, at_fractions, 5, at_fractions + 8, 6, at_text)
-    path.write_bytes(
-        b"II*\0" + struct.pack("<IH", 8, len(tags)) + body + b"\0\0\0\0"
-        + uic1 + text + fractions + of_planes + raw
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("unit", "sizes"), [(b"um", {"z": 0.3, "y": 0.14, "x": 0.13}), (b"pixel", {})]
-)
+@pytest.mark.parametrize(("unit", "sizes"), [(b"um", SIZES), (b"pixel", {})])
 def test_a_metamorph_stack_has_planes_behind_one_directory(
     tmp_path: Path, unit: bytes, sizes: dict[str, float]
 ) -> None:
     path = tmp_path / "cell.stk"
     pixels = ramp((5, 41, 50))
-    write_stk(path, pixels, unit)
+    write_stk(path, pixels[None, None], unit)
     found = images.read(path)
     assert found.dims == ("z", "y", "x")
     np.testing.assert_array_equal(found.values, pixels)
