@@ -11,6 +11,8 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import psutil
 import tomli_w
@@ -107,7 +109,8 @@ def split_choice(path: Path) -> tuple[Path, str | None]:
 def sha256(path: Path) -> str:
     """Hash a file, or a folder's files with their names: 64 hexadecimal digits.
 
-    Of an OIF, whose planes lie in a folder beside it, these belong to the file.
+    Of an OIF, whose planes lie in a folder beside it, these belong to the file, and of an XLIF the
+    files that it names.
     """
     path = file_of(path)
     if path.is_file():
@@ -116,8 +119,22 @@ def sha256(path: Path) -> str:
         planes = path.with_name(f"{path.name}.files")
         if planes.is_dir():
             digest.update(sha256(planes).encode())
+        for part in parts_of(path):
+            digest.update(sha256(part).encode())
         return digest.hexdigest()
     return sha256_of_all(sorted(p for p in path.rglob("*") if p.is_file()), path)
+
+
+def parts_of(path: Path) -> list[Path]:
+    """Return the files that hold the pixels of an XLIF, those that are there; none of others."""
+    if path.suffix.lower() != ".xlif":
+        return []
+    try:
+        frames = ElementTree.parse(path).iterfind("Element/Memory/*[@File]")
+    except ElementTree.ParseError:  # reading it will say so
+        return []
+    names = [unquote(str(frame.get("File"))).replace("\\", "/") for frame in frames]
+    return [path.parent / name for name in names if (path.parent / name).is_file()]
 
 
 def sha256_of_all(files: Iterable[Path], root: Path) -> str:

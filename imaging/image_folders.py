@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imaging.cli import UserError
+from imaging.files import parts_of
 from imaging.formats.microscopes import INSTALL
 from imaging.images import SUFFIXES, lacks_library, suffix_of
 from imaging.remarks import Remark
@@ -20,8 +21,8 @@ _OTHER_KINDS = frozenset(
         *(
             ".zvi",
             ".nd",
-            ".xlif",
             ".xlef",
+            ".xlcf",
             ".oir",
             ".vsi",
             ".ets",
@@ -77,7 +78,7 @@ def images_in(folder: Path) -> dict[str, Path]:
     Parameters
     ----------
     folder
-        Of which files that begin with a dot are passed over.
+        Of which files that begin with a dot are passed over, as are those that an XLIF names.
 
     Returns
     -------
@@ -90,8 +91,11 @@ def images_in(folder: Path) -> dict[str, Path]:
         Two images have one name.
     """
     found: dict[str, Path] = {}
+    parts = {part.resolve() for file in folder.iterdir() for part in parts_of(file)}
     for file in sorted(folder.iterdir()):
         if file.name.startswith(".") or suffix_of(file) is None or lacks_library(file):
+            continue
+        if file.resolve() in parts:
             continue
         if stem(file) in found:
             raise UserError(

@@ -8,7 +8,8 @@
 .lsm .stk               TIFF of Zeiss LSM microscopes and of MetaMorph; only read
 .png                    one greyscale plane of 8 or 16 bits
 .mrc .dv                MRC2014 is read and written; Priism and DeltaVision are read
-.czi .nd2 .lif .lof     Zeiss, Nikon, Leica; only read, by libraries of the extra ``formats``
+.czi .nd2               Zeiss, Nikon; only read, by libraries of the extra ``formats``
+.lif .lof .xlif         Leica; likewise
 .oif .oib .ims          Olympus, Imaris; likewise
 .zarr .ome.zarr         OME-Zarr 0.1 to 0.5 are read, 0.5 is written
 ======================  ==========================================================================
@@ -45,7 +46,7 @@ _OLYMPUS, _LEICA = Microscope("oiffile", oif.read), Microscope("liffile", lif.re
 _MICROSCOPES = {
     ".czi": Microscope("pylibCZIrw.czi", czi.read),
     ".nd2": Microscope("nd2", nd2.read),
-    **dict.fromkeys((".lif", ".lof"), _LEICA),
+    **dict.fromkeys((".lif", ".lof", ".xlif"), _LEICA),
     **dict.fromkeys((".oif", ".oib"), _OLYMPUS),
     ".ims": Microscope("h5py", ims.read),
 }
@@ -57,6 +58,7 @@ _FORMATS: dict[str, Format] = {
     **dict.fromkeys((".mrc", ".dv"), mrc),
 }
 SUFFIXES: tuple[str, ...] = tuple(sorted(_FORMATS, key=len, reverse=True))
+_LISTS = (".xlef", ".xlcf")
 _ZIPPED = (".zip", ".ozx", ".gz", ".7z", ".rar", ".tar")
 
 
@@ -110,6 +112,8 @@ def unknown_ending(path: Path) -> UserError:
     """Return the sentence for a file that is none of the formats by its name."""
     if path.suffix.lower() in _ZIPPED:
         return UserError(f"{path} is zipped: unpack it, and give what is inside.")
+    if path.suffix.lower() in _LISTS:
+        return UserError(f"{path} lists images of a project: give one of the .xlif files it names.")
     return UserError(f"{path} has no known ending: images end in {', '.join(sorted(SUFFIXES))}.")
 
 

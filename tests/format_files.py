@@ -207,6 +207,7 @@ KINDS = {
     "Nikon ND2": _of_microscope(".nd2"),
     "Leica LIF": _of_microscope(".lif"),
     "Leica LOF": _of_microscope(".lof"),
+    "Leica XLIF": _of_microscope(".xlif"),
     "Olympus OIF": _of_microscope(".oif"),
     "Olympus OIB": _of_microscope(".oib"),
     "Imaris IMS": _of_microscope(".ims"),

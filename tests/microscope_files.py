@@ -95,6 +95,33 @@ def write_lof(path: Path, pixels: np.ndarray) -> None:
     path.write_bytes(whole + stack.tobytes() + _block(root))
 
 
+def write_xlif(path: Path, pixels: np.ndarray) -> None:
+    """Write a description, and a TIFF file for each plane in the order of memory."""
+    (stack,) = pixels
+    planes = stack.reshape(-1, *stack.shape[-2:])
+    for at, plane in enumerate(planes):
+        tifffile.imwrite(path.with_name(f"{path.stem} {at}.tif"), plane, metadata=None)
+    frames = "".join(
+        f'<Frame File="{path.stem}%20{at}.tif" Offset="{at * plane.nbytes}" Size="{plane.nbytes}"/>'
+        for at, plane in enumerate(planes)
+    )
+    _write_xlif(path, stack, frames)
+
+
+def write_xlif_of_lof(path: Path, pixels: np.ndarray) -> None:
+    """Write a description, and a LOF that holds the pixels."""
+    write_lof(path.with_suffix(".lof"), pixels)
+    frame = f'<Frame File=".\\{path.stem}.lof" Offset="0" Size="{pixels.nbytes}"/>'
+    _write_xlif(path, pixels[0], frame)
+
+
+def _write_xlif(path: Path, stack: np.ndarray, frames: str) -> None:
+    memory = f'<Memory Size="{stack.nbytes}" MemoryBlockID="MemBlock_0">{frames}</Memory>'
+    element = f'<Element Name="one">{_leica(stack)}{memory}</Element>'
+    root = f'<LMSDataContainerHeader Version="2">{element}</LMSDataContainerHeader>'
+    path.write_text(f'<?xml version="1.0" encoding="utf-8"?>{root}', encoding="utf-8")
+
+
 def _block(xml: str) -> bytes:
     text = xml.encode("utf-16-le")
     return struct.pack("<IIBI", 0x70, len(text) + 5, 0x2A, len(text) // 2) + text
@@ -326,6 +353,7 @@ WRITERS: dict[str, tuple[str, Callable[[Path, np.ndarray], None]]] = {
     ".nd2": ("nd2", write_nd2),
     ".oib": ("oiffile", write_oib),
     ".oif": ("oiffile", write_oif),
+    ".xlif": ("liffile", write_xlif),
 }
 """Which library reads a format, and what writes it."""
 SEVERAL = (".czi", ".ims", ".lif", ".nd2")

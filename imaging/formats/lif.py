@@ -1,4 +1,4 @@
-"""Leica LIF and LOF; pixels are stored as they are, and mapped into memory."""
+"""Leica LIF, LOF and XLIF; of the first two, pixels are mapped into memory."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -20,6 +20,7 @@ from imaging.formats.microscopes import (
 from imaging.formats.several import Held, choose_alike, scenes
 from imaging.formats.tiff_complaints import complaints
 from imaging.formats.units import seconds
+from imaging.formats.xlif import TiffPlanes, lof_of
 
 _ORDER = "MTCZYX"  # tiles of a mosaic and time points are processed one by one
 _IDS = {"1": "x", "2": "y", "3": "z"}
@@ -27,8 +28,10 @@ _TIME = "4"
 
 
 def read(library: Any, path: Path, choice: str | None) -> tuple[Header, Readable]:
-    """Read the header of a LIF or LOF file (see `imaging.formats.microscopes.Microscope`)."""
+    """Read the header of such a file (see `imaging.formats.microscopes.Microscope`)."""
     with complaints("liffile"), library.LifFile(path) as file:
+        if lof := lof_of(path, file):
+            return read(library, lof, choice)
         images = _images(file)
         held = [Held(one.path, dict(one.sizes), one.dtype) for one in images]
         chosen, of_choice = choose_alike(path, held, choice)
@@ -38,7 +41,7 @@ def read(library: Any, path: Path, choice: str | None) -> tuple[Header, Readable
         if any(axis not in _ORDER for axis in sizes) or not {"Y", "X"} <= set(sizes):
             raise unknown_axes(path, sizes)
         for at in chosen:
-            images[at].asarray(out="memmap")  # refuses a file that ends before the image does
+            _ordered(path, images[at])  # refuses a file that ends before the image does
         found, of_sizes = _pixel_sizes(image)
         interval_s = _interval_s(image)
         names = [
@@ -54,7 +57,7 @@ def read(library: Any, path: Path, choice: str | None) -> tuple[Header, Readable
     def opened() -> Generator[StackReader]:
         with complaints("liffile"), library.LifFile(path) as file:
             images = _images(file)
-            arrays = [_ordered(images[at]) for at in chosen]
+            arrays = [_ordered(path, images[at]) for at in chosen]
 
             def read_stack(
                 b: int, c: int, planes: slice, rows: slice, columns: slice
@@ -84,8 +87,10 @@ def _images(file: Any) -> list[Any]:
     return [one for one in file.images if not one.is_flim]
 
 
-def _ordered(image: Any) -> NDArray[Any]:
+def _ordered(path: Path, image: Any) -> NDArray[Any] | TiffPlanes:
     """Map an image, with all axes in our order; the file has those longer than 1, in any."""
+    if image.parent.type.name == "XLIF":
+        return TiffPlanes(path, image, _ORDER)
     axes = [axis for axis in _ORDER if axis in image.sizes]
     mapped = image.asarray(out="memmap").transpose([list(image.sizes).index(one) for one in axes])
     return mapped.reshape([image.sizes.get(axis, 1) for axis in _ORDER])
