@@ -7,7 +7,7 @@
 .btf .tf2 .tf8          BigTIFF, also .ome.btf and so on; only read
 .lsm .stk               TIFF of Zeiss LSM microscopes and of MetaMorph; only read
 .png                    one greyscale plane of 8 or 16 bits
-.mrc .dv                MRC2014 is read and written; Priism and DeltaVision are read
+.mrc .dv .r3d           MRC2014 is read and written; Priism and DeltaVision are read
 .czi .nd2               Zeiss, Nikon; only read, by libraries of the extra ``formats``
 .lif .lof .xlif         Leica; likewise
 .oif .oib .ims          Olympus, Imaris; likewise
@@ -55,7 +55,7 @@ _FORMATS: dict[str, Format] = {
     **dict.fromkeys((*_TIFF, *(f".ome{suffix}" for suffix in _TIFF), ".lsm", ".stk"), tiff),
     **dict.fromkeys((".zarr", ".ome.zarr"), ome_zarr),
     ".png": png,
-    **dict.fromkeys((".mrc", ".dv"), mrc),
+    **dict.fromkeys((".mrc", ".dv", ".r3d"), mrc),
 }
 SUFFIXES: tuple[str, ...] = tuple(sorted(_FORMATS, key=len, reverse=True))
 _LISTS = (".xlef", ".xlcf")

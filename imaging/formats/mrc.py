@@ -116,7 +116,7 @@ def _mrc2014_sections(raw: bytes, order: str, nz: int) -> tuple[tuple[str, ...],
 
 def refusal(path: Path, header: Header) -> str | None:
     """Say why MRC cannot hold this, or None."""
-    if path.suffix.lower() == ".dv":
+    if path.suffix.lower() in (".dv", ".r3d"):
         return "DeltaVision files can only be read: write .ome.tif instead"
     if header.dtype not in [np.dtype(code) for code in _DTYPES.values()]:
         return f"MRC cannot hold {header.dtype} pixels: write .ome.tif or .ome.zarr instead"
