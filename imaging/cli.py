@@ -24,6 +24,8 @@ STATUS_FAILED_CHECK = 1
 STATUS_ERROR = 2
 STATUS_INTERRUPTED = 128 + signal.SIGINT
 
+GLOSSARY = "Words that this project uses in a sense of its own stand in docs/glossary.md."
+
 console = Console(markup=False, emoji=False)  # a path may hold [brackets]
 _stderr = Console(stderr=True, markup=False, emoji=False)
 
@@ -48,6 +50,7 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
     gc.freeze()  # what is imported stays: looking for garbage in it is a tenth of the time of help
     app.suppress_keyboard_interrupt = False  # or it would end without a word
     app.help_format = "plaintext"  # rendering Markdown takes longer than the rest of a start
+    app.help_epilogue = GLOSSARY  # of every verb, too
     _unwrap(app)
     app.config = (_refuse_fractions,)
     try:
@@ -152,20 +155,18 @@ def sentence(error: OSError) -> str:
 def _unwrap(app: App) -> None:
     """Join the lines of each paragraph of help: the terminal has a width of its own."""
     for name in app:
-        if name.startswith("-"):
-            continue  # --help and --version
-        command = app[name]
-        if command.default_command is None:
-            _unwrap(command)
-            continue
-        lines = cleandoc(command.default_command.__doc__ or "").split("\n")
-        joined = lines[:1]
-        for before, line in pairwise(lines):
-            if _indent(line) == _indent(before) and line.strip("- ") and before.strip("- "):
-                joined[-1] += f" {line.strip()}"
-            else:
-                joined.append(line)
-        command.default_command.__doc__ = "\n".join(joined)
+        if not name.startswith("-"):  # --help and --version
+            _unwrap(app[name])
+    if app.default_command is None:
+        return
+    lines = cleandoc(app.default_command.__doc__ or "").split("\n")
+    joined = lines[:1]
+    for before, line in pairwise(lines):
+        if _indent(line) == _indent(before) and line.strip("- ") and before.strip("- "):
+            joined[-1] += f" {line.strip()}"
+        else:
+            joined.append(line)
+    app.default_command.__doc__ = "\n".join(joined)
 
 
 def _indent(line: str) -> int:

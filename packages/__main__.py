@@ -15,7 +15,11 @@ app = App(name="python -m packages", help="Make, check and run packages of the B
 
 @app.command(name="list")
 def list_models() -> None:
-    """Show the models that can be built."""
+    """Show the models that can be built.
+
+    For instance:
+        python -m packages list
+    """
     from packages.models import show
 
     show()
@@ -39,10 +43,13 @@ def build(
 
     The same model and weights give the same bytes.
 
+    For instance:
+        python -m packages build care --checkpoint runs/mine --out dist/mine.zip
+
     Parameters
     ----------
     name
-        Of the model; `python -m packages list` shows them.
+        Name of the model; `python -m packages list` shows them.
     checkpoint
         Run folder of a training, or its weights.pt. The model's reference weights without it.
     out
@@ -51,19 +58,21 @@ def build(
         How many samples of the posterior are drawn for each image, where the model draws samples;
         as it was trained for without it.
     steps
-        In how many steps each sample is made, where the model makes it in steps.
+        In how many solver steps each sample is made, where the model makes it in steps; as it was
+        trained for without it.
     title
         Name of the package in the zoo, for a checkpoint of your own: the description and tags then
         no longer tell of the reference data, the model's limitations stay. The model's own name
         without it.
     results
-        Folder of a finished `python -m benchmark run` of this package, built without it: its
-        scores go into the model card.
+        Folder of a finished `python -m benchmark run` of this package: its scores go into the
+        model card, which has none without it.
     trust_results
-        Folder of finished trust tests of this package: their verdict goes into the model card.
+        Folder of finished trust tests of this package: their verdict goes into the model card,
+        which has none without it.
     publish
-        A publish.toml: authors, licence, funding and whatever else the zoo asks of them;
-        docs/publish.toml is an example.
+        A publish.toml: authors, licence, funding and whatever else the zoo asks of them, which the
+        package lacks without it; docs/publish.toml is an example.
     """
     from packages.build import build
 
@@ -81,15 +90,18 @@ def build(
 
 
 @app.command
-def check(paths: list[Path], *, json: Path | None = None, trust: bool = False) -> int:
+def check(paths: list[Path], /, *, json: Path | None = None, trust: bool = False) -> int:
     """Check packages: what the zoo tests, and what it does not.
+
+    For instance:
+        python -m packages check dist/mine.zip
 
     Parameters
     ----------
     paths
         Packages, zips or folders with an rdf.yaml.
     json
-        Where to write the same report as JSON.
+        Where to write the same report as JSON; it is only printed without it.
     trust
         Run Python code that a package brings along and that is not ours.
     """
@@ -103,6 +115,7 @@ def predict(
     package_path: Path,
     input_path: Path,
     output_path: Path,
+    /,
     *,
     pixel_size: float | None = None,
     tile: int | None = None,
@@ -115,6 +128,9 @@ def predict(
 ) -> int:
     """Restore an image, a stack, or every image of a folder.
 
+    For instance:
+        python -m packages predict dist/mine.zip STACK.tif RESTORED.ome.tif
+
     Parameters
     ----------
     package_path
@@ -125,15 +141,15 @@ def predict(
         OME-TIFF (.ome.tif), an ImageJ hyperstack (.tif) or OME-Zarr (.ome.zarr); for a folder a
         folder, where results made from the same image and package are kept.
     pixel_size
-        Of the input in µm; what its file or dataset says when omitted. Where it differs from the
+        Of the input in µm; what its file or dataset states without it. Where it differs from the
         package's by more than 2 % the image is resampled, where it is unknown the image is used as
         it is.
     tile
-        Side of the windows in pixels, about.
+        Side of the tiles in pixels, approximately; default 768, 128 for volumes.
     weights
-        Which of the package's weights to run; the first that may run when omitted.
+        Which of the package's weights to run; the first that may run without it.
     device
-        For example cpu or cuda:0; a GPU where there is one when omitted.
+        Such as cpu or cuda:0; without it a GPU where there is one.
     scale
         What shares a scale of intensities, by which they are normalised: all planes and time points
         of an image (stack), so that their brightness stays comparable; no two of them (plane); or
@@ -141,10 +157,12 @@ def predict(
         (first). The output's metadata say how to bring the intensities back.
     channel
         Of an image with several channels the one to restore, by its name or its number from 1; all
-        restores each by itself. Not for packages that take several channels at once.
+        restores each by itself. Without it such an image is refused, unless the package takes
+        several channels at once.
     scene
         Of a file with several images (scenes, positions, series) the one to restore, by its number
-        from 1 or its name; FILE.czi#2 and FILE.czi#NAME mean the same, in every command.
+        from 1 or its name; FILE.czi#2 and FILE.czi#NAME mean the same, in every command. Without it
+        positions of one shape are restored together, and others are listed.
     trust
         Let Python code of the package run.
     """
@@ -179,6 +197,9 @@ def publish(
     The package is checked first. What is there already is not sent again, so a command that broke
     off goes on when it is given again.
 
+    For instance:
+        python -m packages publish dist/mine-measured.zip
+
     Parameters
     ----------
     package_path
@@ -188,7 +209,7 @@ def publish(
     send
         Really send it, with the token in the environment variable BIOIMAGEIO_HYPHA_UPLOAD_TOKEN.
     server
-        Of the zoo.
+        Address of the zoo's server.
     """
     from packages.publish import publish
 

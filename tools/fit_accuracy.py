@@ -49,12 +49,17 @@ def measure(
 ) -> None:
     """Fit known microscopes and write what was found beside what is true.
 
+    For instance:
+        python -m tools.fit_accuracy with.csv --repeats --beads
+
     Parameters
     ----------
     out
         CSV file to write: draw, entry, truth, best, low, high.
-    draws, first
-        How many microscopes, and the number of the first: each follows from its number alone.
+    draws
+        How many microscopes.
+    first
+        The number of the first: each follows from its number alone.
     images
         Fields of 96 x 96 pixels that each of them records.
     structure

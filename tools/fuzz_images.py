@@ -9,7 +9,6 @@ than ten seconds, and anything printed or warned.
 import multiprocessing
 import os
 import random
-import resource
 import shutil
 import tempfile
 import traceback
@@ -46,6 +45,9 @@ _WORDS = (b"-1", b"0", b"null", b"1e999", b"99999999999", b'"x"', b"[]", b"{}", 
 @app.default
 def fuzz(*, count: int = 20000, first: int = 0) -> int:
     """Damage and read files, and say what went wrong.
+
+    For instance:
+        python -m tools.fuzz_images --count 1000
 
     Parameters
     ----------
@@ -167,6 +169,8 @@ class _Worker:
 
 def _work(folder: Path, pipe: Connection) -> None:
     """Damage and read what the pipe names, within limits and with stderr in a file."""
+    import resource  # not on Windows, where only the help can be read
+
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     printed = folder / f"stderr_{os.getpid()}"
     os.dup2(os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)

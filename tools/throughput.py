@@ -44,6 +44,9 @@ def compare(data: Path, /, *, rounds: int = 5, preset: str = "small") -> None:
 
     A turn is as many steps as lie between two marks, so each turn of the loop validates once.
 
+    For instance:
+        python -m tools.throughput data/membranes
+
     Parameters
     ----------
     data
@@ -131,6 +134,9 @@ def fresh(data: Path, /, *, rounds: int = 15, batch_size: int = 16, preset: str 
     """Print the times of a fresh batch and of a training step, and their median ratio.
 
     A step is forward, backward and optimiser.
+
+    For instance:
+        python -m tools.throughput fresh data/membranes
 
     Parameters
     ----------

@@ -84,6 +84,9 @@ def measure(folder: Path, layout: str, pages: int) -> Timing:
 def compare(*, pages: tuple[int, ...] = (400, 1600)) -> None:
     """Print seconds, and their ratios to those of the same stack in one block.
 
+    For instance:
+        python -m tools.tiff_speed --pages 100
+
     Parameters
     ----------
     pages

@@ -38,25 +38,28 @@ def simulate(
     validation, about 70, 10 and 20 %. The same arguments give the same bytes; an interrupted run
     goes on where it stopped.
 
+    For instance:
+        python -m training simulate data/mine --expanded MY_IMAGES --microscope mine.toml
+
     Parameters
     ----------
     out
         Folder to make: input/, target/, native/ (the microscope's own, coarser pixels), geometry/
         of generated structures, and dataset.toml, which records every value drawn.
     expanded
-        Folder of at least three images of expanded specimens, to be used as truth. Each is cut in
-        squares; planes of a stack are images of one source.
+        Folder of at least three images of expanded specimens, to be used as truth; generated
+        without it. Each is cut into square crops; planes of a stack are images of one source.
     images
-        How many images to make; default 60 generated, or all squares of the expanded images that
+        How many images to make; default 60 generated, or all crops of the expanded images that
         are not nearly empty. A limit takes evenly from all files.
     size
         Side of an image in pixels, a whole number of the microscope's pixels; default about 256;
         0 takes expanded images whole.
     seed
-        Number from which all randomness follows.
+        Seed of the random numbers.
     pixel_size
-        Side of a pixel of the truth in micrometres before expansion; default what the files state,
-        or 0.08.
+        Pixel size of the truth in micrometres before expansion; default what the files state, or
+        0.08.
     expansion
         Factor to divide the pixel sizes stated in the files by; 1 if they are stated as before
         expansion.
@@ -113,8 +116,8 @@ def fit(
     real and simulated images are. Images must be as the microscope wrote them: not scaled,
     averaged, denoised or converted to 8 bits.
 
-    For instance: `python -m training fit stack.tif --pixel-size 0.1 --modality confocal --out
-    mine.toml`
+    For instance:
+        python -m training fit STACK.tif --pixel-size 0.1 --out mine.toml
 
     Parameters
     ----------
@@ -123,22 +126,24 @@ def fit(
     out
         File to write, ending in .toml; the page has the same name and ends in .html.
     repeats
-        Images of one field taken at once after another: a stack or a folder. They make gain and
-        noise surer.
+        Images of one field taken one at once after the other: a stack or a folder. Gain and noise
+        are known less well without them.
     beads
-        Image of single beads smaller than the PSF, from which its width is taken.
+        Image of single beads smaller than the PSF, from which its width is taken; from the
+        images themselves without it.
     scene
         Of real files with several images (scenes, positions, series) the one to fit to, by its
-        number from 1 or its name.
+        number from 1 or its name; without it positions of one shape are taken together.
     channel
-        Of images with several channels the one to take, by its name or its number from 1.
+        Of images with several channels the one to take, by its name or its number from 1; without
+        it they are refused.
     pixel_size
-        Side of a pixel in micrometres, where the files do not state it or are wrong.
+        In micrometres, where the files do not state it or are wrong; what they state without it.
     modality
         What the microscope is; nothing in the images tells it.
     wavelength
-        In micrometres, of the light that excites (two-photon 0.92, confocal 0.488) or is emitted
-        (wide-field 0.52).
+        In micrometres, of the light that excites (default 0.92 two-photon, 0.488 confocal) or is
+        emitted (default 0.52, wide-field).
     refractive_index
         Of the immersion: 1.33 water, 1.515 oil.
     excess_noise
@@ -148,12 +153,12 @@ def fit(
         Generated structure to compare with, of natural size; the most similar is searched for
         among structures of several sizes and densities without it.
     expanded
-        Folder of expanded images of the same kind of specimen: the best structure to compare
-        with.
+        Folder of expanded images of the same kind of specimen, the best structure to compare with;
+        generated structure without it.
     expansion
         Factor by which pixel sizes stated in expanded files are larger than before expansion.
     seed
-        Of the simulation.
+        Seed of the random numbers of the simulation.
     """
     from simulation.fitting.command import fit_command
 
@@ -188,9 +193,12 @@ def calibrate(
 ) -> None:
     """Calibrate the standard deviation of a trained model on other data.
 
-    What is learned stays as it is. For another microscope, for instance, for another number of
-    samples, or with more images: how many pixels an interval covers differs from image to image,
-    so 30 images leave an uncertainty of about 2 points, 100 of about 1.
+    What is learned stays as it is. It serves for another microscope, for another number of samples,
+    or with more images: how many pixels an interval covers differs from image to image, so 30
+    images leave an uncertainty of about 2 percentage points, 100 of about 1.
+
+    For instance:
+        python -m training calibrate runs/mine --data data/other --out calibrated.pt
 
     Parameters
     ----------
@@ -201,9 +209,12 @@ def calibrate(
         the calibration brings. The model must not have been trained on either.
     out
         File to write, which `packages build --checkpoint` takes.
-    samples, steps
-        Of the posterior, where the model draws samples, and of the way to each, where it makes them
-        in steps; as before without them.
+    samples
+        How many samples of the posterior are drawn, where the model draws samples; as before
+        without it.
+    steps
+        In how many solver steps each sample is made, where the model makes it in steps; as before
+        without it.
     """
     from training.calibrate import recalibrate
 
@@ -222,7 +233,10 @@ def _add_verb(name: str) -> None:
         resume: bool = False,
         microscope: Path | None = None,
     ) -> None:
-        """Train a model; the same command again goes on where an interrupted training was.
+        """Train the model NAME; the same command goes on where an interrupted training was.
+
+        For instance:
+            python -m training NAME --data data/mine --out runs/mine --minutes 20
 
         Parameters
         ----------
@@ -232,20 +246,20 @@ def _add_verb(name: str) -> None:
             divided into blocks of its images, planes or field. Without it, one is simulated in
             OUT/data.
         out
-            Folder of the run; runs/ and the model's name without it.
+            Folder of the run; default runs/NAME.
         preset
             Hyper-parameters: "small" for a laptop; "full", of the published size, for a GPU.
         minutes
-            How long to train.
+            How long to train; the preset's number of steps without it and --steps.
         steps
-            How many steps to train; the preset's number when neither is given.
+            How many optimiser steps to train; the preset's number without it and --minutes.
         seed
-            Of weights, patches and simulated data.
+            Seed of weights, patches and simulated data.
         resume
             Go on with a training although another length is asked for than before.
         microscope
-            Degrade the targets of the data anew for every patch with the microscope of this file;
-            "default" for the default one.
+            Degrade the targets of the data anew for every patch with the microscope of this file,
+            or "default" for the default one; inputs are those of the data without it.
         """
         from training.run import run
 
@@ -261,6 +275,7 @@ def _add_verb(name: str) -> None:
             microscope=microscope,
         )
 
+    verb.__doc__ = (verb.__doc__ or "").replace("NAME", name)
     app.command(verb, name=name)
 
 

@@ -24,7 +24,11 @@ from tools.consumers.bench import (
 )
 from tools.consumers.environments import environment
 
-app = App(name="python -m tools.consumers.core", result_action="return_value")
+app = App(
+    name="python -m tools.consumers.core",
+    result_action="return_value",
+    version_flags=(),  # --version is that of the consumer
+)
 
 
 @app.default
@@ -41,6 +45,9 @@ def core(
 ) -> None:
     """Print what `bioimageio predict` makes of packages, whole and in blocks.
 
+    For instance:
+        python -m tools.consumers.core dist/care.zip --image IMAGE.tif --environments envs
+
     Parameters
     ----------
     packages
@@ -52,7 +59,7 @@ def core(
     version
         Of bioimageio.core.
     spec
-        Version of bioimageio.spec, where it is not the one that bioimageio.core asks for.
+        Version of bioimageio.spec; default the one that bioimageio.core asks for.
     blocks
         Size of the blocks: the package's minimum and as many of its steps; 10 is the default of
         `--blockwise`.

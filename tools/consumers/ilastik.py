@@ -24,13 +24,20 @@ from tools.consumers.bench import (
     table,
 )
 
-app = App(name="python -m tools.consumers.ilastik", result_action="return_value")
+app = App(
+    name="python -m tools.consumers.ilastik",
+    result_action="return_value",
+    version_flags=(),  # --version is that of the consumer
+)
 _CLIENT = Path(__file__).with_name("ilastik_client.py")
 
 
 @app.default
 def ilastik(packages: list[Path], /, *, image: Path, python: Path, version: str) -> None:
     """Print what a tiktorch server on this machine makes of packages.
+
+    For instance:
+        python -m tools.consumers.ilastik a.zip --image a.tif --python PYTHON --version 26.5.0
 
     Parameters
     ----------

@@ -25,7 +25,11 @@ from tools.consumers.bench import (
 )
 from tools.consumers.onnx import SERVER
 
-app = App(name="python -m tools.consumers.jdll", result_action="return_value")
+app = App(
+    name="python -m tools.consumers.jdll",
+    result_action="return_value",
+    version_flags=(),  # --version is that of the consumer
+)
 _SOURCE = Path(__file__).with_name("Jdll.java")
 _RESTORED = ((100, 100), (256, 256), (300, 500))
 _TILED = (*_RESTORED, (1024, 1024), (2048, 2048))
@@ -38,6 +42,9 @@ def jdll(
     """Print how JDLL tiles, and what its tiles, percentiles and merging make of packages.
 
     Its engine, ONNX Runtime 1.13.1, is reached through node.
+
+    For instance:
+        python -m tools.consumers.jdll a.zip --image a.tif --classpath JARS --modules . --version 1
 
     Parameters
     ----------

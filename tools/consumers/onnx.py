@@ -40,6 +40,9 @@ def onnx(
 ) -> None:
     """Compare what the ONNX file makes of the test input with the package's test output.
 
+    For instance:
+        python -m tools.consumers.onnx dist/care.zip --modules modules
+
     Parameters
     ----------
     packages
