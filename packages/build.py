@@ -19,7 +19,7 @@ from PIL import Image
 from torch import nn
 
 from imaging import images
-from imaging.cli import UserError, console
+from imaging.cli import UserError, console, progress
 from imaging.files import replacing, sha256
 from imaging.normalise import normalise
 from imaging.trained_weights import TrainedWeights
@@ -98,7 +98,8 @@ def build(
         )
     trained = TrainedWeights.read(checkpoint or chosen.weights_file, model=chosen.name)
     options = SamplingOptions(samples, steps)
-    with tempfile.TemporaryDirectory() as folder:
+    with progress() as bars, tempfile.TemporaryDirectory() as folder:
+        bars.add_task(f"Building {out}", total=None)
         description = _furnish(Path(folder), chosen, trained, options)
         if title is not None:
             card.retitle(Path(folder), description, title, trained.metadata)

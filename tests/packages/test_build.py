@@ -1,3 +1,4 @@
+import io
 import shutil
 import zipfile
 from dataclasses import replace
@@ -9,9 +10,10 @@ import onnx
 import pytest
 import torch
 import yaml
+from rich.console import Console
 from torch import nn
 
-from imaging import images
+from imaging import cli, images, progress_lines
 from imaging.cli import UserError
 from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
 from imaging.trained_weights import TrainedWeights
@@ -53,6 +55,16 @@ def test_the_same_inputs_give_the_same_bytes(
 ) -> None:
     again = build("care", checkpoint=checkpoint, out=tmp_path / "again.zip")
     assert again.read_bytes() == package.read_bytes()
+
+
+def test_it_says_what_takes_long(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(cli, "console", Console(file=log, force_terminal=False))
+    monkeypatch.setattr(progress_lines, "_EVERY_S", 0.01)
+    out = build("care", checkpoint=checkpoint, out=tmp_path / "care.zip")
+    assert log.getvalue().splitlines()[0] == f"Building {out}"
 
 
 def test_the_bytes_do_not_depend_on_where_the_checkout_lies(tmp_path: Path) -> None:
