@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 from imaging.cli import UserError
 from imaging.images import read, write
 from imaging.intensities import NO_DATA
-from simulation.fitting import brightness, classifier, command
-from simulation.fitting import fit as fitting
-from simulation.fitting import noise_free as structures
-from simulation.fitting import width as widths
+from simulation.fitting import command
 from simulation.fitting.brightness import expose
 from simulation.fitting.command import fit_command
 from simulation.fitting.noise import DetectorFit
 from simulation.microscope import read_microscope
+from tests.little_fit import make_fits_little
 from training.__main__ import app
 
 Floats = NDArray[np.float64]
@@ -60,16 +58,7 @@ def no_fit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def little(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few, small fields, so that tests are fast."""
-    monkeypatch.setattr(command, "_FIELDS", {"default": 8, "fitted": 8})
-    monkeypatch.setattr(fitting, "_RESAMPLINGS", 2)
-    monkeypatch.setattr(structures, "_SIDE_PX", 64)
-    monkeypatch.setattr(brightness, "_LEVELS", 6)
-    monkeypatch.setattr(widths, "_FIELDS", 4)
-    monkeypatch.setattr(widths, "_STEPS", 5)
-    monkeypatch.setattr(widths, "_FINE_STEPS", 15)
-    monkeypatch.setattr(command, "_DEFAULT_STRUCTURE", "points")
-    monkeypatch.setattr(classifier, "_TREES", 10)
+    make_fits_little(monkeypatch)
 
 
 @pytest.mark.usefixtures("little")
