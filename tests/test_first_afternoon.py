@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).parents[1]
 PAGE = (REPOSITORY / "docs" / "first-afternoon.md").read_text(encoding="utf-8")
 # What would take long, and what stands for it here.
 SHORTER = {
-    "--images 12 --size 512": "--images 4 --size 256",
+    "--images 12 --size 512": "--images 4 --size 384",
     "--images 6 --size 512": "--images 4 --size 256",
     "--minutes 20": "--steps 4",
     "--out afternoon/trust": "--out afternoon/trust --draws 1 --photons 30",
