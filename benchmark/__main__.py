@@ -131,7 +131,8 @@ def register(
     affine
         Shift, rotate, scale and shear only; without it a smooth displacement follows.
     channel
-        Of images with several channels the one to take, by its name or its number from 1.
+        Of images with several channels the one to take, by its name or its number from 1; without
+        it they are refused.
     """
     from benchmark.registration.register import register
 

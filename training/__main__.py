@@ -73,7 +73,8 @@ def simulate(
         Micrometres of generated structure around the plane in focus, whose light is recorded too;
         0 generates the plane alone.
     channel
-        Of expanded images with several channels the one to take, by its name or its number from 1.
+        Of expanded images with several channels the one to take, by its name or its number from 1;
+        without it they are refused.
     """
     from simulation.simulate import simulate
 
