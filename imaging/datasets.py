@@ -10,21 +10,19 @@ Training and benchmark both read datasets and do not know each other, so the con
       native/NAME.tif    the microscope's own pixels, where they were kept
       repeat/NAME.tif    the same field recorded once more, with noise of its own, for any of the
                          images; on the grid of input/
-      dataset.toml       optional: see `Facts`
+      dataset.toml       optional: see `imaging.dataset_facts.Facts`
 """
 
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
 import xarray as xr
-from pydantic import Field as CheckedField
-from pydantic.dataclasses import dataclass as checked_dataclass
 
 from imaging.cli import UserError
-from imaging.files import STRICT, file_of, read_toml, replacing, write_toml
+from imaging.dataset_facts import Facts, ImageFacts, Split
+from imaging.files import file_of, read_toml, replacing
 from imaging.image_folders import images_in, left_out, no_image, stem, unread_in
 from imaging.images import absent, read, suffix_of, unknown_ending
 from imaging.pixel_sizes import are_unlike
@@ -33,76 +31,10 @@ from imaging.remarks import Remark, Remarks, with_remarks
 
 __all__ = ["Dataset", "Item", "open_dataset"]
 
-Split = Literal["train", "calibration", "validation"]
-SPLITS: tuple[Split, ...] = ("train", "calibration", "validation")
-# From smaller than an atom to a meter: what lies beyond is a slip.
-Length = Annotated[float, CheckedField(ge=1e-5, le=1e6, allow_inf_nan=False)]
-
 _CONTRADICTION = (
     "the file states another pixel size than dataset.toml: images are resampled by the file's, and "
     "models are described by that of dataset.toml (correct the wrong one)."
 )
-
-
-@checked_dataclass(frozen=True, config=STRICT)
-class ImageFacts:
-    """Metadata of one image in dataset.toml.
-
-    Attributes
-    ----------
-    source
-        The specimen or file the image was cut from: the unit of splits and of statistics. Files of
-        one recording have one, if none is stated.
-    split
-        Its part, or none when the dataset is not split.
-    microscope
-        Every parameter drawn for this image by the simulation, with units in the names.
-    """
-
-    source: str | None = None
-    split: Split | None = None
-    microscope: dict[str, float | int | str] = field(default_factory=dict[str, float | int | str])
-
-
-@checked_dataclass(frozen=True, config=STRICT)
-class Facts:
-    """Metadata of a dataset in dataset.toml.
-
-    Attributes
-    ----------
-    pixel_size_um
-        Side of a pixel of input/, µm before expansion.
-    target_pixel_size_um
-        Side of a pixel of target/, where it is not that of input/, as only the benchmark allows.
-    native_pixel_size_um
-        Side of a pixel of native/, µm.
-    interpolation
-        How native/ was brought to the grid of input/.
-    registration
-        "exact" when input and target show the same field by construction; "registered" when
-        `benchmark register` brought the target to the input.
-    registered
-        What that found, by file name without suffix; see `benchmark.registration.registration`.
-    tolerance_um
-        How far the target may lie beside its input, µm; for metrics that forgive so much.
-    provenance
-        Command, seed and versions that made the dataset.
-    images
-        By file name without suffix.
-    """
-
-    name: str | None = None
-    description: str | None = None
-    licence: str | None = None
-    pixel_size_um: Length | None = None
-    target_pixel_size_um: Length | None = None
-    native_pixel_size_um: Length | None = None
-    interpolation: Literal["linear"] | None = None
-    registration: Literal["exact", "approximate", "registered"] | None = None
-    tolerance_um: Length | None = None
-    registered: dict[str, dict[str, float | str]] | None = None
-    provenance: dict[str, str | int | float] = field(default_factory=dict[str, str | int | float])
-    images: dict[str, ImageFacts] = field(default_factory=dict[str, ImageFacts])
 
 
 @dataclass(frozen=True)
@@ -293,15 +225,6 @@ def new_dataset(path: Path) -> Generator[Path]:
     with replacing(path) as temporary:
         temporary.mkdir()
         yield temporary
-
-
-def write_facts(path: Path, facts: Facts) -> None:
-    """Write the dataset.toml of a dataset's folder; entries of None are left out."""
-    write_toml(path / "dataset.toml", asdict(facts, dict_factory=_without_none))
-
-
-def _without_none(entries: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {entry: value for entry, value in entries if value is not None}
 
 
 def _compared(image: xr.DataArray, stated_um: float | None) -> xr.DataArray:

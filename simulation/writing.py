@@ -14,7 +14,7 @@ from torch import Tensor
 
 from imaging import __version__, resample
 from imaging.cli import UserError, console
-from imaging.datasets import Facts, ImageFacts, Split, write_facts
+from imaging.dataset_facts import Facts, ImageFacts, Split, write_facts
 from imaging.files import read_toml, write_json, write_toml
 from imaging.images import write
 from simulation import formation

@@ -6,7 +6,8 @@ from dataclasses import replace
 import xarray as xr
 
 from imaging.cli import UserError
-from imaging.datasets import SPLITS, Dataset, Item, Split
+from imaging.dataset_facts import SPLITS, Split
+from imaging.datasets import Dataset, Item
 
 _FEWEST_SOURCES = 3  # one for each part
 _FEWEST_BLOCKS = 6  # images or planes of one source from which blocks are made

@@ -26,7 +26,8 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from imaging.cli import UserError, console, progress
-from imaging.datasets import Dataset, Item, Split, open_dataset
+from imaging.dataset_facts import Split
+from imaging.datasets import Dataset, Item, open_dataset
 from imaging.files import sha256
 from imaging.inspection import inspect_dataset
 from imaging.remarks import Remarks

@@ -16,7 +16,8 @@ from benchmark.registration.registration import DisplacementFit, Registration, r
 from imaging import images
 from imaging.channels import one_channel
 from imaging.cli import UserError, console, progress
-from imaging.datasets import Item, new_dataset, open_dataset, write_facts
+from imaging.dataset_facts import write_facts
+from imaging.datasets import Item, new_dataset, open_dataset
 from imaging.figure_files import write_png
 from imaging.inspection import inspect_dataset
 from imaging.resample import linear

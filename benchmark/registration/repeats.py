@@ -8,7 +8,8 @@ import xarray as xr
 from benchmark.registration.frames import why_no_repeats, why_not_averaged
 from imaging import images
 from imaging.cli import UserError, console
-from imaging.datasets import Facts, ImageFacts, new_dataset, write_facts
+from imaging.dataset_facts import Facts, ImageFacts, write_facts
+from imaging.datasets import new_dataset
 
 _FRAMES = ("b", "z")  # many programs write frames as planes
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from imaging import resample
 from imaging.cli import UserError
-from imaging.datasets import Split, open_dataset
+from imaging.dataset_facts import Split
+from imaging.datasets import open_dataset
 from imaging.images import read, write
 from simulation import writing
 from simulation.simulate import simulate

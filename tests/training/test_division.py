@@ -8,7 +8,8 @@ import xarray as xr
 
 from imaging import images
 from imaging.cli import UserError
-from imaging.datasets import Dataset, Facts, Item, Split, open_dataset
+from imaging.dataset_facts import Facts, Split
+from imaging.datasets import Dataset, Item, open_dataset
 from training.division import describe_division, split_items
 
 

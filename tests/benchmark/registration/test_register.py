@@ -7,7 +7,8 @@ import xarray as xr
 from benchmark.registration.register import PICTURES, register
 from imaging import images
 from imaging.cli import UserError
-from imaging.datasets import Dataset, Facts, new_dataset, open_dataset, write_facts
+from imaging.dataset_facts import Facts, write_facts
+from imaging.datasets import Dataset, new_dataset, open_dataset
 from tests.benchmark import stand_ins
 from tests.benchmark.deformed import BLUR_PX, deformation, pair
 from tests.benchmark.metrics.acquisitions import blurred

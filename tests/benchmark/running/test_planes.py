@@ -18,7 +18,8 @@ from benchmark.running.planes import (
 )
 from benchmark.running.restore import RestorationError
 from imaging import images
-from imaging.datasets import Facts, open_dataset, write_facts
+from imaging.dataset_facts import Facts, write_facts
+from imaging.datasets import open_dataset
 from imaging.scores import Delivery
 from tests.benchmark import stand_ins
 

@@ -4,7 +4,8 @@ from benchmark.running.cell import compute_cell
 from benchmark.running.restore import Method
 from benchmark.running.run import describe_run
 from imaging.benchmark_run import DatasetEntry, ImageEntry, MetricEntry
-from imaging.datasets import Facts, ImageFacts, open_dataset, write_facts
+from imaging.dataset_facts import Facts, ImageFacts, write_facts
+from imaging.datasets import open_dataset
 from imaging.files import sha256
 from imaging.source_files import source_sha256
 from tests.benchmark import stand_ins
