@@ -10,6 +10,8 @@ Training and benchmark both read datasets and do not know each other, so the con
       native/NAME.tif    the microscope's own pixels, where they were kept
       repeat/NAME.tif    the same field recorded once more, with noise of its own, for any of the
                          images; on the grid of input/
+      annotations/NAME.csv    points and lines that people marked: see `imaging.annotations`
+      annotations/NAME.tif    a mask that they drew, on the grid of input/: see `imaging.masks`
       dataset.toml       optional: see `imaging.dataset_facts.Facts`
 """
 
@@ -20,11 +22,22 @@ from pathlib import Path
 
 import xarray as xr
 
+from imaging.annotations import Annotations, read_annotations
 from imaging.cli import UserError
 from imaging.dataset_facts import Facts, ImageFacts, Split
 from imaging.files import file_of, read_toml, replacing
-from imaging.image_folders import images_in, left_out, no_image, stem, unread_in
+from imaging.image_folders import (
+    OTHER_MARKS,
+    Drawn,
+    drawn_in,
+    images_in,
+    left_out,
+    no_image,
+    stem,
+    unread_in,
+)
 from imaging.images import absent, read, suffix_of, unknown_ending
+from imaging.masks import read_mask
 from imaging.pixel_sizes import are_unlike
 from imaging.recordings import recordings
 from imaging.remarks import Remark, Remarks, with_remarks
@@ -52,6 +65,8 @@ class Item:
         its recording.
     pixel_size_um, target_pixel_size_um, tolerance_um
         See `Facts`; `read_input` and `read_target` take a pixel size where the file says none.
+    annotations, mask
+        Files of what people marked and drew in it; None where there is none.
     region
         What of its pixels training is to take, by axis; the whole image where it is empty.
     """
@@ -67,6 +82,8 @@ class Item:
     repeat: Path | None = None
     target_pixel_size_um: float | None = None
     tolerance_um: float | None = None
+    annotations: Path | None = None
+    mask: Path | None = None
     region: dict[str, slice] = field(default_factory=dict[str, slice])
 
     @property
@@ -74,7 +91,8 @@ class Item:
         """Return the second recording as an image of its own, with nothing but its pixels."""
         if self.repeat is None:
             return None
-        return replace(self, input=self.repeat, target=None, native=None, repeat=None)
+        nothing = dict.fromkeys(("target", "native", "repeat", "annotations", "mask"))
+        return replace(self, input=self.repeat, **nothing)
 
     def read_input(self, *, lazy: bool = False) -> xr.DataArray:
         """Read the input, with the dataset's pixel size where the file does not say its own.
@@ -91,6 +109,18 @@ class Item:
         pixel_size_um = self.target_pixel_size_um or self.pixel_size_um
         return _with_pixel_size(read(self.target, lazy=lazy), pixel_size_um)
 
+    def read_annotations(self) -> Annotations | None:
+        """Read the marks, all of which lie in the input; None where there are none."""
+        if self.annotations is None:
+            return None
+        return read_annotations(self.annotations, self.read_input(lazy=True))
+
+    def read_mask(self) -> xr.DataArray | None:
+        """Read the mask, which is of the input's size; None where there is none."""
+        if self.mask is None:
+            return None
+        return read_mask(self.mask, self.read_input(lazy=True))
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -102,6 +132,8 @@ class Dataset:
         Its name, where it is, what dataset.toml says, and its images.
     unread
         Files beside the images that seem to be images of another kind.
+    other_marks
+        Files in annotations/ that are neither CSV nor an image.
     """
 
     name: str
@@ -109,6 +141,7 @@ class Dataset:
     facts: Facts
     items: tuple[Item, ...]
     unread: tuple[Path, ...] = ()
+    other_marks: tuple[Path, ...] = ()
 
     def split(self, part: Split) -> tuple[Item, ...]:
         """Return the items of one part; empty when the dataset is not split."""
@@ -123,8 +156,9 @@ class Dataset:
     def remarks(self) -> Remarks:
         """Return what was found in its folders."""
         found = Remarks()
-        for file in self.unread:
-            found.add(f"{self.name}/{file.relative_to(self.path).as_posix()}", [left_out(file)])
+        remarks = [(file, left_out(file)) for file in self.unread]
+        for file, remark in (*remarks, *((file, OTHER_MARKS) for file in self.other_marks)):
+            found.add(f"{self.name}/{file.relative_to(self.path).as_posix()}", [remark])
         return found
 
 
@@ -144,8 +178,8 @@ def open_dataset(path: Path) -> Dataset:
     Raises
     ------
     UserError
-        Nothing there, no images, files of input/ and target/ that do not pair, a repeat of no
-        input, or files of one recording in different parts.
+        Nothing there, no images, files of input/ and target/ that do not pair, a repeat or
+        annotations of no input, or files of one recording in different parts.
     """
     if not file_of(path).exists():
         raise absent(path)
@@ -154,11 +188,15 @@ def open_dataset(path: Path) -> Dataset:
     targets: dict[str, Path] = {}
     natives: dict[str, Path] = {}
     repeats: dict[str, Path] = {}
+    drawn = Drawn()
     if path.is_dir() and suffix_of(path) is None and (path / "input").is_dir():
         inputs = images_in(path / "input")
         natives = images_in(path / "native") if (path / "native").is_dir() else {}
         repeats = images_in(path / "repeat") if (path / "repeat").is_dir() else {}
         _refuse_unknown(path / "repeat", "holds", repeats, inputs)
+        if (path / "annotations").is_dir():
+            drawn = drawn_in(path / "annotations")
+        _refuse_unknown(path / "annotations", "holds", {**drawn.marks, **drawn.masks}, inputs)
         if (path / "dataset.toml").exists():
             facts = read_toml(path / "dataset.toml", Facts)
         if (path / "target").is_dir():
@@ -196,9 +234,12 @@ def open_dataset(path: Path) -> Dataset:
                 repeat=repeats.get(name),
                 target_pixel_size_um=facts.target_pixel_size_um,
                 tolerance_um=facts.tolerance_um,
+                annotations=drawn.marks.get(name),
+                mask=drawn.masks.get(name),
             )
         )
-    return Dataset(facts.name or stem(path.resolve()), path, facts, tuple(items), unread)
+    name = facts.name or stem(path.resolve())
+    return Dataset(name, path, facts, tuple(items), unread, drawn.others)
 
 
 @contextmanager

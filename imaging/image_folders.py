@@ -1,6 +1,7 @@
 """What lies in a folder of images: these, and what seems to be one of a kind that is not read."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from imaging.cli import UserError
@@ -14,6 +15,10 @@ _UNREAD = Remark(
 )
 _NO_LIBRARY = Remark(
     f'of a kind whose library is not installed, and left out (run "{INSTALL}" to read such images).'
+)
+OTHER_MARKS = Remark(
+    "neither CSV nor an image, and left out (`python -m benchmark annotate` makes a CSV of what "
+    "ImageJ, napari and tracing programs write)."
 )
 # What microscopes and other programs write. What is none of these may lie beside images in peace.
 _OTHER_KINDS = frozenset(
@@ -43,6 +48,23 @@ _OTHER_KINDS = frozenset(
     }
 )
 _NAMED = 3  # files that a refusal names before it counts the rest
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What people marked and drew in the images of a dataset.
+
+    Attributes
+    ----------
+    marks, masks
+        Files by the names of images.
+    others
+        Files that are neither.
+    """
+
+    marks: dict[str, Path] = field(default_factory=dict[str, Path])
+    masks: dict[str, Path] = field(default_factory=dict[str, Path])
+    others: tuple[Path, ...] = ()
 
 
 def stem(path: Path) -> str:
@@ -104,6 +126,18 @@ def images_in(folder: Path) -> dict[str, Path]:
             )
         found[stem(file)] = file
     return found
+
+
+def drawn_in(folder: Path) -> Drawn:
+    """Find the CSV files and the masks of a folder of annotations.
+
+    Parameters and exceptions are those of `images_in`.
+    """
+    masks = images_in(folder)
+    files = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
+    marks = {file.stem: file for file in files if file.suffix.lower() == ".csv"}
+    known = {*masks.values(), *marks.values()}
+    return Drawn(marks, masks, tuple(file for file in files if file not in known))
 
 
 def unread_in(folders: Sequence[Path]) -> tuple[Path, ...]:

@@ -38,6 +38,42 @@ def test_a_repeat_as_an_image_has_no_truth(tmp_path: Path) -> None:
     assert again.target is again.native is again.repeat is None
 
 
+def test_marks_and_mask_belong_to_the_image_of_their_name(tmp_path: Path) -> None:
+    touch(tmp_path, "input/a.1.ome.tif", "annotations/a.1.csv", "annotations/a.1.png")
+    (item,) = open_dataset(tmp_path).items
+    assert item.annotations == tmp_path / "annotations" / "a.1.csv"
+    assert item.mask == tmp_path / "annotations" / "a.1.png"
+
+
+def test_an_image_without_annotations_has_none(tmp_path: Path) -> None:
+    touch(tmp_path, "input/a.tif", "annotations/.hidden")
+    (item,) = open_dataset(tmp_path).items
+    assert item.read_annotations() is item.read_mask() is None
+
+
+def test_marks_are_held_to_the_pixel_size_of_the_dataset(tmp_path: Path) -> None:
+    array = xr.DataArray(np.eye(8, dtype=np.uint8), dims=("y", "x"))
+    images.write(tmp_path / "input/a.tif", array)
+    images.write(tmp_path / "annotations/a.tif", array)
+    (tmp_path / "dataset.toml").write_text("pixel_size_um = 0.5\n")
+    (tmp_path / "annotations/a.csv").write_text(
+        "object,shape,kind,x_um,y_um\ns,point,spine,3.5,1\n"
+    )
+    (item,) = open_dataset(tmp_path).items
+    marks, mask = item.read_annotations(), item.read_mask()
+    assert marks is not None
+    assert marks.points[0].x_um == 3.5
+    assert mask is not None
+    np.testing.assert_array_equal(mask.values, array.values)
+
+
+def test_other_files_of_marks_are_remarked_on(tmp_path: Path) -> None:
+    touch(tmp_path, "input/a.tif", "annotations/a.csv", "annotations/RoiSet.zip")
+    (entry,) = open_dataset(tmp_path).remarks.entries
+    assert "benchmark annotate" in entry.sentence
+    assert list(entry.images) == [f"{tmp_path.name}/annotations/RoiSet.zip"]
+
+
 def test_a_folder_of_images_has_no_truth(tmp_path: Path) -> None:
     touch(tmp_path, "a.tif", "b.tif", "notes.txt", ".hidden.tif")
     assert [(i.name, i.target) for i in open_dataset(tmp_path).items] == [("a", None), ("b", None)]
@@ -70,6 +106,8 @@ def test_an_undivided_dataset_is_evaluated_whole(tmp_path: Path) -> None:
         (("input/a.tif", "target/a.tif", "target/b.tif"), "'b' has no partner in input/"),
         (("input/a.tif", "target/a.jpg"), r"no partner in target/, for a\.jpg is of a kind"),
         (("input/a.tif", "repeat/a.tif", "repeat/b.tif"), "'b', which is not in input/"),
+        (("input/a.tif", "annotations/b.csv"), "annotations holds 'b', which is not in input/"),
+        (("input/a.tif", "annotations/b.tif"), "annotations holds 'b', which is not in input/"),
         (("input/a.tif", "input/a.png"), "two images of one name"),
         (("input/notes.txt",), "holds no image"),
         (("readme.md",), "holds no image"),
