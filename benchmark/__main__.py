@@ -1,10 +1,10 @@
-"""``python -m benchmark``: run, report, register, repeats, study, trust, weights and demo.
+"""``python -m benchmark``: run, report, annotate, register, repeats, study, trust and others.
 
 A verb imports what it needs when it runs, so that help and refusals need not wait for it.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -101,6 +101,55 @@ def report(results: Path, /, *, trust_results: Path | None = None) -> None:
 
     page = write_report(results, trust_results)
     console.print(f"Page written: {page}", soft_wrap=True, highlight=False)
+
+
+@app.command
+def annotate(
+    image: Path,
+    /,
+    *,
+    out: Path,
+    points: Annotated[list[str] | None, Several] = None,
+    lines: Annotated[list[str] | None, Several] = None,
+    line_column: str | None = None,
+    unit: Literal["pixels", "um"] | None = None,
+    pixel_size: float | None = None,
+) -> None:
+    """Bring points and lines that people marked in other programs into one CSV file of a dataset.
+
+    Reads CSV tables, points and shapes that napari saved as CSV, selections of ImageJ and Fiji
+    (.roi, .zip) and tracings (.swc), and refuses marks that do not lie in the image.
+
+    Parameters
+    ----------
+    image
+        The image that they were marked in, for its size and pixel size.
+    out
+        The file, annotations/NAME.csv of the dataset that has the image as input/NAME.
+    points
+        Files whose points to take, each as KIND=FILE with a word for what they mark, such as
+        spine=marks.csv; without the word where a column kind says it.
+    lines
+        Files whose lines to take, likewise. A file that holds both is given twice.
+    line_column
+        Column of tables that names lines: rows of one name are one line, and a point stands beside
+        the line that it names. Without it points stand beside the nearest line.
+    unit
+        Of coordinates whose columns do not say it; those of napari are pixels unless it is given.
+    pixel_size
+        Side of a pixel, µm, where the file states none.
+    """
+    from benchmark.annotation.annotate import annotate
+
+    annotate(
+        image,
+        out=out,
+        points=points,
+        lines=lines,
+        line_column=line_column,
+        unit=unit,
+        pixel_size=pixel_size,
+    )
 
 
 @app.command

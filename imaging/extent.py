@@ -25,12 +25,15 @@ class Extent:
         Of a stack; 1 otherwise.
     step_um
         From plane to plane, µm; None if unknown.
+    channels
+        How many it has.
     """
 
     sizes: dict[str, int]
     pixel_um: dict[str, float]
     planes: int
     step_um: float | None
+    channels: int = 1
 
     def holds(self, axis: str, values_um: ArrayLike, unit_um: float = 1.0) -> NDArray[np.bool_]:
         """Tell which places lie within the outer edges of the first and the last pixel."""
@@ -93,11 +96,12 @@ def extent_of(image: xr.DataArray) -> Extent:
     if not {"x", "y"} <= set(stated):
         raise UserError(
             "the image has no pixel size, which places in µm need: state it as pixel_size_um in "
-            "dataset.toml."
+            "dataset.toml, to `annotate` with --pixel-size."
         )
     return Extent(
         {axis: image.sizes[axis] for axis in "xy"},
         {axis: stated[axis] for axis in "xy"},
         image.sizes.get("z", 1),
         stated.get("z"),
+        image.sizes.get("c", 1),
     )

@@ -14,6 +14,7 @@ ALLOWED = {
     "packages": {"imaging"},
     "training": {"imaging", "packages", "simulation"},
     "benchmark.metrics": {"imaging"},
+    "benchmark.annotation": {"imaging"},
     "benchmark.running": {"benchmark.metrics", "imaging", "packages"},
     "benchmark.comparison": {"benchmark.metrics", "benchmark.running", "imaging", "packages"},
     "benchmark.page": {
@@ -33,6 +34,7 @@ ALLOWED = {
     },
     # The command line and the demo, which give every command.
     "benchmark": {
+        "benchmark.annotation",
         "benchmark.metrics",
         "benchmark.page",
         "benchmark.registration",

@@ -12,6 +12,7 @@ from cyclopts import App
 import benchmark.__main__ as benchmark_verbs
 import packages.__main__ as packages_verbs
 import training.__main__ as training_verbs
+from benchmark.annotation.annotate import annotate
 from benchmark.demo import demo
 from benchmark.registration.register import register
 from benchmark.registration.repeats import repeats
@@ -49,6 +50,7 @@ def words_of(app: App) -> list[list[str]]:
         (training_verbs.simulate, simulate),
         (training_verbs.fit, fit_command),
         (training_verbs.calibrate, recalibrate),
+        (benchmark_verbs.annotate, annotate),
         (benchmark_verbs.demo, demo),
         (benchmark_verbs.register, register),
         (benchmark_verbs.repeats, repeats),

@@ -1,0 +1,1 @@
+"""What people marked in other programs, brought into datasets."""
