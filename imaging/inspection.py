@@ -56,6 +56,24 @@ def inspect_items(items: Iterable[Item], prefix: str = "") -> Remarks:
     return found
 
 
+def check_annotations(items: Iterable[Item]) -> None:
+    """Read what people marked and drew in images, before long work begins that would need it.
+
+    Parameters
+    ----------
+    items
+        The images.
+
+    Raises
+    ------
+    UserError
+        Marks or a mask do not fit their image.
+    """
+    for item in items:
+        item.read_annotations()
+        item.read_mask()
+
+
 def inspect_dataset(dataset: Dataset) -> Remarks:
     """Look at all images of a dataset, and take over what was found when it was opened."""
     found = inspect_items(dataset.items)

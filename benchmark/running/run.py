@@ -29,7 +29,7 @@ from imaging.benchmark_run import (
 from imaging.cli import UserError, console, progress
 from imaging.datasets import Dataset, Item, open_dataset
 from imaging.files import sha256
-from imaging.inspection import inspect_items
+from imaging.inspection import check_annotations, inspect_items
 from imaging.remarks import Remarks
 from imaging.results import Scores
 from imaging.scores import SAMPLE_SUFFIX
@@ -71,7 +71,8 @@ def run_benchmark(
     Raises
     ------
     UserError
-        A package or dataset cannot be opened, two have one name, or `out` is not a results folder.
+        A package or dataset cannot be opened, two have one name, annotations do not fit their
+        image, or `out` is not a results folder.
     """
     results = Results(out)
     datasets = [open_dataset(path) for path in data]
@@ -82,6 +83,7 @@ def run_benchmark(
                 f"{dataset.path} is split and has no validation images, and only these may be "
                 "looked at: mark some in its dataset.toml."
             )
+        check_annotations(dataset.evaluation_items)
     methods = _methods(packages, trust=trust, controls=controls)
     hashes = {
         file: sha256(file)

@@ -287,6 +287,17 @@ def test_datasets_of_one_name_are_refused(packages: stand_ins.StandIns, tmp_path
         run_benchmark([], data, tmp_path / "results")
 
 
+def test_marks_beyond_their_image_are_refused_before_anything_runs(tmp_path: Path) -> None:
+    data = stand_ins.dataset(tmp_path / "data", 1)
+    (data / "dataset.toml").write_text("pixel_size_um = 0.1\n")
+    (data / "annotations").mkdir()
+    marks = "object,shape,kind,x_um,y_um\ns,point,spine,900,1\n"
+    (data / "annotations" / "0000.csv").write_text(marks)
+    with pytest.raises(UserError, match=r"0000\.csv, row 2: mark 's' at x = 900 µm lies outside"):
+        run_benchmark([], [data], tmp_path / "out")
+    assert not (tmp_path / "out" / "run.json").exists()
+
+
 def test_a_name_that_is_no_folder_name_is_refused(
     packages: stand_ins.StandIns, tmp_path: Path
 ) -> None:
