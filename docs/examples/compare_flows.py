@@ -21,7 +21,7 @@ from benchmark.metrics import METRICS
 from imaging.cli import console
 from imaging.cli import run as run_app
 from imaging.datasets import open_dataset
-from training.checkpoint import load_checkpoint
+from imaging.trained_weights import TrainedWeights
 from training.data import load_pairs
 from training.division import split_items
 
@@ -45,8 +45,8 @@ def compare(data: Path, /, *weights: Path) -> None:
     pairs = load_pairs(split_items(open_dataset(data))["validation"])
     scores: dict[str, dict[str, list[float]]] = {}
     for file in weights:
-        trained = load_checkpoint(file)
-        arguments: dict[str, Any] = trained["facts"]["request"]["settings"]["network"]
+        trained = TrainedWeights.read(file)
+        arguments: dict[str, Any] = trained.metadata.request.settings.network
         network = _network(trained, arguments)
         of_file = scores[str(file)] = {}
         for pair in pairs:
@@ -76,10 +76,10 @@ def compare(data: Path, /, *weights: Path) -> None:
             console.print(f"{first} ahead of {other} in {name}: {ahead.sum()} of {len(ahead)}")
 
 
-def _network(trained: dict[str, Any], arguments: dict[str, Any]) -> nn.Module:
-    recipe = importlib.import_module(f"training.recipes.{trained['facts']['room']}").RECIPE
+def _network(trained: TrainedWeights, arguments: dict[str, Any]) -> nn.Module:
+    recipe = importlib.import_module(f"training.recipes.{trained.metadata.model}").RECIPE
     network: nn.Module = recipe.architecture(**arguments)
-    network.load_state_dict(trained["weights"])
+    network.load_state_dict(trained.weights)
     return network.eval()
 
 
@@ -87,7 +87,7 @@ def _parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _posterior_seconds(trained: dict[str, Any], arguments: dict[str, Any]) -> float:
+def _posterior_seconds(trained: TrainedWeights, arguments: dict[str, Any]) -> float:
     """Time two samples of 1024² pixels in tiles, and multiply."""
     network = _network(trained, {**arguments, "samples": 2})
     tile = torch.zeros(1, 1, TILE, TILE)
