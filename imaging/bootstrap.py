@@ -90,12 +90,12 @@ def bootstrap_means(
     """
     sums = np.bincount(cluster, scores, count)
     sizes = np.bincount(cluster, minlength=count).astype(np.float64)
-    times = _times_drawn(count)
+    times = times_drawn(count)
     return (times @ sums) / (times @ sizes)
 
 
 @functools.lru_cache(maxsize=1)
-def _times_drawn(count: int) -> NDArray[np.float64]:
+def times_drawn(count: int) -> NDArray[np.float64]:
     """Return how often each of the sources is in each resample; the same for every metric."""
     drawn = np.random.default_rng(SEED).integers(0, count, (RESAMPLES, count))
     places = drawn + count * np.arange(RESAMPLES)[:, None]
