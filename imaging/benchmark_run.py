@@ -59,9 +59,9 @@ class ImageEntry:
     ----------
     name, source
         Its file name without suffix, and the specimen it shows.
-    input, target, repeat, native
+    input, target, repeat, native, annotations
         Absolute paths; empty where there is none.
-    input_sha256, target_sha256, repeat_sha256
+    input_sha256, target_sha256, repeat_sha256, annotations_sha256
         Of these files.
     """
 
@@ -74,6 +74,8 @@ class ImageEntry:
     repeat: str
     repeat_sha256: Sha256
     native: str = ""
+    annotations: str = ""
+    annotations_sha256: Sha256 = ""
 
 
 @dataclass(frozen=True, config=STRICT)

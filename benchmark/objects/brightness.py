@@ -211,7 +211,7 @@ def relative(values: Values, shaft: Values, background: float) -> Values:
             "A line that was traced is not brighter than the background here, so nothing can be "
             "compared with it."
         )
-    return (values - background) / above
+    return np.asarray((values - background) / above, dtype=np.float64)
 
 
 def _lattice(radius: float, step: float) -> Values:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from benchmark.objects.brightness import Places, Values
 
@@ -87,8 +87,8 @@ def control_points(
         (controls,), the mark of each.
     """
     rng = np.random.default_rng(seed)
-    every_mark = cKDTree(clear_of)
-    every_vertex = cKDTree(np.concatenate(lines)[:, :2])
+    every_mark = KDTree(clear_of)
+    every_vertex = KDTree(np.concatenate(lines)[:, :2])
     firsts = np.cumsum([0, *(len(line) for line in lines)])
     sides = [_sides(line) for line in lines]
     rows: list[NDArray[np.float64]] = []

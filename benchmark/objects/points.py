@@ -89,7 +89,8 @@ def find_sites(annotations: Annotations, image: xr.DataArray) -> dict[str, Sites
     extent = extent_of(image)
     numbers = {line.object: number for number, line in enumerate(annotations.lines)}
     lines = tuple(
-        np.stack([line.x_um, line.y_um, line.plane], axis=1) for line in annotations.lines
+        np.stack([line.x_um, line.y_um, line.plane.astype(np.float64)], axis=1)
+        for line in annotations.lines
     )
     size_um = (
         extent.sizes["y"] * extent.pixel_um["y"],

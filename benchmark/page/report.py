@@ -11,6 +11,7 @@ from benchmark.comparison.seeds import find_seeds, measure_spread
 from benchmark.comparison.summary import summarise
 from benchmark.comparison.unchanged import split_intact
 from benchmark.metrics.columns import COSTS, QUALITY
+from benchmark.objects.measure import measure_objects
 from benchmark.page import text
 from benchmark.page.charts import (
     draw_costs,
@@ -19,6 +20,7 @@ from benchmark.page.charts import (
     draw_ring_curves,
     draw_strips,
 )
+from benchmark.page.objects_told import HEADINGS, tell_objects
 from benchmark.page.panels import side_within
 from benchmark.page.sections import (
     Section,
@@ -29,7 +31,7 @@ from benchmark.page.sections import (
     tell_seeds,
     tell_trust,
 )
-from benchmark.page.tables import write_tables
+from benchmark.page.tables import write_objects, write_tables
 from benchmark.page.views import choose_images, make_views
 from benchmark.running.results_folder import Results
 from benchmark.trust.trust_report import read_findings
@@ -112,6 +114,7 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
         lead=text.lead(packages, controls, len(sections), count),
         sections=sections,
         plane_caption=text.PLANE_CAPTION,
+        object_headings=HEADINGS,
         places_caption=text.PLACES_CAPTION,
         trust=tell_trust(findings, run.packages) if findings else None,
         remarks=run.remarks,
@@ -126,6 +129,7 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
         for section in bars.track(sections, description="Writing figures and tables as files"):
             write_figures(path / "figures", section.files)
             write_tables(path / "tables", section.anchor, section.name, section.summary)
+            write_objects(path / "tables", section.anchor, section.objects_tables)
     return page
 
 
@@ -161,6 +165,7 @@ def _section(
         if not package.control and (found := measure_reliability(intact, package, results))
     ]
     agreement = _agreement(intact, packages, results)
+    objects, unseen = measure_objects(intact, packages, results)
     told_seeds = [
         tell_seeds(names, spreads)
         for names in seeds
@@ -187,6 +192,9 @@ def _section(
         reliability=draw_reliability(reliabilities),
         reliability_caption=text.reliability_caption(reliabilities),
         calibrations=[tell_calibration(one) for one in reliabilities],
+        objects=tell_objects(objects, intact, results),
+        objects_reasons=unseen,
+        objects_tables=[of_kind.table for of_kind in objects],
         views=make_views(intact, scores, results, chosen, side),
         views_caption=text.views_caption(dataset),
         costs=draw_costs(summary),

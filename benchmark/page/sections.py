@@ -13,6 +13,7 @@ from benchmark.comparison.agreement import Agreement
 from benchmark.comparison.reliability import Reliability
 from benchmark.comparison.seeds import Spread
 from benchmark.comparison.summary import Family, Summary
+from benchmark.page.objects_told import ObjectsTold
 from benchmark.page.panels import View, row_of_panels
 from benchmark.page.text import TextTable, enumerate_words
 from benchmark.trust.trust_report import TrustReport
@@ -55,6 +56,8 @@ class Section:
         SVG elements by name.
     seeds, agreement, calibrations
         What is told of packages beside their scores.
+    objects, objects_reasons, objects_tables
+        What is told of marked objects, why some say nothing, and all values.
     views
         The images.
     """
@@ -78,6 +81,9 @@ class Section:
     reliability: dict[str, str]
     reliability_caption: str
     calibrations: list[tuple[str, list[tuple[str, ...]]]]
+    objects: list[ObjectsTold]
+    objects_reasons: list[str]
+    objects_tables: list[pd.DataFrame]
     views: list[View]
     views_caption: str
     costs: dict[str, str]
@@ -101,6 +107,11 @@ class Section:
             **self.costs,
             **self.ring_curves,
             **self.reliability,
+            **{
+                f"objects-{of.kind}-{name}": figure
+                for of in self.objects
+                for name, figure in of.galleries.items()
+            },
             **{f"image-{view.image}": row_of_panels(view) for view in self.views},
         }
         return {f"{self.anchor}-{name}": figure for name, figure in figures.items()}

@@ -1,6 +1,6 @@
 """The summary of a dataset as files: one tidy table, and LaTeX to set in a paper."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -48,6 +48,16 @@ def write_tables(folder: Path, anchor: str, name: str, summary: Summary) -> None
         temporary.write_text(latex(name, summary), encoding="utf-8")
     with replacing(folder / f"{anchor}.tests.csv") as temporary:
         tested(summary).to_csv(temporary, index=False)
+
+
+def write_objects(folder: Path, anchor: str, tables: Sequence[pd.DataFrame]) -> None:
+    """Write what was measured at each marked object and control point, as ANCHOR.objects.csv.
+
+    Columns are `benchmark.objects.measure.COLUMNS`; no file where nothing was annotated.
+    """
+    if tables:
+        with replacing(folder / f"{anchor}.objects.csv") as temporary:
+            pd.concat(tables, ignore_index=True).to_csv(temporary, index=False)
 
 
 def tested(summary: Summary) -> pd.DataFrame:

@@ -211,7 +211,7 @@ def refuse_shared_names(kind: str, named: Sequence[tuple[str, Path]]) -> None:
 
 
 def _files(item: Item) -> list[Path]:
-    files = (item.input, item.target, item.native, item.repeat)
+    files = (item.input, item.target, item.native, item.repeat, item.annotations)
     return [file for file in files if file is not None]
 
 
@@ -324,6 +324,8 @@ def _image(item: Item, hashes: dict[Path, str]) -> ImageEntry:
         repeat=str(item.repeat.resolve()) if item.repeat else "",
         repeat_sha256=hashes[item.repeat] if item.repeat else "",
         native=str(item.native.resolve()) if item.native else "",
+        annotations=str(item.annotations.resolve()) if item.annotations else "",
+        annotations_sha256=hashes[item.annotations] if item.annotations else "",
     )
 
 
