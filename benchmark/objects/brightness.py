@@ -211,12 +211,13 @@ def relative(values: Values, shaft: Values, background: float) -> Values:
             "A line that was traced is not brighter than the background here, so nothing can be "
             "compared with it."
         )
-    return np.asarray((values - background) / above, dtype=np.float64)
+    return (values - background) / above
 
 
 def _lattice(radius: float, step: float) -> Values:
     """Return the points (n, 2) of a square lattice within a circle around one of them."""
-    reach = np.arange(-int(radius / step + 1e-9), int(radius / step + 1e-9) + 1) * step
+    count = int(radius / step + 1e-9)
+    reach = np.arange(-count, count + 1, dtype=np.float64) * step
     y, x = np.meshgrid(reach, reach, indexing="ij")
     within = np.hypot(y, x) <= radius * (1 + 1e-9)
     return np.stack([y[within], x[within]], axis=1)
