@@ -17,9 +17,11 @@ ALLOWED = {
     "benchmark.annotation": {"imaging"},
     "benchmark.running": {"benchmark.metrics", "imaging", "packages"},
     "benchmark.comparison": {"benchmark.metrics", "benchmark.running", "imaging", "packages"},
+    "benchmark.objects": {"benchmark.metrics", "benchmark.running", "imaging"},
     "benchmark.page": {
         "benchmark.comparison",
         "benchmark.metrics",
+        "benchmark.objects",
         "benchmark.running",
         "benchmark.trust",
         "imaging",

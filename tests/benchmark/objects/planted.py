@@ -1,0 +1,75 @@
+"""Planted spines beside two planted shafts, recorded with noise, and the marks that were set."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from benchmark.running.cell import CellFiles, CellKey
+from imaging import images
+from imaging.annotations import Annotations, Line, Point, write_annotations
+from imaging.benchmark_run import DatasetEntry
+from tests import records
+
+PIXEL = 0.1
+SHAFTS = (60, 160)  # rows
+SPINES = np.arange(20, 380, 24)  # columns
+AWAY = 12  # pixels from the shaft
+Planes = NDArray[np.float64]
+
+
+def truth() -> Planes:
+    plane = np.zeros((220, 400))
+    for number, row in enumerate(SHAFTS):
+        plane[row - 3 : row + 4] = 1.0
+        for i, column in enumerate(SPINES):
+            brightness = 0.05 + 0.3 * ((i * 7 + number * 3) % 11) / 10
+            plane[row + AWAY - 2 : row + AWAY + 3, column - 2 : column + 3] = brightness
+    return plane[None]
+
+
+def recorded() -> Planes:
+    rng = np.random.default_rng(1)
+    blurred = ndimage.gaussian_filter(truth(), (0, 2, 2))
+    return 100 + 50 * blurred + rng.normal(0, 15, blurred.shape)
+
+
+def image_of(planes: Planes) -> xr.DataArray:
+    return xr.DataArray(
+        planes[0].astype(np.float32),
+        dims=("y", "x"),
+        attrs={"pixel_size_um": {"y": PIXEL, "x": PIXEL}},
+    )
+
+
+def annotations() -> Annotations:
+    columns = np.arange(5.0, 395.0)
+    zeros = np.zeros(len(columns), dtype=np.int64)
+    lines = [
+        Line(f"shaft {row}", "shaft", columns * PIXEL, np.full(len(columns), row * PIXEL), zeros)
+        for row in SHAFTS
+    ]
+    points = [
+        Point(f"{row} {column}", "spine", column * PIXEL, (row + AWAY) * PIXEL, 0, f"shaft {row}")
+        for row in SHAFTS
+        for column in SPINES.tolist()
+    ]
+    return Annotations(tuple(points), tuple(lines))
+
+
+def dataset(folder: Path, marks: Annotations | None = None) -> DatasetEntry:
+    """Write the recording with its marks."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file, csv = folder / "field.ome.tif", folder / "field.csv"
+    images.write(file, image_of(recorded()))
+    write_annotations(csv, marks or annotations())
+    return records.dataset("day", records.image("field", input=str(file), annotations=str(csv)))
+
+
+def restore(results: CellFiles, restored: Planes) -> None:
+    """Write what the package "net" made of the recording."""
+    file = results.prediction_file(CellKey("net", "day", "field"))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    images.write(file, image_of(restored))

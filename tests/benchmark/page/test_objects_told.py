@@ -1,0 +1,63 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmark.objects.measure import measure_objects
+from benchmark.page.objects_told import HEADINGS, ObjectsTold, tell_objects
+from benchmark.running.cell import CellFiles
+from tests import records
+from tests.benchmark.objects import planted
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> ObjectsTold:
+    """What the page says of a package that erased every second spine of the truth."""
+    folder = tmp_path_factory.mktemp("told")
+    dataset, results = planted.dataset(folder), CellFiles(folder / "results")
+    erased = planted.truth()
+    for column in planted.SPINES[::2]:
+        for row in planted.SHAFTS:
+            erased[0, row + 5 : row + 20, column - 4 : column + 5] = 0
+    planted.restore(results, erased)
+    found, _ = measure_objects(dataset, [records.package("net")], results)
+    return tell_objects(found, dataset, results)[0]
+
+
+def test_marks_and_control_points_are_counted(told: ObjectsTold) -> None:
+    assert told.about.startswith("30 marks beside 2 lines in 1 image, and 300 control points")
+
+
+def test_the_input_stands_first_and_leads_nobody(told: ObjectsTold) -> None:
+    assert [row[0] for row in told.rows] == ["input", "net"]
+    assert {len(row) for row in told.rows} == {len(HEADINGS)}
+    assert told.rows[0][2] == ""
+
+
+def test_what_became_of_marks_adds_up(told: ObjectsTold) -> None:
+    counts = {
+        outcome: int(number)
+        for outcome, number in re.findall(
+            r"(kept|lost|gained): (\d+) of 30 marks", told.galleries["net"]
+        )
+    }
+    kept = float(told.rows[1][4].partition(" ")[0]) / 100
+    assert counts["kept"] + counts["gained"] == round(kept * 30)
+    assert counts["lost"] > 0
+
+
+def test_nothing_was_invented(told: ObjectsTold) -> None:
+    assert "invented: 0 of 300 control points" in told.galleries["net"]
+
+
+def test_each_example_shows_the_input_and_the_package(
+    told: ObjectsTold,
+) -> None:
+    assert told.galleries["net"].count("<image") == told.galleries["net"].count("<circle") > 0
+    assert told.galleries["net"].count("<image") % 2 == 0
+
+
+def test_without_annotations_nothing_is_told(tmp_path: Path) -> None:
+    dataset = records.dataset("day", records.image("field"))
+    found, reasons = measure_objects(dataset, [records.package("net")], CellFiles(tmp_path))
+    assert (found, reasons) == ([], [])
