@@ -8,6 +8,7 @@ from pyarrow import ArrowInvalid
 
 from imaging.benchmark_run import BenchmarkRun
 from imaging.cli import UserError
+from imaging.csv_files import read_csv
 from imaging.scores import COLUMNS, REASON_COLUMNS
 
 SCORES = "scores.parquet"
@@ -55,10 +56,10 @@ def read_scores(folder: Path) -> Scores:
     run = BenchmarkRun.read(folder / BenchmarkRun.FILE)
     if not (folder / NOT_APPLICABLE).exists():
         raise UserError(f"The run in {folder} did not finish: give the same command again.")
-    words = dict.fromkeys(REASON_COLUMNS, str)
+    words: dict[str, type] = dict.fromkeys(REASON_COLUMNS, str)
     again = "give the same command of `benchmark run` again, which computes only what is missing"
     try:
-        absent = pd.read_csv(folder / NOT_APPLICABLE, dtype=words, keep_default_na=False)
+        absent = read_csv(folder / NOT_APPLICABLE, words)
         table = pd.read_parquet(folder / SCORES, columns=list(COLUMNS))
     except (ArrowInvalid, LookupError, ValueError, OSError) as error:
         raise UserError(f"The tables in {folder} are missing or damaged: {again}.") from error

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from imaging.cli import console, progress
 from imaging.cli import run as run_app
-from imaging.files import replacing
+from imaging.csv_files import write_csv
 from simulation import psf
 from simulation.fitting.beads import measure_beads, psf_widths_um
 from simulation.fitting.fit import Given, MicroscopeFit, fit, in_effect
@@ -79,8 +79,7 @@ def measure(
             for entry, value in _measured(fitted).items():
                 rows.append({"draw": draw, "entry": entry, "truth": truth[entry], **vars(value)})
             table = pd.DataFrame(rows)
-            with replacing(out) as temporary:
-                table.to_csv(temporary, index=False)
+            write_csv(out, table)
     table = pd.read_csv(out)
     table["error"] = (table.best / table.truth - 1).abs()
     table["counts"] = (table.best - table.truth).abs()

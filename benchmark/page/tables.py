@@ -7,6 +7,7 @@ import pandas as pd
 
 from benchmark.comparison.summary import Entry, Family, Summary, SummaryRow
 from benchmark.metrics.columns import Column
+from imaging.csv_files import write_csv
 from imaging.files import replacing
 
 _SPECIAL = {
@@ -40,14 +41,12 @@ def write_tables(folder: Path, anchor: str, name: str, summary: Summary) -> None
     Files are ANCHOR.csv, ANCHOR.parquet, ANCHOR.tex and ANCHOR.tests.csv.
     """
     table = tidy(summary)
-    with replacing(folder / f"{anchor}.csv") as temporary:
-        table.to_csv(temporary, index=False)
+    write_csv(folder / f"{anchor}.csv", table)
     with replacing(folder / f"{anchor}.parquet") as temporary:
         table.to_parquet(temporary, index=False)
     with replacing(folder / f"{anchor}.tex") as temporary:
         temporary.write_text(latex(name, summary), encoding="utf-8")
-    with replacing(folder / f"{anchor}.tests.csv") as temporary:
-        tested(summary).to_csv(temporary, index=False)
+    write_csv(folder / f"{anchor}.tests.csv", tested(summary))
 
 
 def write_objects(folder: Path, anchor: str, tables: Sequence[pd.DataFrame]) -> None:

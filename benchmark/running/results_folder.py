@@ -19,6 +19,7 @@ import pandas as pd
 from benchmark.running.cell import CellFiles, CellKey
 from imaging.benchmark_run import BenchmarkRun, FailedCell
 from imaging.cli import UserError
+from imaging.csv_files import write_csv
 from imaging.files import remove_abandoned, replacing
 from imaging.results import NOT_APPLICABLE, SCORES, Scores
 from imaging.scores import COLUMNS, REASON_COLUMNS
@@ -105,9 +106,7 @@ class Results(CellFiles):
         run = replace(run, failures=failed)
         with replacing(self.path / SCORES) as temporary:
             table.to_parquet(temporary, index=False)
-        with replacing(self.path / _CSV) as temporary:
-            table.to_csv(temporary, index=False)
-        with replacing(self.path / NOT_APPLICABLE) as temporary:
-            absent.to_csv(temporary, index=False)
+        write_csv(self.path / _CSV, table)
+        write_csv(self.path / NOT_APPLICABLE, absent)
         run.write(self._record)
         return Scores(run, table, absent)

@@ -39,9 +39,10 @@ from benchmark.study.samples_figure import draw_study
 from imaging import images
 from imaging.benchmark_run import BenchmarkRun
 from imaging.cli import UserError, console, progress
+from imaging.csv_files import write_csv
 from imaging.datasets import Dataset, Item, open_dataset
 from imaging.figure_files import write_figures
-from imaging.files import replacing, sha256, write_json
+from imaging.files import sha256, write_json
 from imaging.scores import SECONDS
 from packages.export import load_network
 from packages.package import Package, open_package
@@ -121,8 +122,7 @@ def samples(
                     bars.advance(bar, len(subject.dataset.items))
                 values.append((arguments, found))
         table = _table(subject, values)
-        with replacing(out / "samples.csv") as temporary:
-            table.to_csv(temporary, index=False)
+        write_csv(out / "samples.csv", table)
         write_figures(out, {"samples": draw_study(table, subject.defaults)})
     console.print(
         f"{len(cells)} settings scored on {len(subject.dataset.items)} images ({computed} now, "

@@ -34,8 +34,8 @@ from benchmark.trust.trust_report import summarise
 from benchmark.trust.tubes_below import join_tubes
 from benchmark.trust.verdict import judge, usual
 from imaging.cli import STATUS_FAILED_CHECK, UserError, complain, console, progress
+from imaging.csv_files import write_csv
 from imaging.figure_files import write_figures
-from imaging.files import replacing
 from imaging.source_files import source_sha256
 from imaging.trust_run import FailedTests, TrustRun
 
@@ -101,8 +101,7 @@ def trust_packages(
         for m in sorted(methods, key=lambda m: m.path is None)
     ]
     figures = draw_figures(table, [v.package for v in verdicts], _CONTROLS)
-    with replacing(out / "trust.csv") as temporary:
-        table.to_csv(temporary, index=False)
+    write_csv(out / "trust.csv", table)
     write_figures(out / "figures", {name: drawing for name, (_, drawing) in figures.items()})
     titles = {name: title for name, (title, _) in figures.items()}
     run = replace(run, verdicts=verdicts, figures=titles, failed=list(failed.values()))

@@ -13,6 +13,7 @@ from benchmark.trust.battery import TESTS
 from benchmark.trust.outcomes import SHIFTS, Outcomes, PhantomTask
 from benchmark.trust.values import TrustValue
 from imaging.cli import UserError
+from imaging.csv_files import read_csv
 from imaging.trust_run import TrustRun
 
 COLUMNS = ("package", "test", "condition", "metric", "at_um", "value", "low", "high", "n")
@@ -95,7 +96,7 @@ def _text(file: Path) -> str:
 def _table(file: Path) -> pd.DataFrame:
     """Read the table; ValueError where it is not one of `COLUMNS`."""
     kinds = dict.fromkeys(COLUMNS[:4], str) | dict.fromkeys(COLUMNS[4:-1], float) | {"n": int}
-    return pd.read_csv(file, dtype=kinds, usecols=list(COLUMNS))
+    return read_csv(file, kinds)
 
 
 def _shifts_of(

@@ -22,7 +22,8 @@ def summarised(values: dict[tuple[str, str], np.ndarray], images_per_source: int
         ],
         columns=["package", "dataset", "image", "metric", "value"],
     )
-    packages = [records.package(name) for name in ("care_0", "hdn & co", "broken")]
+    names = dict.fromkeys([*(package for package, _ in values), "broken"])
+    packages = [records.package(name) for name in names]
     absent = pd.DataFrame(columns=["package", "dataset", "image", "metric", "reason"])
     sources = {image: f"{i // images_per_source}" for i, image in enumerate(IMAGES)}
     return summarise(packages, table, absent, sources)
@@ -72,6 +73,15 @@ def test_csv_and_parquet_hold_the_same(tmp_path: Path) -> None:
     read = pd.read_csv(tmp_path / "d.csv", keep_default_na=False, na_values=[""])
     read["unit"] = read["unit"].fillna("")
     pd.testing.assert_frame_equal(read.astype(kept.dtypes.to_dict()), kept)
+
+
+def test_names_that_a_spreadsheet_would_run_are_guarded(tmp_path: Path) -> None:
+    scores = {("=care", "si_psnr_a"): 30 + NOISE, ("-hdn", "si_psnr_a"): 29 + NOISE}
+    write_tables(tmp_path, "d", "d", summarised(scores))
+    table = pd.read_csv(tmp_path / "d.csv")
+    assert set(table["package"]) == {"'=care", "'-hdn"}
+    (test,) = pd.read_csv(tmp_path / "d.tests.csv").to_dict("records")
+    assert (test["leader"], test["other"]) == ("'=care", "'-hdn")
 
 
 def test_latex_has_as_many_cells_in_every_row_and_marks_who_is_ahead() -> None:

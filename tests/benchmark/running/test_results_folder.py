@@ -37,6 +37,41 @@ def test_the_table_is_tidy_and_ordered(results: Results) -> None:
     )
 
 
+FORMULAS = CellKey("=care", "+cells", "-0001")
+
+
+@pytest.fixture
+def of_formulas(results: Results) -> Path:
+    """Return results of names that a spreadsheet would run."""
+    image = records.image(FORMULAS.image)
+    run = records.run(datasets=[records.dataset(FORMULAS.dataset, image)])
+    results.begin(run)
+    results.keep(FORMULAS, Cell({}, {"ssim": -0.5}, {"lpips": "@home"}))
+    results.finish(run, [FORMULAS], [])
+    return results.path
+
+
+@pytest.mark.parametrize(
+    ("file", "row"),
+    [
+        ("scores.csv", ["'=care", "'+cells", "'-0001", "ssim", -0.5]),
+        ("not_applicable.csv", ["'=care", "'+cells", "'-0001", "lpips", "'@home"]),
+    ],
+)
+def test_names_are_no_formulas_in_csv(of_formulas: Path, file: str, row: list[str]) -> None:
+    assert pd.read_csv(of_formulas / file).to_numpy().tolist() == [row]
+
+
+def test_names_in_parquet_are_as_they_are(of_formulas: Path) -> None:
+    (row,) = pd.read_parquet(of_formulas / "scores.parquet").to_numpy().tolist()
+    assert row == ["=care", "+cells", "-0001", "ssim", -0.5]
+
+
+def test_reasons_are_read_with_the_names_that_they_had(of_formulas: Path) -> None:
+    (row,) = read_scores(of_formulas).not_applicable.to_numpy().tolist()
+    assert row == ["=care", "+cells", "-0001", "lpips", "@home"]
+
+
 def test_parquet_and_csv_hold_the_same(results: Results) -> None:
     results.begin(RUN)
     results.keep(PLACE, Cell({}, {"psnr": math.inf, "ssim": 1 / 3}))

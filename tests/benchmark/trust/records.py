@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.trust.trust_report import COLUMNS
+from imaging.csv_files import write_csv
 from imaging.trust_run import TrustRun, Verdict
 from tests import records
 
@@ -43,4 +44,4 @@ def write_results(out: Path, run: TrustRun) -> None:
     run.write(out / TrustRun.FILE)
     (out / "figures").mkdir()
     (out / "figures/points.svg").write_text("<svg><title>Two points</title></svg>")
-    pd.DataFrame([ROW], columns=list(COLUMNS)).to_csv(out / "trust.csv", index=False)
+    write_csv(out / "trust.csv", pd.DataFrame([ROW], columns=list(COLUMNS)))

@@ -55,6 +55,12 @@ def test_what_was_found_is_read(results: Path) -> None:
     assert findings.run.draws == 7
 
 
+def test_a_name_that_a_spreadsheet_would_run_is_read_as_it_was(results: Path) -> None:
+    text = (results / "trust.csv").read_text()
+    (results / "trust.csv").write_text(text.replace("net", "'=net"))
+    assert read_findings(results).table["package"].to_list() == ["=net"]
+
+
 def test_results_of_an_earlier_program_are_read(results: Path) -> None:
     # Before the record was a class: no entry of failed cells, and whole photons may be integers.
     change("failures", None)(results)
