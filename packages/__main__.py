@@ -90,7 +90,14 @@ def build(
 
 
 @app.command
-def check(paths: list[Path], /, *, json: Path | None = None, trust: bool = False) -> int:
+def check(
+    paths: list[Path],
+    /,
+    *,
+    json: Path | None = None,
+    minutes: float = 10.0,
+    trust: bool = False,
+) -> int:
     """Check packages: what the zoo tests, and what it does not.
 
     For instance:
@@ -102,12 +109,14 @@ def check(paths: list[Path], /, *, json: Path | None = None, trust: bool = False
         Packages, zips or folders with an rdf.yaml.
     json
         Where to write the same report as JSON; it is only printed without it.
+    minutes
+        Longest time of one check: one that takes longer fails, and the others go on.
     trust
         Run Python code that a package brings along and that is not ours.
     """
     from packages.check import check
 
-    return check(paths, json=json, trust=trust)
+    return check(paths, json=json, minutes=minutes, trust=trust)
 
 
 @app.command

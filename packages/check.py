@@ -3,12 +3,14 @@
 A check is a function from a `Subject` to a `CheckResult`; `SUITE` lists them all.
 """
 
+import math
 import time
 import warnings
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -19,6 +21,7 @@ from rich.text import Text
 
 from imaging.cli import STATUS_FAILED_CHECK, UserError, console, progress
 from imaging.files import replacing
+from imaging.own_process import ProcessEndedError, own_process
 from packages.checks import completeness, consumers, contents, numbers, prediction
 from packages.checks.subject import CheckResult, Subject
 from packages.package import open_package
@@ -61,6 +64,14 @@ class CheckRow:
 
 
 @dataclass(frozen=True)
+class _Opened:
+    """What the report says of a package that could be opened."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class PackageReport:
     """All that was found about one package."""
 
@@ -80,7 +91,9 @@ class Report:
     versions: dict[str, str]
 
 
-def check(paths: list[Path], *, json: Path | None = None, trust: bool = False) -> int:
+def check(
+    paths: list[Path], *, json: Path | None = None, minutes: float = 10.0, trust: bool = False
+) -> int:
     """Check packages and print one table for each.
 
     Parameters are those of `python -m packages check`, described in its help.
@@ -89,9 +102,16 @@ def check(paths: list[Path], *, json: Path | None = None, trust: bool = False) -
     -------
     int
         0 when every check that applies holds for every package, otherwise 1.
+
+    Raises
+    ------
+    UserError
+        The time of a check is none.
     """
+    if not 0 < minutes < math.inf:
+        raise UserError(f"--minutes {minutes:g} is no time: give minutes above 0.")
     with progress() as bars:
-        reports = [_check_one(path, trust, bars) for path in paths]
+        reports = [_check_one(path, trust, 60 * minutes, bars) for path in paths]
     for report in reports:
         console.print(_table(report))
     holds = all(report.holds for report in reports)
@@ -131,21 +151,62 @@ def apply(function: Callable[[Subject], CheckResult], subject: Subject) -> Check
         return CheckResult("failed", f"{type(error).__name__}: {lines[0].rstrip('.')}.")
 
 
-def _check_one(path: Path, trust: bool, bars: Progress) -> PackageReport:
+def _check_one(path: Path, trust: bool, limit_s: float, bars: Progress) -> PackageReport:
+    """Run all checks of a package; those left when one took its process with it run in another."""
     rows: list[CheckRow] = []
     task = bars.add_task(path.name, total=len(SUITE))
+    left = dict(SUITE)
+    opened: _Opened | None = None
+    while left:
+        start = time.perf_counter()
+        try:
+            with own_process(_serve, path, trust, left) as process:
+                answer: _Opened | UserError = process.receive(limit_s)
+                if isinstance(answer, UserError):
+                    raise answer
+                opened = answer
+                while left:
+                    bars.update(task, description=f"{path.name}: {next(iter(left))}")
+                    start = time.perf_counter()
+                    row: CheckRow = process.receive(limit_s)
+                    rows.append(row)
+                    del left[row.check]
+                    bars.advance(task)
+        except UserError as error:
+            rows.append(_failed("opens", str(error), start))
+            break
+        except ProcessEndedError as how:
+            died = next(iter(left)) if opened else "opens"
+            rows.append(_failed(died, f"The package's process {how}.", start))
+            if opened is None:
+                break
+            del left[died]
+            bars.advance(task)
+    if opened is None:
+        return PackageReport(str(path), None, None, False, rows)
+    return PackageReport(str(path), opened.name, opened.sha256, _hold(rows), rows)
+
+
+def _serve(
+    connection: Connection,
+    path: Path,
+    trust: bool,
+    checks: dict[str, Callable[[Subject], CheckResult]],
+) -> None:
+    """Open a package and run checks, in a process of their own; send each row when it is done."""
     try:
         with open_package(path, trust=trust) as package, closing(Subject(package)) as subject:
-            for name, function in SUITE.items():
-                bars.update(task, description=f"{path.name}: {name}")
+            connection.send(_Opened(package.name, package.sha256))
+            for name, function in checks.items():
                 start = time.perf_counter()
                 result = apply(function, subject)
-                rows.append(CheckRow(name, result, round(time.perf_counter() - start, 2)))
-                bars.advance(task)
-            return PackageReport(str(path), package.name, package.sha256, _hold(rows), rows)
+                connection.send(CheckRow(name, result, round(time.perf_counter() - start, 2)))
     except UserError as error:
-        rows.append(CheckRow("opens", CheckResult("failed", str(error)), 0.0))
-        return PackageReport(str(path), None, None, False, rows)
+        connection.send(error)
+
+
+def _failed(check: str, why: str, start: float) -> CheckRow:
+    return CheckRow(check, CheckResult("failed", why), round(time.perf_counter() - start, 2))
 
 
 def _hold(rows: list[CheckRow]) -> bool:
