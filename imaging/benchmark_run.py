@@ -6,16 +6,18 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from imaging.files import STRICT
+from imaging.files import FINITE
 from imaging.record import Record
 from imaging.remarks import RemarkEntry
 from imaging.scores import Delivery, Direction
 
 Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
 """Hexadecimal digits; empty for a file that is not there."""
+_Anything = str | int | Annotated[float, Field(allow_inf_nan=True)]
+"""What a dataset.toml may state where nothing is computed with it."""
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=FINITE)
 class PackageEntry:
     """A package, or a control that stands beside the packages.
 
@@ -51,7 +53,7 @@ class PackageEntry:
     doubt: str = ""
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=FINITE)
 class ImageEntry:
     """An image that packages restored.
 
@@ -78,7 +80,7 @@ class ImageEntry:
     annotations_sha256: Sha256 = ""
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=FINITE)
 class DatasetEntry:
     """A dataset on which packages were scored; entries as in its dataset.toml.
 
@@ -99,13 +101,13 @@ class DatasetEntry:
     pixel_size_um: float | None
     target_pixel_size_um: float | None
     registration: Literal["exact", "approximate", "registered", ""]
-    registered: dict[str, dict[str, float | str]]
-    provenance: dict[str, str | int | float]
+    registered: dict[str, dict[str, _Anything]]
+    provenance: dict[str, _Anything]
     part: Literal["validation", "all"]
     images: list[ImageEntry]
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=FINITE)
 class MetricEntry:
     """What must be known of a metric to read its values.
 
@@ -132,7 +134,7 @@ class MetricEntry:
         return value > other if self.direction == "higher" else value < other
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=FINITE)
 class FailedCell:
     """A package that failed on an image, and why."""
 
@@ -142,7 +144,7 @@ class FailedCell:
     reason: str
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=FINITE)
 class BenchmarkRun(Record):
     """What was run on what, where, and with which versions.
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import reprlib
 import shutil
 import tomllib
 from collections.abc import Generator, Iterable
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 STRICT = ConfigDict(extra="forbid")
 """For what is read from a file: an entry that nobody knows is a slip of its writer."""
+FINITE = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""The same, where each number is one to compute with."""
 
 
 @contextmanager
@@ -217,7 +220,7 @@ def first_fault(error: ValidationError) -> str:
         return f"entry '{entry}' is missing"
     kind = _KINDS.get(first["type"].removesuffix("_type").removesuffix("_parsing"))
     if kind and entry:
-        return f"entry '{entry}' is {first['input']!r} where {kind} belongs"
+        return f"entry '{entry}' is {reprlib.repr(first['input'])} where {kind} belongs"
     where = f"entry '{entry}': " if entry else ""
     return f"{where}{first['msg'].removeprefix('Value error, ')}"
 
@@ -231,6 +234,17 @@ def write_toml(path: Path, content: dict[str, Any]) -> None:
     """Write tables, lists, strings, numbers and booleans as TOML, whole or not at all; no None."""
     with replacing(path) as temporary:
         temporary.write_bytes(tomli_w.dumps(content).encode())
+
+
+def read_stamp(path: Path) -> Any:
+    """Read JSON that says what results were made from.
+
+    None where it is missing or damaged: then nobody knows, and they are made again.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError, RecursionError):
+        return None
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

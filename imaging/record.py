@@ -62,7 +62,8 @@ class Record:
                 f"{cls._again()}."
             )
         try:
-            return TypeAdapter(cls).validate_python(content)
+            # Of JSON, strictly: a number that became text was changed by hand.
+            return TypeAdapter(cls).validate_json(json.dumps(content), strict=True)
         except ValidationError as error:
             raise UserError(f"{path}: {first_fault(error)}; {cls._again()}.") from error
 

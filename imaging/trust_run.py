@@ -6,10 +6,10 @@ from typing import ClassVar
 from pydantic.dataclasses import dataclass
 
 from imaging.benchmark_run import BenchmarkRun
-from imaging.files import STRICT
+from imaging.files import FINITE
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=FINITE)
 class Verdict:
     """What a reader must know of a package before believing it.
 
@@ -33,7 +33,7 @@ class Verdict:
         return f"{self.package}: {found}"
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=FINITE)
 class FailedTests:
     """That a package failed, and so was not judged everywhere.
 
@@ -57,7 +57,7 @@ class FailedTests:
         return f"failed on {self.sets} of {self.planned} sets of phantoms ({reason})"
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
+@dataclass(frozen=True, kw_only=True, config=FINITE)
 class TrustRun(BenchmarkRun):
     """What was tested, how, and what was found; `datasets` and `failures` stay empty.
 

@@ -103,9 +103,18 @@ class Log:
 
     def resume(self, step: int) -> None:
         """Read what was logged up to a step and drop what came after it."""
-        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        lines = (
+            self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+            if self.path.exists()
+            else []
+        )
         whole = [line for line in lines if line.endswith("}")]
-        self.entries = [e for e in map(json.loads, whole) if e["step"] <= step]
+        try:
+            self.entries = [e for e in map(json.loads, whole) if e["step"] <= step]
+        except (ValueError, LookupError, TypeError) as error:
+            raise UserError(
+                f"{self.path} was changed and cannot be read: train again, with another --out."
+            ) from error
         with replacing(self.path) as temporary:
             temporary.write_text("".join(json.dumps(e) + "\n" for e in self.entries), "utf-8")
 

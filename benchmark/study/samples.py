@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 import yaml
 from bioimageio.spec.model import v0_5
+from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from benchmark.metrics import METRICS, MetricInputs, NotApplicable
@@ -42,7 +43,7 @@ from imaging.cli import UserError, console, progress
 from imaging.csv_files import write_csv
 from imaging.datasets import Dataset, Item, open_dataset
 from imaging.figure_files import write_figures
-from imaging.files import sha256, write_json
+from imaging.files import read_stamp, sha256, write_json
 from imaging.scores import SECONDS
 from packages.export import load_network
 from packages.package import Package, open_package
@@ -221,11 +222,13 @@ def _computed_for(subject: _Subject) -> str:
 
 
 def _kept(file: Path, subject: _Subject) -> Values | None:
-    try:
-        cell: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    cell = read_stamp(file)
+    if not isinstance(cell, dict) or cell.get("computed_for") != _computed_for(subject):
         return None
-    return cell["values"] if cell.get("computed_for") == _computed_for(subject) else None
+    try:
+        return TypeAdapter(Values).validate_python(cell.get("values"))
+    except ValidationError:
+        return None
 
 
 def _compute(subject: _Subject, arguments: Arguments, done: Callable[[], object]) -> Values:

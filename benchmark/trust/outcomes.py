@@ -140,4 +140,9 @@ def _plane(restored: xr.DataArray, item: Item) -> Plane:
 
 def _geometry(phantoms: PhantomDataset, item: Item) -> Geometry:
     file = phantoms.dataset.path / "geometry" / f"{item.name}.json"
-    return json.loads(file.read_text(encoding="utf-8"))
+    try:
+        return json.loads(file.read_bytes())
+    except ValueError as error:
+        raise UserError(
+            f"{file} is damaged: remove {phantoms.dataset.path}, to have it made again."
+        ) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmark.trust.exposure import blurrier, entries, noisier, with_photons
 from imaging.cli import UserError
 from imaging.datasets import Dataset, open_dataset
-from imaging.files import sha256, write_json, write_toml
+from imaging.files import read_stamp, sha256, write_json, write_toml
 from imaging.source_files import source_sha256
 from simulation import writing
 from simulation.microscope import Microscope
@@ -151,7 +151,7 @@ def make(plans: Sequence[PhantomPlan], folder: Path) -> Iterator[PhantomDataset]
     for plan in plans:
         out, stamp = folder / plan.name, folder / f"{plan.name}.json"
         made_of = json.loads(json.dumps({**asdict(plan), "source": source}))
-        if not stamp.exists() or json.loads(stamp.read_text(encoding="utf-8")) != made_of:
+        if read_stamp(stamp) != made_of:
             for stale in (out, folder / f"{out.name}.partial"):
                 shutil.rmtree(stale, ignore_errors=True)
             write_json(stamp, made_of)

@@ -9,7 +9,7 @@ import xarray as xr
 
 from benchmark.trust.phantom_datasets import PhantomDataset
 from imaging.datasets import Dataset, Item, open_dataset
-from imaging.files import replacing, write_json
+from imaging.files import read_stamp, replacing, write_json
 from imaging.images import read, write
 from imaging.resample import linear
 from imaging.source_files import source_sha256
@@ -32,7 +32,7 @@ def join_tubes(fields: PhantomDataset, tubes: PhantomDataset, folder: Path) -> P
     out = folder / f"{fields.plan.name}-beside-tubes"
     made_of = f"{fields.sha256} {tubes.sha256} {source_sha256(__name__)}"
     stamp = out / "made_of.json"
-    if not stamp.exists() or json.loads(stamp.read_text(encoding="utf-8"))["sha256"] != made_of:
+    if read_stamp(stamp) != {"sha256": made_of}:
         with replacing(out) as partial:
             _write(fields.dataset, tubes.dataset, partial)
             write_json(partial / stamp.name, {"sha256": made_of})
