@@ -4,6 +4,7 @@ Training and packaging are run through their command lines, as a user would: the
 them by their files only.
 """
 
+import shlex
 import subprocess
 import sys
 import time
@@ -100,7 +101,9 @@ def _step(heading: str, *words: str | Path | float) -> None:
     """Run ``python -m WORDS...`` under a heading."""
     start = _heading(heading)
     command = [str(word) for word in words]
-    console.print(f"python -m {' '.join(command)}", style="dim", soft_wrap=True, highlight=False)
+    console.print(
+        shlex.join(["python", "-m", *command]), style="dim", soft_wrap=True, highlight=False
+    )
     status = _run([sys.executable, "-m", *command])
     if status == STATUS_INTERRUPTED:
         raise KeyboardInterrupt

@@ -94,7 +94,7 @@ def progress() -> "Progress":
     return ProgressLines(console)
 
 
-def command_line(verb: str, *files: Path, **options: Path | str | float | None) -> str:
+def command_line(verb: str, *files: Path | str, **options: Path | str | float | None) -> str:
     """Write a command as it can be given again where its files lie.
 
     Parameters
@@ -102,7 +102,8 @@ def command_line(verb: str, *files: Path, **options: Path | str | float | None) 
     verb
         Such as ``python -m training fit``.
     files
-        Its arguments, of which the names are written: where files lie is their owner's.
+        Its arguments. Of paths the names are written, for where files lie is their owner's; a text
+        is written as it is.
     options
         By name; those of None were not given.
 
@@ -116,7 +117,7 @@ def command_line(verb: str, *files: Path, **options: Path | str | float | None) 
     >>> command_line("python -m training fit", Path("in/a b.tif"), pixel_size=0.4, beads=None)
     "python -m training fit 'a b.tif' --pixel-size 0.4"
     """
-    words = [*verb.split(), *(file.name for file in files)]
+    words = [*verb.split(), *(file.name if isinstance(file, Path) else file for file in files)]
     for name, value in options.items():
         if value is not None:
             given = value.name if isinstance(value, Path) else str(value)

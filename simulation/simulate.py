@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from imaging.cli import UserError, console, progress
+from imaging.cli import UserError, command_line, console, progress
 from imaging.datasets import open_dataset
 from imaging.files import sha256
 from simulation import psf
@@ -115,20 +115,22 @@ def plan_dataset(
     size = _whole_size(size, sampling)
     _refuse_pixels(microscope, pixel_size_um)
 
-    flags = {
-        "expanded": expanded.resolve().name if expanded else None,
-        "images": DEFAULT_IMAGES if images is None and expanded is None else images,
-        "size": size,
-        "seed": seed,
-        "pixel-size": pixel_size,
-        "expansion": expansion if expansion != 1 else None,
-        "microscope": microscope_file.name if microscope_file else None,
-        "structure": structure if structure != DEFAULT_STRUCTURE else None,
-        "thickness": thickness or None,
-        "channel": channel,
-    }
+    # No folder, so that equal arguments give equal bytes: `imaging.provenance` puts one in.
+    command = command_line(
+        "python -m training simulate",
+        expanded=expanded.resolve() if expanded else None,
+        images=DEFAULT_IMAGES if images is None and expanded is None else images,
+        size=size,
+        seed=seed,
+        pixel_size=pixel_size,
+        expansion=expansion if expansion != 1 else None,
+        microscope=microscope_file,
+        structure=structure if structure != DEFAULT_STRUCTURE else None,
+        thickness=thickness or None,
+        channel=channel,
+    )
     arguments: dict[str, str | int | float] = {
-        "command": _command(flags),
+        "command": command,
         "seed": seed,
         "microscope": sha256(microscope_file) if microscope_file else "default",
         **{f"sha256 of {path.name}": sha256(path) for path in files.values()},
@@ -260,12 +262,6 @@ def _refuse_too_few(targets: Expanded, count: int | None, expanded: Path) -> Non
         console.print(
             f"There are {len(targets.sources)} squares only, fewer than --images {count}."
         )
-
-
-def _command(flags: dict[str, str | int | float | None]) -> str:
-    """Return the command without the place of its files: what is said where they lie is theirs."""
-    given = [f"--{name} {value}" for name, value in flags.items() if value is not None]
-    return " ".join(["python -m training simulate", *given])
 
 
 def _is_there(out: Path, arguments: dict[str, str | int | float]) -> bool:

@@ -11,6 +11,7 @@ from benchmark.comparison.summary import Summary
 from benchmark.metrics.columns import CHOOSING, PERCEPTION
 from imaging.benchmark_run import BenchmarkRun, DatasetEntry, PackageEntry
 from imaging.cli import counted
+from imaging.provenance import written
 
 
 class TextTable(NamedTuple):
@@ -185,11 +186,10 @@ def test_row(test: Test) -> tuple[str, ...]:
 def origin(dataset: DatasetEntry) -> tuple[str, ...]:
     """Say where a dataset comes from: its name, how many images, made how, licence and SHA-256."""
     hashes = "".join(image.input_sha256 + image.target_sha256 for image in dataset.images)
-    made = ", ".join(f"{key} {value}" for key, value in dataset.provenance.items())
     return (
         dataset.name,
         counted(len(dataset.images), "image"),
-        made or "not stated",
+        written(dataset.name, dataset.provenance) or "not stated",
         dataset.licence or "not stated",
         hashlib.sha256(hashes.encode()).hexdigest(),
     )

@@ -1,7 +1,6 @@
 """``python -m training fit``: real images in, a microscope and a page out."""
 
-import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -41,6 +40,7 @@ _STEPS = (
 )
 # Shares of the time: of measuring, with many structures to compare or one; of the rest.
 _MANY_MEASURED, _ONE_MEASURED, _SIMULATED, _COMPARED = 0.75, 0.4, 0.75, 0.95
+_VERB = "python -m training fit"
 _EXAMPLE_PIXEL_UM = 0.1
 _MOST_PX = 20
 """Pixels along the narrowest PSF: beyond it nothing is sampled so finely."""
@@ -83,28 +83,27 @@ def fit_command(
     if not 0 < expansion < float("inf"):
         raise UserError(f"--expansion {expansion} is no factor: give a number above 0.")
     _refuse_arguments(real, out, structure, excess_noise, pixel_size, seed)
-    command = command_line(
-        "python -m training fit",
-        *real,
-        out=out,
-        repeats=repeats,
-        beads=beads,
-        scene=scene,
-        channel=channel,
-        pixel_size=pixel_size,
-        modality=modality,
-        wavelength=wavelength,
-        refractive_index=refractive_index,
-        excess_noise=excess_noise,
-        structure=structure,
-        expanded=expanded,
-        expansion=expansion,
-        seed=seed,
-    )
+    options: dict[str, Path | str | float | None] = {
+        "out": out,
+        "repeats": repeats,
+        "beads": beads,
+        "scene": scene,
+        "channel": channel,
+        "pixel_size": pixel_size,
+        "modality": modality,
+        "wavelength": wavelength,
+        "refractive_index": refractive_index,
+        "excess_noise": excess_noise,
+        "structure": structure,
+        "expanded": expanded,
+        "expansion": expansion,
+        "seed": seed,
+    }
+    command = command_line(_VERB, *real, **options)
     base = _base(modality, wavelength, refractive_index)
     remarks = Remarks()
     stacks = read_stacks([of_scene(path, scene) for path in real], remarks, channel)
-    pixel_um = common_pixel_size_um(stacks, pixel_size, _with_pixel_size(real, out, modality))
+    pixel_um = common_pixel_size_um(stacks, pixel_size, _with_pixel_size(real, options))
     taken_again = _read_repeats(repeats, remarks, channel) if repeats else []
     optics = in_effect(base).optics
     bead_widths_um = _read_beads(beads, pixel_um, optics, remarks, channel) if beads else None
@@ -223,10 +222,10 @@ def _refuse_arguments(
         raise UserError(f"--seed {seed} is none: give a whole number from 0.")
 
 
-def _with_pixel_size(real: Sequence[Path], out: Path, modality: Modality) -> str:
-    """Write the command that gives what files may not state."""
-    words = ["python", "-m", "training", "fit", *map(str, real), "--out", str(out)]
-    return shlex.join([*words, "--pixel-size", f"{_EXAMPLE_PIXEL_UM:g}", "--modality", modality])
+def _with_pixel_size(real: Sequence[Path], options: Mapping[str, Path | str | float | None]) -> str:
+    """Write the command that gives what files may not state, to be given here."""
+    here = {name: str(of) if isinstance(of, Path) else of for name, of in options.items()}
+    return command_line(_VERB, *map(str, real), **here | {"pixel_size": _EXAMPLE_PIXEL_UM})
 
 
 def _refuse_unwritable(out: Path, page: Path) -> None:

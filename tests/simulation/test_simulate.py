@@ -1,4 +1,5 @@
 import errno
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from imaging.cli import UserError
 from imaging.dataset_facts import Split
 from imaging.datasets import open_dataset
 from imaging.images import read, write
+from imaging.provenance import whole_command
 from simulation import writing
 from simulation.simulate import simulate
 from simulation.writing import split_of
+from training.__main__ import app
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared"
 
@@ -54,6 +57,24 @@ def test_dataset_opens_and_every_image_is_described(generated: Path) -> None:
     assert opened.facts.provenance["command"] == (
         "python -m training simulate --images 4 --size 64 --seed 7"
     )
+
+
+def test_the_command_repeats_the_step_in_a_folder_of_the_name(tmp_path: Path) -> None:
+    file = tmp_path / "my microscope.toml"
+    file.write_text("photons = [20.0, 30.0]")
+    given = {"images": 3, "size": 32, "seed": 2, "pixel_size": 0.09, "thickness": 0.5}
+    out = tmp_path / "my data"
+    made = simulate(out, microscope=file, structure="points", **given)
+    opened = open_dataset(made)
+    written = whole_command(opened.name, str(opened.facts.provenance["command"]))
+    words = shlex.split(written)
+    assert words[:3] == ["python", "-m", "training"]
+    _, bound, _ = app.parse_args(words[3:], exit_on_error=False, print_error=False)
+    assert bound.arguments == given | {
+        "out": Path("my data"),
+        "microscope": Path("my microscope.toml"),
+        "structure": "points",
+    }
 
 
 def test_pixel_sizes_are_in_every_file(generated: Path) -> None:

@@ -153,12 +153,20 @@ def test_without_a_pixel_size_the_command_that_gives_one_is_offered(tmp_path: Pa
     image = _save(tmp_path / "a cell.tif", _fields(1, 0)[0], None)
     out = tmp_path / "m.toml"
     with pytest.raises(UserError) as refusal:
-        fit_command(image, out=out, modality="confocal")
+        fit_command(image, out=out, modality="confocal", structure="points", excess_noise=1.2)
     offered = shlex.split(re.findall("`(.*)`", str(refusal.value))[0])
     assert offered[:4] == ["python", "-m", "training", "fit"]
     _, bound, _ = app.parse_args(offered[3:])
     assert bound.args == (image,)
-    assert bound.kwargs == {"out": out, "pixel_size": 0.1, "modality": "confocal"}
+    assert bound.kwargs == {
+        "out": out,
+        "pixel_size": 0.1,
+        "modality": "confocal",
+        "structure": "points",
+        "excess_noise": 1.2,
+        "expansion": 1.0,
+        "seed": 0,
+    }
 
 
 @pytest.mark.usefixtures("little")
