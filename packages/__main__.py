@@ -61,9 +61,10 @@ def build(
         In how many solver steps each sample is made, where the model makes it in steps; as it was
         trained for without it.
     title
-        Name of the package in the zoo, for a checkpoint of your own: the description and tags then
-        no longer tell of the reference data, the model's limitations stay. The model's own name
-        without it.
+        Name of the package in the zoo, and its id. Without it, a checkpoint trained on other data
+        than the reference is named after the model and its data. What is said of the reference
+        data (description, tags, modality, structures, biases, documentation) stands only in
+        packages of weights that were trained on them.
     results
         Folder of a finished `python -m benchmark run` of this package: its scores go into the
         model card, which has none without it.

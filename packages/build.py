@@ -47,6 +47,7 @@ from packages.package import open_package
 from packages.publish_metadata import put_into
 from packages.publish_toml import TITLE, read_publication
 from packages.source import self_contained
+from packages.told_data import tell_data
 
 __all__ = ["build"]
 
@@ -100,9 +101,7 @@ def build(
     options = SamplingOptions(samples, steps)
     with progress() as bars, tempfile.TemporaryDirectory() as folder:
         bars.add_task(f"Building {out}", total=None)
-        description = _furnish(Path(folder), chosen, trained, options)
-        if title is not None:
-            card.retitle(Path(folder), description, title, trained.metadata)
+        description = _furnish(Path(folder), chosen, trained, options, title)
         if publication is not None:
             put_into(publication, Path(folder), description)
         description = {"id": identifier(description["name"])} | description
@@ -145,7 +144,11 @@ def identifier(title: str) -> str:
 
 
 def _furnish(
-    folder: Path, chosen: Model, trained: TrainedWeights, options: SamplingOptions
+    folder: Path,
+    chosen: Model,
+    trained: TrainedWeights,
+    options: SamplingOptions,
+    title: str | None,
 ) -> dict[str, Any]:
     """Write every file of the package but rdf.yaml into a folder; return what that will say."""
     description = chosen.description()
@@ -207,7 +210,7 @@ def _furnish(
     _cover(folder / "cover.png", example, restored[0, 0].numpy())
 
     parts = (
-        (chosen.folder / "documentation.md").read_text(encoding="utf-8").rstrip(),
+        tell_data(chosen, description, metadata, title),
         card.programs_text(
             step=step, halo=halo, smallest=smallest, block=block, channels=chosen.channels()
         ),

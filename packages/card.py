@@ -1,15 +1,15 @@
 """The model card: what a training measured and cost, as entries and as text."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from imaging.provenance import written
 from imaging.training_metadata import SHARES, InferenceCost, Metadata
 
 _PROGRAMS = Path(__file__).parent / "programs.md"
-# Tags of the rooms that speak of the images their reference weights were trained on.
-_TAGS_OF_DATA = {"two-photon", "expansion-microscopy", "membrane", "glioblastoma"}
 
 
 def training_entries(metadata: Metadata) -> dict[str, Any]:
@@ -70,35 +70,6 @@ def training_entries(metadata: Metadata) -> dict[str, Any]:
             "hours_used": round(reached.seconds / 3600, 4),
         },
     }
-
-
-def retitle(folder: Path, description: dict[str, Any], title: str, metadata: Metadata) -> None:
-    """Name a package after its own weights, and leave out what is said of the reference data.
-
-    Parameters
-    ----------
-    folder
-        With the package's documentation.md, whose heading is changed.
-    description
-        Content of its rdf.yaml, which is changed.
-    title
-        The name.
-    metadata
-        Of its weights.
-    """
-    entries = description["config"]["bioimageio"]
-    data = metadata.data
-    description["name"] = title
-    description["description"] = (
-        f"{entries['architecture_type']} that restores images, trained on {data.name}. "
-        f"{data.description}"
-    ).strip()
-    description["tags"] = [tag for tag in description["tags"] if tag not in _TAGS_OF_DATA]
-    for entry in ("modality", "target_structure"):
-        entries.pop(entry, None)
-    file = folder / "documentation.md"
-    _, _, rest = file.read_text(encoding="utf-8").partition("\n")
-    file.write_text(f"# {title}\n{rest}", encoding="utf-8")
 
 
 def programs_text(
@@ -163,13 +134,17 @@ def measured_text(metadata: Metadata, *, parameters: int) -> str:
     """
     data, request, reached = metadata.data, metadata.request, metadata.reached
     cost = metadata.inference
-    size = f"{data.pixel_size_um:g} µm" if data.pixel_size_um else "unknown"
-    made = ", ".join(f"{key} {value}" for key, value in data.provenance.items())
+    facts = [
+        f"{data.name} (sha256 `{request.data_sha256[:16]}`), {data.training_images} images",
+        *([f"pixel size {data.pixel_size_um:g} µm"] if data.pixel_size_um else []),
+    ]
+    made = written(data.name, data.provenance)
+    of_data = f"- Data: {', '.join(facts)}. {data.description}".rstrip()
+    if made:
+        of_data += f"\n- Provenance of the data: {made}"
     return f"""## Training
 
-- Data: {data.name} (sha256 `{request.data_sha256[:16]}`), {data.training_images} images,
-  pixel size {size}. {data.description}
-- Provenance of the data: {made or "not stated"}
+{of_data}
 - {reached.steps} steps of {request.settings.batch_size} patches of
   {request.settings.patch_px}², seed {request.seed}, {reached.seconds / 60:.1f} min on
   {metadata.device}; {parameters} parameters; loss: {metadata.loss}.
@@ -181,8 +156,8 @@ def measured_text(metadata: Metadata, *, parameters: int) -> str:
 {_errors(metadata)} For scores on images that served for
 nothing, beside controls and other packages:
 
-    python -m benchmark run {request.recipe}.zip --data DATASET --out RESULTS
-    python -m benchmark report RESULTS
+    python -m benchmark run {request.recipe}.zip --data {shlex.quote(data.name)} --out results
+    python -m benchmark report results
 {_calibration(metadata)}"""
 
 

@@ -10,11 +10,9 @@ from typing import Any
 from imaging.benchmark_run import MetricEntry
 from imaging.bootstrap import Estimate
 from imaging.cli import counted
+from imaging.provenance import address, written
 from imaging.scores import COSTS, MEMORY, SECONDS
 from packages.evidence import Evidence
-
-# The zoo asks for an address of the data, and not all data have one. The spec knows this domain.
-UNPUBLISHED = "https://example.com/not-published"
 
 _HEAD = "| metric | mean | 95 % interval | input itself | images |\n|---|---|---|---|---|"
 
@@ -132,7 +130,17 @@ def add_evidence(
     entries = description["config"]["bioimageio"]
     if measured:
         trained_on = entries["training"]["dataset"]
-        entries["evaluations"] = [evaluation(found, trained_on) for found in measured]
+        told = [evaluation(found, trained_on) for found in measured]
+        # The zoo takes evaluations on data that have an address; the others are beside them.
+        ours = description["config"].get("restoration_zoo", {})
+        for place, of_place in (
+            (entries, [one for one in told if "dataset_source" in one]),
+            (ours, [one for one in told if "dataset_source" not in one]),
+        ):
+            if of_place:
+                place["evaluations"] = of_place
+        if ours:
+            description["config"]["restoration_zoo"] = ours
     if said:
         known = entries["bias_risks_limitations"]
         known["limitations"] = " ".join([known["limitations"].rstrip(), *said])
@@ -156,14 +164,15 @@ def evaluation(evidence: Evidence, trained_on: str) -> dict[str, Any]:
     -------
     dict
         The fields of bioimageio.spec 0.5 (`model.v0_5.Evaluation`), and the intervals, the input's
-        scores, hashes and versions beside them.
+        scores, hashes and versions beside them; `dataset_source`, which the spec demands, only of
+        data that have an address.
     """
     told = _told(evidence)
     dataset = evidence.dataset
     held_out = dataset.part == "validation" and dataset.name == trained_on
     entry: dict[str, Any] = {
         "dataset_id": re.sub(r"[^a-z0-9_.-]+", "-", dataset.name.lower()),
-        "dataset_source": _source(evidence),
+        **_source(evidence),
         "dataset_role": "test" if held_out else "unknown",
         "sample_count": evidence.images - evidence.failed,
         "evaluation_factors": ["overall"],
@@ -240,7 +249,7 @@ def measured_section(measured: Sequence[Evidence], said: Iterable[str]) -> str:
     parts = ["## Measured"]
     for evidence in measured:
         versions = ", ".join(f"{name} {version}" for name, version in evidence.run.versions.items())
-        made = ", ".join(f"{key} {value}" for key, value in evidence.dataset.provenance.items())
+        made = written(evidence.dataset.name, evidence.dataset.provenance)
         part = ", the validation part" if evidence.dataset.part == "validation" else ""
         table = "\n".join([_HEAD, *(_row(one) for one in _told(evidence))])
         parts += [
@@ -248,8 +257,8 @@ def measured_section(measured: Sequence[Evidence], said: Iterable[str]) -> str:
             table,
             f"{counted(evidence.images, 'image')} of "
             f"{counted(evidence.specimens, 'specimen')}{part}; intervals are "
-            f"bootstrapped over specimens. Provenance of the data: {made or 'not stated'}; SHA-256 "
-            f"of its images `{evidence.data_sha256[:16]}`. Benchmark "
+            f"bootstrapped over specimens.{f' Provenance of the data: {made}.' if made else ''} "
+            f"SHA-256 of its images `{evidence.data_sha256[:16]}`. Benchmark "
             f"`{evidence.run.benchmark_sha256[:16]}` on {evidence.device} with {versions}; package "
             f"`{evidence.package.sha256[:16]}`.",
         ]
@@ -290,12 +299,13 @@ def _told(evidence: Evidence) -> list[_Told]:
     return told
 
 
-def _source(evidence: Evidence) -> str:
-    """Return the address of the data, where its provenance tells one."""
-    for value in evidence.dataset.provenance.values():
-        if isinstance(value, str) and re.fullmatch(r"https?://\S+", value):
-            return value
-    return UNPUBLISHED
+def _source(evidence: Evidence) -> dict[str, str]:
+    """Return where the data can be had or, without an address, how they were made."""
+    dataset = evidence.dataset
+    if found := address(dataset.provenance):
+        return {"dataset_source": found}
+    made = written(dataset.name, dataset.provenance)
+    return {"dataset_made_by": made} if made else {}
 
 
 def _summary(evidence: Evidence, told: Sequence[_Told]) -> str:
@@ -306,9 +316,6 @@ def _summary(evidence: Evidence, told: Sequence[_Told]) -> str:
         if first.of_input is not None:
             words += f"; {_written(first.of_input)} of the unrestored input"
         words += "."
-    if _source(evidence) == UNPUBLISHED:
-        made = ", ".join(f"{key} {value}" for key, value in evidence.dataset.provenance.items())
-        words += f" The data have no public address ({made or 'provenance not stated'})."
     return words
 
 

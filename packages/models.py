@@ -21,7 +21,8 @@ class Model:
     name
         Of the folder and of the recipe.
     folder
-        Holds rdf.yaml, model.py, documentation.md and perhaps weights.pt.
+        Holds rdf.yaml, model.py, documentation.md and perhaps weights.pt, with reference.yaml and
+        reference.md about the data that these were trained on.
     """
 
     name: str
@@ -40,6 +41,19 @@ class Model:
     def description(self) -> dict[str, Any]:
         """Read rdf.yaml."""
         return yaml.safe_load((self.folder / "rdf.yaml").read_text(encoding="utf-8"))
+
+    def reference(self) -> dict[str, Any]:
+        """Read reference.yaml; empty where there is none."""
+        file = self.folder / "reference.yaml"
+        return yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+    def documentation(self) -> str:
+        """Read documentation.md."""
+        return (self.folder / "documentation.md").read_text(encoding="utf-8").rstrip()
+
+    def reference_text(self) -> str:
+        """Read reference.md."""
+        return (self.folder / "reference.md").read_text(encoding="utf-8").rstrip()
 
     def channels(self) -> list[str]:
         """Return what the channels of the output are, the restored image first."""
@@ -83,5 +97,6 @@ def show() -> None:
     for each in models():
         weights = each.weights_file
         size = f"{weights.stat().st_size / 2**20:.1f} MiB" if weights.exists() else "none yet"
-        table.add_row(each.name, each.description()["name"], size)
+        described = each.description() | each.reference()
+        table.add_row(each.name, described["name"], size)
     console.print(table)

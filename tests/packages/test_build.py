@@ -160,7 +160,7 @@ def test_a_checkpoint_of_another_room_is_refused(checkpoint: Path, tmp_path: Pat
     assert not (tmp_path / "x.zip").exists()
 
 
-def test_a_title_names_weights_of_ones_own(
+def test_a_title_names_the_package_and_its_documentation(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build_module, "save_torchscript", lambda *given: given[-1].touch())
@@ -171,14 +171,8 @@ def test_a_title_names_weights_of_ones_own(
         description = package.description
         documentation = Path(str(description.root)) / "documentation.md"
         heading = documentation.read_text(encoding="utf-8").partition("\n")[0]
-    card = description.config.bioimageio
     assert heading == "# CARE for actin"
-    assert (description.name, description.description) == (
-        "CARE for actin",
-        "U-Net that restores images, trained on noise.",
-    )
-    assert "glioblastoma" not in description.tags
-    assert (card.modality, card.target_structure) == (None, [])
+    assert (description.name, description.id) == ("CARE for actin", "care-for-actin")
 
 
 @pytest.mark.parametrize("title", ["CARE", "CARE for µ", "a" * 129, "CARE\nfor actin"])

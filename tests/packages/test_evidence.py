@@ -24,7 +24,7 @@ from imaging.trust_run import TrustRun, Verdict
 from packages import build as build_module
 from packages.build import build
 from packages.evaluations import SCORES as CARD
-from packages.evaluations import UNPUBLISHED, add_evidence, evaluation, limitations
+from packages.evaluations import add_evidence, evaluation, limitations
 from packages.evidence import Evidence, read_evidence, read_verdict
 from packages.package import open_package
 from tests import records
@@ -177,18 +177,36 @@ def test_data_with_an_address_are_named_by_it(evidence: Evidence) -> None:
     tubes = replace(evidence.dataset, provenance={"seed": 3, "published": address})
     entry = evaluation(replace(evidence, dataset=tubes), trained_on="tubes")
     assert entry["dataset_source"] == address
-    assert "no public address" not in entry["results_summary"]
+    assert "dataset_made_by" not in entry
 
 
 def test_what_training_saw_of_other_data_is_unknown(evidence: Evidence) -> None:
     assert evaluation(evidence, trained_on="others")["dataset_role"] == "unknown"
 
 
-def test_data_without_an_address_are_said_to_have_none(evidence: Evidence) -> None:
+def test_of_data_without_an_address_it_is_told_how_they_were_made(evidence: Evidence) -> None:
     entry = evaluation(evidence, trained_on="tubes")
+    assert "dataset_source" not in entry
+    assert entry["dataset_made_by"] == "command simulate"
 
-    assert entry["dataset_source"] == UNPUBLISHED
-    assert "no public address (command simulate)" in entry["results_summary"]
+
+@pytest.mark.parametrize(
+    ("provenance", "place"),
+    [
+        ({"published": "https://doi.org/10.1234/tubes"}, "bioimageio"),
+        ({"seed": 3}, "restoration_zoo"),
+        ({}, "restoration_zoo"),
+    ],
+)
+def test_the_zoo_is_told_of_data_that_have_an_address(
+    evidence: Evidence, tmp_path: Path, provenance: dict[str, str | int | float], place: str
+) -> None:
+    (tmp_path / "documentation.md").write_text("# Model\n")
+    description = copy.deepcopy(DESCRIPTION)
+    of_tubes = replace(evidence, dataset=replace(evidence.dataset, provenance=provenance))
+    add_evidence(tmp_path, description, [of_tubes], None)
+    told = [name for name, entries in description["config"].items() if "evaluations" in entries]
+    assert told == [place]
 
 
 def test_limitations_are_what_was_measured(evidence: Evidence) -> None:
@@ -384,7 +402,7 @@ def test_evidence_changes_words_alone(
     with open_package(plain) as before, open_package(told) as after:
         folders = [Path(str(opened.description.root)) for opened in (before, after)]
         files = [{f.name: f.read_bytes() for f in folder.iterdir()} for folder in folders]
-        evaluations = after.description.config.bioimageio.evaluations
+        evaluations = after.own_entries["evaluations"]
     changed = {name for name, content in files[1].items() if files[0][name] != content}
     assert changed == {"rdf.yaml", "documentation.md"}
-    assert [found.results for found in evaluations] == [[[23.0], [0.7]]]
+    assert [found["results"] for found in evaluations] == [[[23.0], [0.7]]]

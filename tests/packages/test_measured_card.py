@@ -70,7 +70,7 @@ def card(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Card:
 
 @pytest.fixture(scope="module")
 def evaluation(card: Card) -> dict[str, Any]:
-    (found,) = card.description["config"]["bioimageio"]["evaluations"]
+    (found,) = card.description["config"]["restoration_zoo"]["evaluations"]
     return found
 
 

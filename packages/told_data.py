@@ -1,0 +1,58 @@
+"""What a package says of the data that its weights were trained on."""
+
+import re
+from typing import Any
+
+from imaging.training_metadata import Metadata
+from packages.models import Model
+
+# As `packages.publish_toml.TITLE` has it.
+_NOT_IN_TITLES = re.compile(r"[^A-Za-z0-9_+\- ()]")
+_LONGEST_TITLE = 128
+
+
+def tell_data(
+    model: Model, description: dict[str, Any], metadata: Metadata, title: str | None
+) -> str:
+    """Name a package, and say of its data what is true of them.
+
+    What reference.yaml and reference.md of the model say is said of weights that were trained on
+    the reference data, and of no others.
+
+    Parameters
+    ----------
+    model
+        Whose package it is.
+    description
+        Content of its rdf.yaml, which is changed.
+    metadata
+        Of its weights.
+    title
+        The name; without it that of the reference, or one made of the data's.
+
+    Returns
+    -------
+    str
+        Its documentation, Markdown: what is neither measured nor about other programs.
+    """
+    said, reference, data = model.documentation(), model.reference(), metadata.data
+    if reference.get("data_sha256") == metadata.request.data_sha256:
+        entries, told = (each["config"]["bioimageio"] for each in (description, reference))
+        for name, sentence in told.pop("bias_risks_limitations").items():
+            known = entries["bias_risks_limitations"]
+            known[name] = f"{known[name]} {sentence}"
+        entries |= told
+        description["tags"] += reference["tags"]
+        description |= {name: reference[name] for name in ("name", "description")}
+        said += f"\n\n{model.reference_text()}"
+    else:
+        description["name"] = _title(f"{description['name']} trained on {data.name}")
+        description["description"] += f" Trained on {data.name}. {data.description}".rstrip()
+    description["name"] = title or description["name"]
+    _, _, rest = said.partition("\n")
+    return f"# {description['name']}\n{rest}"
+
+
+def _title(words: str) -> str:
+    """Write words so that the zoo takes them for a title."""
+    return _NOT_IN_TITLES.sub("-", words)[:_LONGEST_TITLE].rstrip()
