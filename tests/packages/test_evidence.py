@@ -109,7 +109,8 @@ def test_scores_are_means_over_images(evidence: Evidence) -> None:
 
 
 def test_an_evaluation_is_as_the_zoo_defines_it(evidence: Evidence) -> None:
-    entry = evaluation(evidence, trained_on="tubes")
+    tubes = replace(evidence.dataset, provenance={"published": "https://doi.org/10.1234/tubes"})
+    entry = evaluation(replace(evidence, dataset=tubes), trained_on="tubes")
     read = Evaluation.model_validate(entry)
 
     assert read.metrics == ["SI-PSNR (dB)", "Own 90 %"]
