@@ -17,7 +17,7 @@ from benchmark.running.planes import mean_channel, named_channel, onto_grid
 from imaging import drawing, images
 from imaging.benchmark_run import ImageEntry
 from imaging.cli import UserError
-from imaging.pictures import data_uri, draw_grey, round_length
+from imaging.pictures import data_uri, draw_grey, middle, round_length
 from imaging.scores import INPUT, SAMPLE_SUFFIX
 
 Plane = NDArray[np.float64]
@@ -26,6 +26,8 @@ _LARGEST_SIDE = 256
 _LOW, _HIGH = 1.0, 99.9
 _FULL_COLOUR = 99.0  # percentile of the input's errors that error maps show in full colour
 _LEAST_COLOUR = 0.01  # of the range: rounding is no error
+_IN_ONE_ROW, _IN_EACH_ROW = 5, 4  # panels of a figure; of several rows, each has four
+_TITLE, _GAP = 42.0, 8.0
 _BYTES_PER_PIXEL = 1.3  # of an 8-bit PNG of a noisy image, in base64
 # Okabe and Ito's sky blue and orange: told apart by every kind of colour vision.
 _MISSING, _ADDED = (86, 180, 233), (230, 159, 0)
@@ -244,22 +246,29 @@ def resolution_map(one: Plane, other: Plane) -> Plane:
     return filled[: one.shape[0], : one.shape[1]]
 
 
-def row_of_panels(view: View) -> str:
-    """Draw a view as one row of pictures with their names and scores: an SVG that holds them."""
+def figure_of_panels(view: View) -> str:
+    """Draw a view as pictures with their names and scores: an SVG that holds them.
+
+    What does not fit into one row stands in several, and shows the middle of the crop at twice the
+    size: names stay readable, and the file small.
+    """
     shown = [panel for panel in view.panels if panel.image]
-    width, gap, top = view.width, 8.0, 34.0
-    bottom = top + view.height
+    rows = 1 if len(shown) <= _IN_ONE_ROW else math.ceil(len(shown) / _IN_EACH_ROW)
+    columns = math.ceil(len(shown) / rows)
+    zoom = 1 if rows == 1 else 2
+    step_x, step_y = view.width + _GAP, view.height + _TITLE
     parts: list[str] = []
     for i, panel in enumerate(shown):
-        x = i * (width + gap)
-        parts.append(drawing.text((x, 13), panel.name, bold=panel.is_package))
-        parts.append(drawing.text((x, 27), panel.note))
-        parts.append(drawing.picture(panel.image, (x, top), width, view.height))
+        x, y = i % columns * step_x, i // columns * step_y
+        parts.append(drawing.text((x, y + 13), panel.name, bold=panel.is_package))
+        parts.append(drawing.text((x, y + 27), panel.note))
+        image = middle(panel.image, zoom)
+        parts.append(drawing.picture(image, (x, y + 34), view.width, view.height))
     if view.bar_um:
-        length, y = width * view.bar_percent / 100, bottom - 9
+        length, y = zoom * view.width * view.bar_percent / 100, 34 + view.height - 9
         parts.append(drawing.line((10, y), (10 + length, y), drawing.Stroke("#fff", 3)))
         parts.append(drawing.text((10, y - 6), f"{view.bar_um:g} µm", colour="#fff"))
-    return drawing.svg(parts, bottom, view.image, len(shown) * (width + gap) - gap)
+    return drawing.svg(parts, rows * step_y - _GAP, view.image, columns * step_x - _GAP)
 
 
 def _readable(file: Path) -> xr.DataArray | None:

@@ -14,7 +14,7 @@ from benchmark.comparison.reliability import Reliability
 from benchmark.comparison.seeds import Spread
 from benchmark.comparison.summary import Family, Summary
 from benchmark.page.objects_told import ObjectsTold
-from benchmark.page.panels import View, row_of_panels
+from benchmark.page.panels import View, figure_of_panels
 from benchmark.page.text import TextTable, enumerate_words
 from benchmark.trust.trust_report import TrustReport
 from imaging.benchmark_run import DatasetEntry, PackageEntry
@@ -112,7 +112,7 @@ class Section:
                 for of in self.objects
                 for name, figure in of.galleries.items()
             },
-            **{f"image-{view.image}": row_of_panels(view) for view in self.views},
+            **{f"image-{view.image}": figure_of_panels(view) for view in self.views},
         }
         return {f"{self.anchor}-{name}": figure for name, figure in figures.items()}
 

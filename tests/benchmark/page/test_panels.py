@@ -1,6 +1,7 @@
 import base64
 import io
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -9,8 +10,17 @@ from PIL import Image
 from scipy import ndimage
 
 from benchmark.metrics.rolling import rolling_correlation
-from benchmark.page.panels import Restored, make_view, resolution_map, side_within
+from benchmark.page.panels import (
+    Restored,
+    View,
+    ViewPanel,
+    figure_of_panels,
+    make_view,
+    resolution_map,
+    side_within,
+)
 from imaging import images
+from imaging.pictures import draw_grey
 from tests import records
 from tests.benchmark import stand_ins
 
@@ -101,3 +111,30 @@ def test_the_dataset_says_the_pixel_size_where_the_file_does_not(
     images.write(tmp_path / "silent.png", image)
     shown = records.image("0000", input=str(tmp_path / "silent.png"))
     assert make_view(shown, "", [], {}, 64, of_dataset).bar_um == bar_um
+
+
+def figure(count: int) -> ElementTree.Element:
+    """The figure of so many panels of 64 x 64 pixels, with a bar of a quarter of the width."""
+    picture = draw_grey(np.eye(64), 0, 1)
+    panels = tuple(ViewPanel(f"net {i}", True, picture, "", "20 dB") for i in range(count))
+    view = View("0001", "first", panels, 64, 64, 2.0, 25.0, 1.0, 0.0, 0.0)
+    return ElementTree.fromstring(figure_of_panels(view))
+
+
+@pytest.mark.parametrize(
+    ("count", "rows", "columns", "side", "bar"),
+    [(1, 1, 1, 64, 16), (5, 1, 5, 64, 16), (6, 2, 3, 32, 32), (10, 3, 4, 32, 32)],
+)
+def test_many_panels_stand_in_rows_and_are_zoomed(
+    count: int, rows: int, columns: int, side: int, bar: float
+) -> None:
+    drawn = list(figure(count).iter())
+    pictures = [element for element in drawn if element.tag.endswith("image")]
+    places = [(float(element.get("x", 0)), float(element.get("y", 0))) for element in pictures]
+    assert len(set(places)) == count
+    assert (len({y for _, y in places}), len({x for x, _ in places})) == (rows, columns)
+    stored = [element.get("href", "").partition(",")[2] for element in pictures]
+    sizes = {Image.open(io.BytesIO(base64.b64decode(one))).size for one in stored}
+    assert sizes == {(side, side)}
+    (line,) = [element for element in drawn if element.tag.endswith("line")]
+    assert float(line.get("x2", 0)) - float(line.get("x1", 0)) == bar
