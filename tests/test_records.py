@@ -13,7 +13,7 @@ from torch import nn
 from benchmark.trust.outcomes import Outcomes
 from imaging.benchmark_run import BenchmarkRun
 from imaging.cli import UserError
-from imaging.datasets import Facts
+from imaging.dataset_facts import Facts
 from imaging.files import read_toml
 from imaging.record import Record
 from imaging.trust_run import TrustRun

@@ -55,8 +55,7 @@ def write_objects(folder: Path, anchor: str, tables: Sequence[pd.DataFrame]) -> 
     Columns are `benchmark.objects.measure.COLUMNS`; no file where nothing was annotated.
     """
     if tables:
-        with replacing(folder / f"{anchor}.objects.csv") as temporary:
-            pd.concat(tables, ignore_index=True).to_csv(temporary, index=False)
+        write_csv(folder / f"{anchor}.objects.csv", pd.concat(tables, ignore_index=True))
 
 
 def tested(summary: Summary) -> pd.DataFrame:
