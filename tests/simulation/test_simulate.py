@@ -62,7 +62,13 @@ def test_dataset_opens_and_every_image_is_described(generated: Path) -> None:
 def test_the_command_repeats_the_step_in_a_folder_of_the_name(tmp_path: Path) -> None:
     file = tmp_path / "my microscope.toml"
     file.write_text("photons = [20.0, 30.0]")
-    given: dict[str, Any] = {"images": 3, "size": 32, "seed": 2, "pixel_size": 0.09, "thickness": 0.5}
+    given: dict[str, Any] = {
+        "images": 3,
+        "size": 32,
+        "seed": 2,
+        "pixel_size": 0.09,
+        "thickness": 0.5,
+    }
     out = tmp_path / "my data"
     made = simulate(out, microscope=file, structure="points", **given)
     opened = open_dataset(made)
