@@ -164,6 +164,7 @@ def test_without_a_pixel_size_the_command_that_gives_one_is_offered(tmp_path: Pa
         "modality": "confocal",
         "structure": "points",
         "excess_noise": 1.2,
+        "refractive_index": 1.33,
         "expansion": 1.0,
         "seed": 0,
     }
