@@ -31,6 +31,7 @@ from imaging.cli import UserError
 from imaging.csv_rows import Row, read_rows
 from imaging.extent import extent_of
 from imaging.files import replacing
+from imaging.formulas import guarded
 
 __all__ = ["Annotations", "Line", "Point", "read_annotations", "write_annotations"]
 
@@ -198,10 +199,15 @@ def write_annotations(path: Path, annotations: Annotations) -> None:
         writer.writerow(_COLUMNS)
         for line in annotations.lines:
             for vertex in zip(line.x_um.tolist(), line.y_um.tolist(), line.plane, strict=True):
-                writer.writerow([line.object, "line", line.kind, *vertex, ""])
+                writer.writerow([*_texts(line.object, "line", line.kind), *vertex, ""])
         for point in annotations.points:
             place = (point.x_um, point.y_um, point.plane)
-            writer.writerow([point.object, "point", point.kind, *place, point.on])
+            writer.writerow([*_texts(point.object, "point", point.kind), *place, *_texts(point.on)])
+
+
+def _texts(*texts: str | None) -> list[object]:
+    """Return names as a spreadsheet shows them and does not run them."""
+    return [guarded(text) for text in texts]
 
 
 def refuse_outside(annotations: Annotations, image: xr.DataArray) -> None:

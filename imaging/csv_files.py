@@ -1,28 +1,19 @@
-"""Tables as CSV that a spreadsheet shows and does not run.
+"""Tables as CSV that a spreadsheet shows and does not run: see `imaging.formulas`."""
 
-Excel and LibreOffice take a cell for a formula that begins with one of a few characters, and names
-of images and packages come from anywhere. An apostrophe goes before such a text, and reading takes
-it away.
-"""
-
-import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from imaging.files import replacing
-
-# Apostrophes that stand there already are kept apart from ours: one more is written.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
-_GUARDED = re.compile(r"'+[=+\-@\t\r\n＝＋－＠]")
+from imaging.formulas import guarded, unguarded
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table, whole or not at all; numbers as they are, texts that would run guarded."""
     with replacing(path) as temporary:
         # With this end of a line, each of its characters in a text is quoted.
-        table.map(_guard).to_csv(temporary, index=False, lineterminator="\r\n")
+        table.map(guarded).to_csv(temporary, index=False, lineterminator="\r\n")
 
 
 def read_csv(path: Path, kinds: dict[str, Any]) -> pd.DataFrame:
@@ -50,13 +41,5 @@ def read_csv(path: Path, kinds: dict[str, Any]) -> pd.DataFrame:
     table = pd.read_csv(
         path, dtype=kinds, usecols=list(kinds), keep_default_na=False, na_values=missing
     )
-    table[texts] = table[texts].map(_unguard)
+    table[texts] = table[texts].map(unguarded)
     return table
-
-
-def _guard(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
-
-
-def _unguard(value: str) -> str:
-    return value[1:] if _GUARDED.match(value) else value

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imaging.cli import UserError
+from imaging.formulas import unguarded
 
 __all__ = ["Row", "read_rows"]
 
@@ -96,7 +97,7 @@ def read_rows(path: Path, needed: Collection[str] = ()) -> list[Row]:
     for cells in lines:
         if not any(cell.strip() for cell in cells):
             continue
-        row = Row(path, lines.line_num, dict(zip(columns, map(str.strip, cells), strict=False)))
+        row = Row(path, lines.line_num, dict(zip(columns, map(_cell, cells), strict=False)))
         if len(cells) != len(columns):
             raise row.refusal(
                 f"{len(cells)} values stand under {len(columns)} columns: write numbers with a "
@@ -106,3 +107,7 @@ def read_rows(path: Path, needed: Collection[str] = ()) -> list[Row]:
     if not rows:
         raise UserError(f"{path} holds no rows: fill it, or remove it.")
     return rows
+
+
+def _cell(written: str) -> str:
+    return unguarded(written.strip())

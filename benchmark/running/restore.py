@@ -1,9 +1,5 @@
 """Restore image after image with a package or a control, and measure what it costs."""
 
-import multiprocessing
-import signal
-import sys
-import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +19,7 @@ from imaging import images
 from imaging.cli import UserError
 from imaging.datasets import Item
 from imaging.measure import Measure
+from imaging.own_process import ProcessEndedError, own_process
 from imaging.scores import Delivery
 from packages.package import open_package
 from packages.resampling import grid
@@ -30,7 +27,6 @@ from packages.runner import Runner
 
 SEED = 0
 _WARM_UP_PX = 256
-_LEAVE_S = 5.0
 _T = TypeVar("_T")
 
 
@@ -257,45 +253,31 @@ def in_this_process(method: Method) -> Generator[Restore]:
 @contextmanager
 def in_own_process(method: Method) -> Generator[Restore]:
     """Load a method in a process of its own; see `open_method`."""
-    context = multiprocessing.get_context("spawn")
-    connection, theirs = context.Pipe()
+    with _telling_how_it_ended(), own_process(_serve, method) as process:
 
-    def ask(job: Job | None) -> Any:
-        try:
-            if job is not None:
-                connection.send(job)
-            answer: Cost | Exception | None = connection.recv()
-        except (EOFError, OSError):
-            process.join(_LEAVE_S)
-            raise ProcessDiedError(_how_it_ended(process.exitcode)) from None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        def ask(job: Job | None) -> Any:
+            with _telling_how_it_ended():
+                if job is not None:
+                    process.send(job)
+                answer: Cost | Exception | None = process.receive()
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
 
-    # Its temporary files lie in a folder of ours, which goes even if the process is killed.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        process = context.Process(target=_serve, args=(theirs, method, folder), daemon=True)
-        process.start()
-        theirs.close()
-        try:
-            ask(None)  # answers when it is loaded
-            yield ask
-        except BaseException:
-            process.terminate()  # it may be in the middle of an image
-            raise
-        finally:
-            connection.close()  # it leaves by itself
-            process.join(_LEAVE_S)
-            if process.is_alive():
-                process.kill()
-                process.join()
+        ask(None)  # answers when it is loaded
+        yield ask
 
 
-def _serve(connection: Connection, method: Method, temporary: str) -> None:
+@contextmanager
+def _telling_how_it_ended() -> Generator[None]:
+    try:
+        yield
+    except ProcessEndedError as error:
+        raise ProcessDiedError(f"The package's process {error}.") from None
+
+
+def _serve(connection: Connection, method: Method) -> None:
     """Restore images until the other side leaves."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # let go of what is half-written
-    tempfile.tempdir = temporary
     try:
         with in_this_process(method) as restore:
             connection.send(None)
@@ -306,7 +288,7 @@ def _serve(connection: Connection, method: Method, temporary: str) -> None:
                 except RestorationError as error:
                     connection.send(error)
     except (EOFError, BrokenPipeError):
-        return
+        raise  # the other side left
     except Exception as error:
         connection.send(RestorationError(sentence_of(error)))
 
@@ -356,11 +338,3 @@ def sentence_of(error: Exception) -> str:
         return str(error)
     first = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {first}" if first else f"{type(error).__name__}."
-
-
-def _how_it_ended(exit_code: int | None) -> str:
-    if exit_code is not None and exit_code < 0:
-        name = signal.Signals(-exit_code).name
-        hint = " (perhaps memory ran out)" if name == "SIGKILL" else ""
-        return f"The package's process was ended by {name}{hint}."
-    return f"The package's process ended with status {exit_code}."

@@ -156,6 +156,13 @@ def test_marks_made_in_python_are_checked() -> None:
         Annotations((Point("a", "spine", 0, 0), Point("a", "spine", 1, 1)))
 
 
+def test_names_that_a_spreadsheet_would_run_are_guarded(tmp_path: Path) -> None:
+    marks = Annotations((Point("=1+1", "@kind", 1.0, 1.0),))
+    write_annotations(tmp_path / "marks.csv", marks)
+    assert (tmp_path / "marks.csv").read_text().splitlines()[1].startswith("'=1+1,point,'@kind,")
+    assert read_annotations(tmp_path / "marks.csv", STACK) == marks
+
+
 def test_the_example_of_the_page_is_read(tmp_path: Path) -> None:
     (example,) = re.findall(r"```csv\n(.*?)```", PAGE, flags=re.DOTALL)
     (tmp_path / "a.csv").write_text(example, encoding="utf-8")
