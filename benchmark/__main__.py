@@ -120,6 +120,9 @@ def annotate(
     Reads CSV tables, points and shapes that napari saved as CSV, selections of ImageJ and Fiji
     (.roi, .zip) and tracings (.swc), and refuses marks that do not lie in the image.
 
+    For instance:
+        python -m benchmark annotate A.tif --points spine=RoiSet.zip --out annotations/A.csv
+
     Parameters
     ----------
     image
@@ -128,16 +131,18 @@ def annotate(
         The file, annotations/NAME.csv of the dataset that has the image as input/NAME.
     points
         Files whose points to take, each as KIND=FILE with a word for what they mark, such as
-        spine=marks.csv; without the word where a column kind says it.
+        spine=marks.csv; without the word where a column kind says it. None without it.
     lines
-        Files whose lines to take, likewise. A file that holds both is given twice.
+        Files whose lines to take, likewise; none without it. A file that holds both is given twice.
     line_column
         Column of tables that names lines: rows of one name are one line, and a point stands beside
-        the line that it names. Without it points stand beside the nearest line.
+        the line that it names. Without it all rows of a table are one line, and points stand
+        beside the nearest line.
     unit
-        Of coordinates whose columns do not say it; those of napari are pixels unless it is given.
+        Of coordinates whose columns do not say it. Without it those of napari are pixels, and of
+        tables it is asked for.
     pixel_size
-        Side of a pixel, µm, where the file states none.
+        Side of a pixel, µm, where the file states none; what it states without it.
     """
     from benchmark.annotation.annotate import annotate
 

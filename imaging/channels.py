@@ -52,7 +52,7 @@ def choose(image: xr.DataArray, wanted: str | None) -> list[Chosen]:
         return [Chosen("", one_by_one[place])]
     raise UserError(
         f"The image has no single channel '{wanted}': "
-        f"give --channel one of {_there(image)}, or {ALL}."
+        f"give --channel one of {there(image)}, or {ALL}."
     )
 
 
@@ -71,7 +71,8 @@ def _called(image: xr.DataArray) -> tuple[list[str], list[str]]:
     return numbers, [str(name) for name in np.atleast_1d(image.coords["c"])] if known else numbers
 
 
-def _there(image: xr.DataArray) -> str:
+def there(image: xr.DataArray) -> str:
+    """List the channels of an image by number and name."""
     return ", ".join(
         number if name == number else f"{number} ({name})"
         for number, name in zip(*_called(image), strict=True)
@@ -103,6 +104,6 @@ def one_channel(path: Path, image: xr.DataArray, wanted: str | None) -> xr.DataA
         found = "and one is needed" if wanted is None else f"and none is clearly '{wanted}'"
         raise UserError(
             f"{path} has {image.sizes['c']} channels, {found}: "
-            f"give --channel one of {_there(image)}."
+            f"give --channel one of {there(image)}."
         )
     return image.isel(c=place)

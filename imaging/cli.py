@@ -3,6 +3,7 @@
 import errno
 import gc
 import os
+import re
 import shlex
 import signal
 import sys
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 STATUS_FAILED_CHECK = 1
 STATUS_ERROR = 2
 STATUS_INTERRUPTED = 128 + signal.SIGINT
+STATUS_ENDED = 128 + signal.SIGTERM
 
 GLOSSARY = "Words that this project uses in a sense of its own stand in docs/glossary.md."
 
@@ -47,6 +49,8 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
         What the user typed; the process's own arguments without it.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    # Whoever ends the process politely finds nothing half-written either.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(STATUS_ENDED))
     gc.freeze()  # what is imported stays: looking for garbage in it is a tenth of the time of help
     app.suppress_keyboard_interrupt = False  # or it would end without a word
     app.help_format = "plaintext"  # rendering Markdown takes longer than the rest of a start
@@ -137,7 +141,8 @@ def counted(number: int, noun: str) -> str:
 
 def sentence(error: OSError) -> str:
     """Say in one sentence what the operating system refused, of which file, and what to do."""
-    where = f"{error.filename}" if error.filename else "a file"
+    # What is written under a temporary name goes by its own here: see `imaging.files.replacing`.
+    where = re.sub(r"\.\d+\.([^/\\]+)$", r"\1", f"{error.filename}") if error.filename else "a file"
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             return (

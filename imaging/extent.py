@@ -96,7 +96,7 @@ def extent_of(image: xr.DataArray) -> Extent:
     if not {"x", "y"} <= set(stated):
         raise UserError(
             "the image has no pixel size, which places in µm need: state it as pixel_size_um in "
-            "dataset.toml, to `annotate` with --pixel-size."
+            "dataset.toml, or give --pixel-size to `annotate`."
         )
     return Extent(
         {axis: image.sizes[axis] for axis in "xy"},

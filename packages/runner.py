@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from imaging.channels import there
 from imaging.cli import UserError, counted
 from imaging.formats.header import Writable
 from imaging.tiles import AxisGeometry, CannotTileError, Window, windows
@@ -225,7 +226,8 @@ class Runner:
             raise UserError(
                 f"The image has {counted(channels, 'channel')} and the package takes {expected}: "
                 + (
-                    "choose one with `packages predict --channel`, or save it as its own image."
+                    f"choose one with `packages predict --channel` (there are {there(image)}), or "
+                    "save it as its own image."
                     if expected == 1
                     else "give an image of just the channels it was trained on, in their order."
                 )

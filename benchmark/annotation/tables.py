@@ -80,7 +80,10 @@ def read_table(
             f"{spare[0]}, or remove the column if all rows are one line."
         )
     if line_column is not None and line_column not in columns:
-        raise UserError(f"{path} has no column '{line_column}' that names lines: add it.")
+        raise UserError(
+            f"{path} has no column '{line_column}' that names lines (it has {', '.join(columns)}): "
+            "give --line-column one of these, or add it."
+        )
     lines: dict[str | None, list[Row]] = {}
     for row in rows:
         lines.setdefault(_name(row, line_column) if line_column else None, []).append(row)

@@ -152,7 +152,8 @@ def _say_gains(values: _Values, package: str) -> list[str]:
         return []
     least = min(gains, key=lambda condition: gains[condition])
     decibels = [round(gain, 1) + 0.0 for gain in (usual_db, gains[least])]  # + 0.0: no -0.0
-    return [f"gains {decibels[0]} dB of SI-PSNR on {REFERENCE} and {decibels[1]} dB on {least}"]
+    words = [f"{'loses' if gain < 0 else 'gains'} {abs(gain)} dB" for gain in decibels]
+    return [f"{words[0]} of SI-PSNR on {REFERENCE} and {words[1]} on {least}"]
 
 
 def _faults(values: _Values, package: str, photons: Sequence[float]) -> Iterator[str]:

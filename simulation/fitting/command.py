@@ -21,7 +21,7 @@ from simulation.fitting.beads import measure_beads, psf_widths_um
 from simulation.fitting.classifier import separability
 from simulation.fitting.crops import crops_of
 from simulation.fitting.fit import Given, MicroscopeFit, excess_range, fit, in_effect, to_microscope
-from simulation.fitting.fit_page import write_fit
+from simulation.fitting.fit_page import warnings_of, write_fit
 from simulation.fitting.fit_report import FitReport, FittedEntry, PhotonTransfer
 from simulation.fitting.measurement import Measurement
 from simulation.fitting.noise_free import generate, photograph
@@ -170,26 +170,26 @@ def fit_command(
         before = separability(planes, list(simulated["default"]), seed=seed)
         after = separability(planes, list(simulated["fitted"]), seed=seed)
         say(3, measured + (1 - measured) * _COMPARED)
-        write_fit(
-            page,
-            FitReport(
-                title=", ".join(sorted({path.name for path in real})),
-                estimates=_estimates(fitted, given),
-                real=planes,
-                default=list(simulated["default"]),
-                fitted=list(simulated["fitted"]),
-                pixel_size_um=pixel_um,
-                photon_transfer=_transfer(fitted),
-                before=before,
-                after=after,
-                nearest=str(nearest.structure),
-                distance=nearest.distance,
-                remarks=remarks.entries,
-                files=files,
-                provenance={k: str(v) for k, v in microscope.provenance.items()},
-            ),
+        findings = FitReport(
+            title=", ".join(sorted({path.name for path in real})),
+            estimates=_estimates(fitted, given),
+            real=planes,
+            default=list(simulated["default"]),
+            fitted=list(simulated["fitted"]),
+            pixel_size_um=pixel_um,
+            photon_transfer=_transfer(fitted),
+            before=before,
+            after=after,
+            nearest=str(nearest.structure),
+            distance=nearest.distance,
+            remarks=remarks.entries,
+            files=files,
+            provenance={k: str(v) for k, v in microscope.provenance.items()},
         )
+        write_fit(page, findings)
         write_toml(out, to_toml(microscope))
+    for warning in warnings_of(findings):
+        console.print(f"Mind: {warning}", soft_wrap=True)
     console.print(
         f"A classifier tells real from simulated patches with an AUC of {after.auc:.2f} "
         f"({before.auc:.2f} for the default microscope; 0.5 is chance). Made {out} and {page}",

@@ -15,7 +15,7 @@ from simulation.fitting.classifier import ScoredPatch, Separability
 from simulation.fitting.fit_report import FitReport, FittedEntry
 from simulation.fitting.noise_correlation import Floats, Images
 
-FAR = 0.3  # standard deviations: structures of one kind are 0.16 to 0.29 apart, see docs/fit.md
+FAR = 0.3  # standard deviations: structures of one kind are mostly 0.16 to 0.29 apart (docs/fit.md)
 _EXAMPLES = 3  # images of each kind
 _CROP_PX = 192
 _EASIEST = 8
@@ -57,7 +57,7 @@ def write_fit(path: Path, findings: FitReport) -> Path:
         _TEMPLATE,
         title=findings.title,
         lead=_lead(findings.before, findings.after),
-        warnings=_warnings(findings),
+        warnings=warnings_of(findings),
         examples=_as_many_of_each(
             {kind: _examples(images, side_px, greys[kind]) for kind, images in kinds.items()}
         ),
@@ -100,20 +100,21 @@ def _lead(before: Separability, after: Separability) -> str:
     return f"{text} The fit does not bring the simulation closer."
 
 
-def _warnings(findings: FitReport) -> list[str]:
+def warnings_of(findings: FitReport) -> list[str]:
+    """Say in sentences why what was found may not hold; none where nothing speaks against it."""
     warnings: list[str] = []
     if findings.after.auc > fit_figures.WARN_AUC:
         warnings.append(
             "Images of the fitted microscope are still told from real ones: AUC "
             f"{findings.after.auc:.2f}, above {fit_figures.WARN_AUC:g}. What a network learns "
-            "from them may not hold for real images. The easiest patches below show what gives "
-            "them away."
+            "from them may not hold for real images. The easiest patches on the page show what "
+            "gives them away."
         )
     if findings.distance > FAR:
         warnings.append(
-            "None of the structures that were tried is like the real one, or structure was taken "
-            f"for noise: the nearest, {findings.nearest}, is {findings.distance:.2f} away, and "
-            f"structures of one kind are less than {FAR:g} apart. PSF width, light and perhaps "
+            "No structure that was tried is like the real one, or structure was taken for noise: "
+            f"the nearest, {findings.nearest}, is {findings.distance:.2f} away, and structures of "
+            f"one kind are mostly less than {FAR:g} apart. PSF width, light and perhaps "
             "noise are less sure than their ranges; give --expanded images of such specimens, "
             "--beads or --repeats."
         )

@@ -1,6 +1,10 @@
 import errno
 import io
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from cyclopts import App
@@ -35,6 +39,7 @@ def test_success_is_zero(capsys: pytest.CaptureFixture[str]) -> None:
         (KeyboardInterrupt(), 130, "Interrupted"),
         (OSError(errno.ENOSPC, "No space", "a.tif"), 2, "No space left while writing a.tif"),
         (PermissionError(errno.EACCES, "denied", "a.tif"), 2, "Not allowed"),
+        (PermissionError(errno.EACCES, "denied", "x/.16913.a.csv"), 2, "open or write x/a.csv"),
         (FileNotFoundError(errno.ENOENT, "none", "a.tif"), 2, "a.tif does not exist"),
         (FileExistsError(errno.EEXIST, "exists", "a.tif"), 2, "a.tif: a file is where a folder"),
         (MemoryError(), 2, "not enough memory"),
@@ -126,3 +131,31 @@ def test_the_time_left_is_said(
         while not log.getvalue() and time.monotonic() < deadline:
             time.sleep(0.01)
     assert log.getvalue().startswith(f"Working, 0 %, about {words} left\n")
+
+
+_WRITES = """
+import sys, time
+from pathlib import Path
+from cyclopts import App
+from imaging.cli import run
+from imaging.files import replacing
+app = App()
+@app.default
+def verb():
+    with replacing(Path(sys.argv.pop()) / "a.tif") as temporary:
+        temporary.write_text("half")
+        print("written", flush=True)
+        time.sleep(60)
+run(app, [])
+"""
+
+
+def test_a_process_that_is_ended_leaves_nothing_half_written(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _WRITES, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "written\n"
+        assert [file.name for file in tmp_path.iterdir()] == [f".{process.pid}.a.tif"]
+        process.terminate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []

@@ -34,6 +34,10 @@ def test_the_input_stands_first_and_leads_nobody(told: ObjectsTold) -> None:
     assert told.rows[0][2] == ""
 
 
+def test_two_lines_prove_nothing(told: ObjectsTold) -> None:
+    assert told.finding.startswith("2 lines cannot show that a package is ahead of the input")
+
+
 def test_what_became_of_marks_adds_up(told: ObjectsTold) -> None:
     counts = {
         outcome: int(number)

@@ -68,7 +68,7 @@ def test_the_least_gain_on_other_images_is_told() -> None:
     gains = {"cells": 2.0, "granules": 1.0, "nets": -0.5}
     rows = [_row("net", "shifts", "si_psnr_a_gain", v) | {"condition": k} for k, v in gains.items()]
     sentence = judge(_table(*rows), "net", [30.0]).sentence
-    assert "gains 2.0 dB of SI-PSNR on cells and -0.5 dB on nets" in sentence
+    assert "gains 2.0 dB of SI-PSNR on cells and loses 0.5 dB on nets" in sentence
 
 
 @pytest.mark.parametrize(("spread", "is_fault"), [(0.04, True), (0.06, False)])
