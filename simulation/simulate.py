@@ -16,6 +16,7 @@ from simulation.writing import SPLITS, Plan, make, split_of
 DEFAULT_IMAGES = 60
 DEFAULT_SIZE_PX = 256
 SMALLEST_SIZE_PX = 32
+FEW_RECORDED_PX = 32  # the patches that networks are trained on show as many
 DEFAULT_STRUCTURE = "cells"
 THICKEST_UM = 50.0
 
@@ -112,7 +113,9 @@ def plan_dataset(
     if expanded and not pixel_size:
         drawn_um = find_pixel_size_um(files, expansion)
     pixel_size_um, sampling = _pixels(microscope, drawn_um)
-    size = _whole_size(size, sampling)
+    given, size = size, _whole_size(size, sampling)
+    if given is None:
+        _say_if_small(size, sampling)
     _refuse_pixels(microscope, pixel_size_um)
 
     # No folder, so that equal arguments give equal bytes: `imaging.provenance` puts one in.
@@ -224,6 +227,18 @@ def _pixels(microscope: Microscope, drawn_um: float | None) -> tuple[float, int]
         soft_wrap=True,
     )
     return whole_um, sampling
+
+
+def _say_if_small(size: int, sampling: int) -> None:
+    """Say that hardly anything is recorded of an image."""
+    recorded = size // sampling
+    if recorded < FEW_RECORDED_PX:
+        console.print(
+            f"The microscope records only {recorded} x {recorded} pixels of each image of {size} x "
+            f"{size}, its pixels being {sampling} times as wide: give --size "
+            f"{2 * FEW_RECORDED_PX * sampling} or so, or coarser images of the truth.",
+            soft_wrap=True,
+        )
 
 
 def _whole_size(size: int | None, sampling: int) -> int:

@@ -108,3 +108,13 @@ def test_geometry_is_written_beside(tmp_path: Path) -> None:
 def test_an_empty_field_is_not_lit_up(tmp_path: Path) -> None:
     made = simulate(tmp_path / "data", images=3, size=64, structure="empty")
     assert {item.microscope["bright_level"] for item in open_dataset(made).items} == {1.0}
+
+
+@pytest.mark.parametrize(("native_um", "said"), [(1.04, True), (0.32, False)])
+def test_a_microscope_that_records_hardly_anything_of_an_image_is_said(
+    native_um: float, said: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_toml(tmp_path / "coarse.toml", to_toml(Microscope(pixel_size_um=native_um)))
+    simulate(tmp_path / "data", images=3, pixel_size=0.08, microscope=tmp_path / "coarse.toml")
+    words = " ".join(capsys.readouterr().out.split())
+    assert ("records only 20 x 20 pixels of each image of 260 x 260" in words) == said
