@@ -16,6 +16,11 @@ torch.set_num_threads(1)
 VARIABLES = ("LPIPS_BACKBONE_WEIGHTS", "RESTORATION_DEBUG")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest test, or one worker does it while the others have nothing left."""
+    items.sort(key=lambda item: item.name != "test_the_page_is_followed_to_the_letter")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No network but this machine, no variables of the user's, an empty cache of weights."""
