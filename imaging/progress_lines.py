@@ -5,15 +5,16 @@ from threading import Event, Thread
 from rich.console import Console
 from rich.progress import Progress
 
-_EVERY_S = 10.0
+_FIRST_S, _EVERY_S = 3.0, 10.0
 _SPEED_OVER_S = 600.0  # work off a terminal is long, and its steps are
 _MINUTES_FROM_S, _HOURS_FROM_S = 100, 100 * 60
 
 
 class ProgressLines(Progress):
-    """Tasks of which one plain line is printed every ten seconds: which, how far, how long still.
+    """Tasks of which a plain line is printed every ten seconds: which, how far, how long still.
 
-    What is over in less says nothing. The task that was begun last and goes on is the one told of.
+    The first comes after three seconds; what is over in less says nothing. The task that was begun
+    last and goes on is the one told of.
 
     Parameters
     ----------
@@ -37,7 +38,9 @@ class ProgressLines(Progress):
         self._thread.join()
 
     def _say_at_times(self) -> None:
-        while not self._is_over.wait(_EVERY_S):
+        wait_s = _FIRST_S
+        while not self._is_over.wait(wait_s):
+            wait_s = _EVERY_S
             going_on = [task for task in self.tasks if not task.finished]
             for task in going_on[-1:]:
                 words = [task.description or "Beginning"]

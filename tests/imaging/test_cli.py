@@ -106,6 +106,7 @@ def test_short_work_says_nothing_off_a_terminal(log: io.StringIO) -> None:
 def test_long_work_says_how_far_it_is_in_whole_lines(
     log: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(progress_lines, "_FIRST_S", 0.01)
     monkeypatch.setattr(progress_lines, "_EVERY_S", 0.01)
     with cli.progress() as bars:
         bars.update(bars.add_task("Working", total=4), completed=1)
@@ -123,6 +124,7 @@ def test_long_work_says_how_far_it_is_in_whole_lines(
 def test_the_time_left_is_said(
     seconds: int, words: str, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(progress_lines, "_FIRST_S", 0.01)
     monkeypatch.setattr(progress_lines, "_EVERY_S", 0.01)
     monkeypatch.setattr(Task, "time_remaining", seconds)
     with cli.progress() as bars:

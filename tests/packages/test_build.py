@@ -62,7 +62,7 @@ def test_it_says_what_takes_long(
 ) -> None:
     log = io.StringIO()
     monkeypatch.setattr(cli, "console", Console(file=log, force_terminal=False))
-    monkeypatch.setattr(progress_lines, "_EVERY_S", 0.01)
+    monkeypatch.setattr(progress_lines, "_FIRST_S", 0.01)
     out = build("care", checkpoint=checkpoint, out=tmp_path / "care.zip")
     assert log.getvalue().splitlines()[0] == f"Building {out}"
 
