@@ -11,6 +11,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 _LEAVE_S = 5.0
+_TIDY_S = 60.0  # letting go of libraries takes long on a busy machine
 
 
 class ProcessEndedError(Exception):
@@ -92,16 +93,18 @@ def own_process(serve: Callable[..., None], *arguments: object) -> Generator[Pee
         )
         process.start()
         theirs.close()
+        patience_s = _TIDY_S
         try:
             peer = Peer(ours, process)
             peer.receive()  # says that all is imported, which may take long
             yield peer
         except BaseException:
             process.terminate()  # it may be in the middle of something
+            patience_s = _LEAVE_S
             raise
         finally:
             ours.close()  # it leaves by itself
-            process.join(_LEAVE_S)
+            process.join(patience_s)
             if process.is_alive():
                 process.kill()
                 process.join()
