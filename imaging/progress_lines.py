@@ -40,15 +40,20 @@ class ProgressLines(Progress):
     def _say_at_times(self) -> None:
         wait_s = _FIRST_S
         while not self._is_over.wait(wait_s):
-            wait_s = _EVERY_S
-            going_on = [task for task in self.tasks if not task.finished]
-            for task in going_on[-1:]:
-                words = [task.description or "Beginning"]
-                if task.total is not None:
-                    words.append(f"{task.percentage:.0f} %")
-                if task.time_remaining is not None:
-                    words.append(f"about {_duration(task.time_remaining)} left")
-                self.console.print(", ".join(words), highlight=False, soft_wrap=True)
+            # Between two tasks there is nothing to say: the next is told of soon after it begins.
+            wait_s = _EVERY_S if self._say() else min(_FIRST_S, _EVERY_S)
+
+    def _say(self) -> bool:
+        """Print a line; tell whether there was a task to print it of."""
+        going_on = [task for task in self.tasks if not task.finished]
+        for task in going_on[-1:]:
+            words = [task.description or "Beginning"]
+            if task.total is not None:
+                words.append(f"{task.percentage:.0f} %")
+            if task.time_remaining is not None:
+                words.append(f"about {_duration(task.time_remaining)} left")
+            self.console.print(", ".join(words), highlight=False, soft_wrap=True)
+        return bool(going_on)
 
 
 def _duration(seconds: float) -> str:
