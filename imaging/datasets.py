@@ -100,14 +100,14 @@ class Item:
         Laziness and result are those of `imaging.images.read`.
         """
         image = read(self.input, lazy=lazy)
-        return _with_pixel_size(_compared(image, self.pixel_size_um), self.pixel_size_um)
+        return with_pixel_size(_compared(image, self.pixel_size_um), self.pixel_size_um)
 
     def read_target(self, *, lazy: bool = False) -> xr.DataArray | None:
         """Read the target in the same way; None where there is none."""
         if self.target is None:
             return None
         pixel_size_um = self.target_pixel_size_um or self.pixel_size_um
-        return _with_pixel_size(read(self.target, lazy=lazy), pixel_size_um)
+        return with_pixel_size(read(self.target, lazy=lazy), pixel_size_um)
 
     def read_annotations(self) -> Annotations | None:
         """Read the marks, all of which lie in the input; None where there are none."""
@@ -278,8 +278,8 @@ def _compared(image: xr.DataArray, stated_um: float | None) -> xr.DataArray:
     return with_remarks(image, remarks)
 
 
-def _with_pixel_size(image: xr.DataArray, pixel_size_um: float | None) -> xr.DataArray:
-    """Return an image with a pixel size where it says none itself."""
+def with_pixel_size(image: xr.DataArray, pixel_size_um: float | None) -> xr.DataArray:
+    """Return an image with the pixel size of its dataset, if there is one, where it says none."""
     if pixel_size_um is None:
         return image
     stated = dict.fromkeys("yx", pixel_size_um)

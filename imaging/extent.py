@@ -35,6 +35,11 @@ class Extent:
     step_um: float | None
     channels: int = 1
 
+    @property
+    def size_um(self) -> dict[str, float]:
+        """Return how wide and how high the image is, µm along x and y."""
+        return {axis: self.sizes[axis] * self.pixel_um[axis] for axis in "xy"}
+
     def holds(self, axis: str, values_um: ArrayLike, unit_um: float = 1.0) -> NDArray[np.bool_]:
         """Tell which places lie within the outer edges of the first and the last pixel."""
         pixels = np.atleast_1d(np.asarray(values_um, float)) * unit_um / self.pixel_um[axis]
@@ -43,8 +48,7 @@ class Extent:
 
     def side(self, axis: str) -> str:
         """Say how wide or high the image is."""
-        um = self.sizes[axis] * self.pixel_um[axis]
-        return f"{um:.5g} µm {'wide' if axis == 'x' else 'high'}"
+        return f"{self.size_um[axis]:.5g} µm {'wide' if axis == 'x' else 'high'}"
 
     def remedy(self, x_um: NDArray[np.float64], y_um: NDArray[np.float64]) -> str:
         """Say what to do about marks that lie outside: name the unit in which all would fit."""

@@ -188,13 +188,18 @@ def line_brightness(
         means = volume.disc_means(
             line[:, 0], line[:, 1], line[:, 2].astype(np.intp), definition.disc_um
         )
-        along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line[:, :2], axis=0).T))])
+        along = length_along(line)
         first = np.searchsorted(along, along - definition.shaft_um)
         last = np.searchsorted(along, along + definition.shaft_um, side="right")
         brightness.append(
             np.array([np.median(means[a:b]) for a, b in zip(first, last, strict=True)])
         )
     return np.concatenate(brightness)
+
+
+def length_along(line: NDArray[np.float64]) -> Values:
+    """Return how far along a line each vertex (x and y in µm, and plane) lies, µm."""
+    return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line[:, :2], axis=0).T))])
 
 
 def relative(values: Values, shaft: Values, background: float) -> Values:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from benchmark.objects.brightness import Places, Values
+from benchmark.objects.brightness import Places, Values, length_along
 
 PER_MARK = 10
 CLEAR_UM = 1.5  # of any mark: an object is about 1 µm wide
@@ -123,7 +123,7 @@ def control_points(
 
 def _sides(line: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Return vertices about a step apart, once for each side, and the unit normals (n, 2) there."""
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line[:, :2], axis=0).T))])
+    along = length_along(line)
     vertices = np.unique(np.searchsorted(along, np.arange(0.0, along[-1], _STEP_UM)))
     before = np.searchsorted(along, along[vertices] - _TANGENT_UM)
     after = np.minimum(np.searchsorted(along, along[vertices] + _TANGENT_UM), len(line) - 1)

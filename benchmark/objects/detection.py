@@ -6,6 +6,7 @@ lines with all their marks and control points; see `imaging.bootstrap`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,11 @@ class Looks:
     threshold_of_mark: Values
     threshold_of_control: Values
 
+    @cached_property
+    def measures(self) -> Sequence[Values]:
+        """Return each measure of `Detection`: of all lines, then of every draw of lines."""
+        return _measures(self)
+
 
 @dataclass(frozen=True)
 class Detection:
@@ -73,12 +79,12 @@ class Detection:
 
 def detect(looks: Looks) -> Detection:
     """Measure how well marks are told from control points."""
-    return Detection(*(_interval(measure) for measure in _measures(looks)))
+    return Detection(*(_interval(measure) for measure in looks.measures))
 
 
 def lead(of: Looks, over: Looks) -> Detection:
     """Measure by how much one is ahead of another at the same sites, line by line."""
-    pairs = zip(_measures(of), _measures(over), strict=True)
+    pairs = zip(of.measures, over.measures, strict=True)
     return Detection(*(_interval(one - other) for one, other in pairs))
 
 

@@ -17,8 +17,9 @@ from benchmark.running.cell import CellFiles, CellKey
 from benchmark.running.planes import mean_channel
 from imaging import images
 from imaging.annotations import read_annotations
-from imaging.benchmark_run import DatasetEntry, ImageEntry, PackageEntry
+from imaging.benchmark_run import DatasetEntry, PackageEntry
 from imaging.cli import UserError
+from imaging.datasets import with_pixel_size
 from imaging.scores import INPUT
 
 COLUMNS = (
@@ -113,7 +114,9 @@ def measure_objects(
         if not image.annotations:
             continue
         try:
-            recorded = _recorded(image, dataset.pixel_size_um)
+            recorded = with_pixel_size(
+                images.read(Path(image.input), lazy=True), dataset.pixel_size_um
+            )
             for kind, here in find_sites(
                 read_annotations(Path(image.annotations), recorded), recorded
             ).items():
@@ -170,12 +173,6 @@ def _of_kind(
         absent=absent,
         table=pd.concat(tables, ignore_index=True),
     )
-
-
-def _recorded(image: ImageEntry, pixel_size_um: float | None) -> xr.DataArray:
-    recorded = images.read(Path(image.input), lazy=True)
-    stated = {} if pixel_size_um is None else dict.fromkeys("yx", pixel_size_um)
-    return recorded.assign_attrs(pixel_size_um=stated | recorded.attrs["pixel_size_um"])
 
 
 def _restored(results: CellFiles, name: str, dataset: str, image: str) -> NDArray[np.floating]:

@@ -92,10 +92,6 @@ def find_sites(annotations: Annotations, image: xr.DataArray) -> dict[str, Sites
         np.stack([line.x_um, line.y_um, line.plane.astype(np.float64)], axis=1)
         for line in annotations.lines
     )
-    size_um = (
-        extent.sizes["y"] * extent.pixel_um["y"],
-        extent.sizes["x"] * extent.pixel_um["x"],
-    )
     found: dict[str, Sites] = {}
     every = [point for point in annotations.points if point.on is not None]
     if not every:
@@ -117,7 +113,7 @@ def find_sites(annotations: Annotations, image: xr.DataArray) -> dict[str, Sites
             on,
             lines,
             clear_of=np.stack([every_x, every_y], axis=1),
-            size_um=size_um,
+            size_um=(extent.size_um["y"], extent.size_um["x"]),
             margin_um=_MARGIN_UM,
         )
         if not len(controls):
@@ -167,11 +163,10 @@ def look(sites: Sites, planes: NDArray[np.floating], definition: Definition) -> 
             f"It has {len(planes)} planes, and {extent.planes} were annotated, so that nothing "
             "tells which is which."
         )
-    pixels = (extent.pixel_um["y"], extent.pixel_um["x"])
     volume = Volume(
         planes,
-        size_um=(extent.sizes["y"] * pixels[0], extent.sizes["x"] * pixels[1]),
-        first_um=(-pixels[0] / 2, -pixels[1] / 2),
+        size_um=(extent.size_um["y"], extent.size_um["x"]),
+        first_um=(-extent.pixel_um["y"] / 2, -extent.pixel_um["x"] / 2),
         step_um=extent.step_um,
     )
     shaft = line_brightness(volume, sites.lines, definition)[sites.places.vertex]
