@@ -67,8 +67,9 @@ def simulate(
         File of a microscope, as `training fit` writes it; default a two-photon microscope in vivo.
         Where it tells its pixel size, pixels of the truth are a whole fraction of it.
     structure
-        What is generated: cells, microtubes, tubes, granules, sheets, nets, points, or a phantom
-        (point-pairs, tube-pairs, gaps, crossings, empty).
+        What is generated: cells, microtubes, tubes, granules, sheets, nets, dendrites,
+        points, or a phantom
+        (point-pairs, tube-pairs, gaps, crossings, spines, empty).
     thickness
         Micrometres of generated structure around the plane in focus, whose light is recorded too;
         0 generates the plane alone.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark.trust import amplitudes, crossings, empty, gaps, separation
+from benchmark.trust import amplitudes, crossings, empty, gaps, protrusions, separation
 from benchmark.trust.plane import Geometry, Outcome, Plane
 from benchmark.trust.values import TrustValue
 
@@ -50,6 +50,12 @@ TESTS = (
     ),
     TrustTest(
         "crossings", "crossings", crossings.count, lambda outcomes, _: crossings.summarise(outcomes)
+    ),
+    TrustTest(
+        "spines",
+        "spines",
+        lambda plane, geometry, _: protrusions.look(plane, geometry),
+        lambda outcomes, _: protrusions.summarise(outcomes),
     ),
     TrustTest("empty", "empty", empty.look, lambda outcomes, _: empty.summarise(outcomes)),
     TrustTest(

@@ -28,6 +28,7 @@ _DRAWS_PER_IMAGE = {
     "tube-pairs": 2.8,  # pairs in 0.1 µm of distance
     "gaps": 3.5,  # whole tubes, and gaps in 0.2 µm of length
     "crossings": 7.5,  # tubes that cross, and tubes that pass
+    "spines": 6.0,  # dim spines, anywhere from 0.1 to 1.5 µm beside their shaft
     "empty": 3.8,  # fields of 100 µm²
 }
 """Counted: what an image holds, on average, of the rarest kind."""

@@ -39,6 +39,15 @@ FIGURES = (
     _Figure("breaks", "Whole tubes that are broken", "gaps", "false_breaks", "share"),
     _Figure("crossings", "Meeting tubes counted right", "crossings", "count_accuracy", "share"),
     _Figure(
+        "spines",
+        "Spines that are brighter than 95 % of empty places",
+        "spines",
+        "spines_shown_at",
+        "distance from the shaft, µm",
+        True,
+    ),
+    _Figure("spine_auc", "Spines told from empty places", "spines", "spine_auc", "AUC"),
+    _Figure(
         "empty", "Invented beside structure", "empty", "invented_per_1000_um2", "objects / 1000 µm²"
     ),
     _Figure(

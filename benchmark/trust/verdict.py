@@ -38,6 +38,7 @@ _FAULTS = (
     _Fault("bridges more gaps than its input", "gaps", "false_bridges"),
     _Fault("breaks more tubes than its input", "gaps", "false_breaks"),
     _Fault("miscounts more tubes than its input", "crossings", "count_accuracy", False),
+    _Fault("tells spines from empty places less well than its input", "spines", "spine_auc", False),
     _Fault("invents more objects than its input shows", "empty", "invented_per_1000_um2"),
     _Fault("fills empty fields with more light than its input", "empty", "invented_light"),
     _Fault("loses more dim points beside bright ones than its input", "amplitudes", "dim_lost"),

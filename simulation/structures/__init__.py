@@ -4,6 +4,7 @@ Each is a function of one form, `Structure`.
 """
 
 from simulation.structures.cells import cells, microtubes
+from simulation.structures.dendrites import dendrites
 from simulation.structures.filaments import nets, tubes
 from simulation.structures.granules import granules, points
 from simulation.structures.grid import (
@@ -15,7 +16,14 @@ from simulation.structures.grid import (
     Structure,
     seen_from,
 )
-from simulation.structures.phantoms import crossings, empty, gaps, point_pairs, tube_pairs
+from simulation.structures.phantoms import (
+    crossings,
+    empty,
+    gaps,
+    point_pairs,
+    spines,
+    tube_pairs,
+)
 from simulation.structures.sheets import sheets
 
 __all__ = [
@@ -37,6 +45,7 @@ STRUCTURES: dict[str, Structure] = {
     "granules": granules,
     "sheets": sheets,
     "nets": nets,
+    "dendrites": dendrites,
     "points": points,
 }
 """What to train on; 1 is about the brightness of a bright structure."""
@@ -46,6 +55,7 @@ PHANTOMS: dict[str, Structure] = {
     "tube-pairs": tube_pairs,
     "gaps": gaps,
     "crossings": crossings,
+    "spines": spines,
     "empty": empty,
 }
 """What to test with; 1 is exactly the peak of an object alone."""

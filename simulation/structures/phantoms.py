@@ -11,7 +11,13 @@ import math
 import numpy as np
 
 from simulation.structures.grid import TARGET_FWHM_UM, FloatArray, Geometry, Grid, Specimen, entry
-from simulation.structures.rasterise import add_lines, add_points, perlin_noise, resolved
+from simulation.structures.rasterise import (
+    add_lines,
+    add_points,
+    fill_balls,
+    perlin_noise,
+    resolved,
+)
 from simulation.structures.walk import direction
 
 _PAIR_TILE_UM = 2.5
@@ -19,6 +25,9 @@ _TUBE_TILE_UM = 4.0
 _TUBE_UM = 2.4
 _CROSSING_TILE_UM = 5.0
 _CROSSING_UM = 3.6
+_SPINE_TILE_UM = 5.0
+_SHAFT_UM, _SHAFT_RADIUS_UM = 4.0, 0.35
+_HEAD_RADIUS_UM = 0.2
 _SINGLE = 0.2
 """Share of tiles that hold a single or unbroken object, which must not be split or broken."""
 
@@ -123,6 +132,40 @@ def crossings(grid: Grid, rng: np.random.Generator) -> Specimen:
         for side in (-1, 1):
             tube = middle + along[:, None] * ahead + side * aside[:, None] * across
             _draw(image, grid, geometry, tube, 1.0, crossing=number)
+    return Specimen(resolved(image, grid), geometry)
+
+
+def spines(grid: Grid, rng: np.random.Generator) -> Specimen:
+    """Draw straight shafts, each with the head of a spine beside it, without a neck.
+
+    A shaft is a filled cylinder of 0.7 µm, whose middle has brightness 1, and a head a ball of
+    0.4 µm, whose middle is 0.05 to 1 as bright as that of the shaft.
+
+    The geometry has `spines`, at the middle of the head, with brightness and its distance from the
+    shaft's outline to its own (0.1 to 1.5 µm), and the `shafts` from end to end.
+    """
+    image = np.zeros(grid.shape)
+    geometry: Geometry = {"spines": [], "shafts": []}
+    thickness_um = 1.0 if grid.is_volume else 2 * _SHAFT_RADIUS_UM
+    for number, middle in enumerate(_tiles(grid, rng, _SPINE_TILE_UM)):
+        angle = rng.uniform(0, 2 * np.pi)
+        ahead, aside = _across(grid, angle), _across(grid, angle + np.pi / 2)
+        distance_um = float(rng.uniform(0.1, 1.5))
+        brightness = float(np.exp(rng.uniform(np.log(0.05), 0)))
+        axis_um = _SHAFT_RADIUS_UM + distance_um + _HEAD_RADIUS_UM
+        head = middle + rng.uniform(-1.2, 1.2) * ahead + axis_um * aside
+        along = np.linspace(-_SHAFT_UM / 2, _SHAFT_UM / 2, 201)[:, None]
+        shaft, spine = np.zeros(grid.shape), np.zeros(grid.shape)
+        fill_balls(shaft, grid, middle + along * ahead, np.full(len(along), _SHAFT_RADIUS_UM))
+        fill_balls(spine, grid, head[None], np.array([_HEAD_RADIUS_UM]))
+        head_um = 1.0 if grid.is_volume else 2 * _HEAD_RADIUS_UM
+        image += shaft / thickness_um + brightness * spine / head_um
+        geometry["spines"].append(
+            entry(head, spine=number, brightness=brightness, distance_um=distance_um)
+        )
+        geometry["shafts"].append(
+            entry(middle + along[[0, -1]] * ahead, spine=number, brightness=1.0)
+        )
     return Specimen(resolved(image, grid), geometry)
 
 

@@ -1,5 +1,7 @@
 """Fluorescence put on a grid: points, lines and balls at the resolution of the target."""
 
+from functools import reduce
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
@@ -117,6 +119,44 @@ def add_ball(
     if grid.is_volume:
         inside = inside.reshape(-1, _SUBPLANES, *inside.shape[1:]).mean(1)
     image[tuple(window)] += brightness * inside
+
+
+def fill_balls(image: FloatArray, grid: Grid, centres_um: FloatArray, radii_um: FloatArray) -> None:
+    """Unite an image with evenly filled balls.
+
+    Parameters
+    ----------
+    image
+        Changed in place, of the grid's shape: how thick the union is at each pixel, µm; in a volume
+        how full each voxel is, 0 to 1.
+    grid
+        Where it lies.
+    centres_um
+        (n, axes), µm.
+    radii_um
+        (n,), µm.
+    """
+    pixels = [grid.centres_um(axis) for axis in range(len(grid.shape))]
+    columns = [along.reshape(-1, *[1] * after) for after, along in enumerate(pixels[::-1])][::-1]
+    # a ball thinner than a pixel is as wide as one, and dimmer by as much
+    widths_um = np.maximum(radii_um, grid.pixel_size_um / 2)
+    reach_um = widths_um + grid.steps_um.max()
+    boxes = [
+        map(slice, np.searchsorted(along, x - reach_um), np.searchsorted(along, x + reach_um))
+        for along, x in zip(pixels, centres_um.T, strict=True)
+    ]
+    shares = (radii_um / widths_um) ** 2
+    for centre, width_um, share, *box in zip(centres_um, widths_um, shares, *boxes, strict=True):
+        near = image[tuple(box)]
+        if near.size == 0:
+            continue
+        away = [along[part] - x for along, part, x in zip(columns, box, centre, strict=True)]
+        distance = np.asarray(reduce(np.hypot, away))
+        if grid.is_volume:
+            seen = share / (1 + np.exp((distance - width_um) / _EDGE_UM))
+        else:
+            seen = 2 * share * np.sqrt(np.clip(width_um**2 - distance**2, 0, None))
+        np.maximum(near, seen, out=near)
 
 
 def smooth_noise(grid: Grid, correlation_um: float, rng: np.random.Generator) -> FloatArray:

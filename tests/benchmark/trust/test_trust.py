@@ -45,7 +45,7 @@ def test_all_tests_say_something_of_every_package(
 ) -> None:
     assert trust() == 0
     findings = read_findings(tmp_path / "out")
-    tests = {"points", "tubes", "gaps", "crossings", "empty", "amplitudes", "shifts"}
+    tests = {"points", "tubes", "gaps", "crossings", "spines", "empty", "amplitudes", "shifts"}
     of_test = findings.table.groupby("package")["test"].agg(set)
     assert of_test["net"] == of_test["input"] == tests
     assert of_test["truth"] == tests - {"shifts"}
@@ -123,8 +123,8 @@ def test_a_package_that_fails_everywhere_is_told_so(
     findings = read_findings(tmp_path / "out")
     net = findings.run.verdicts[0]
     assert net.sentence == "nothing could be measured"
-    assert net.faults == (f"failed on 7 of 7 sets of phantoms ({reason[:-1]})",)
-    assert findings.run.failed == [FailedTests("net", 7, 7, reason)]
+    assert net.faults == (f"failed on 8 of 8 sets of phantoms ({reason[:-1]})",)
+    assert findings.run.failed == [FailedTests("net", 8, 8, reason)]
 
 
 def test_a_package_that_fails_on_one_set_has_a_fault_until_it_does_not(
@@ -140,7 +140,7 @@ def test_a_package_that_fails_on_one_set_has_a_fault_until_it_does_not(
         assert trust() == STATUS_FAILED_CHECK
     findings = read_findings(tmp_path / "out")
     assert "gaps" not in set(findings.table[findings.table.package == "net"].test)
-    told = "failed on 1 of 7 sets of phantoms (The gaps cannot be read)"
+    told = "failed on 1 of 8 sets of phantoms (The gaps cannot be read)"
     assert findings.run.verdicts[0].faults[0] == told
     assert trust() == 0
     findings = read_findings(tmp_path / "out")

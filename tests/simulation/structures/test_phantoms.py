@@ -5,7 +5,14 @@ import pytest
 from scipy.ndimage import label, map_coordinates
 
 from simulation.structures import Grid, Specimen, seen_from
-from simulation.structures.phantoms import crossings, empty, gaps, point_pairs, tube_pairs
+from simulation.structures.phantoms import (
+    crossings,
+    empty,
+    gaps,
+    point_pairs,
+    spines,
+    tube_pairs,
+)
 
 GRIDS = [Grid((256, 256), 0.05), Grid((9, 160, 160), 0.08, 0.25)]
 
@@ -161,3 +168,29 @@ def test_an_empty_field_is_weak_and_smooth_and_lists_nothing(grid: Grid) -> None
     assert specimen.geometry == {}
     assert specimen.image.max() <= 0.05
     assert np.abs(np.diff(specimen.image, axis=-1)).max() < 0.1 * specimen.image.max()
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_a_spine_lies_as_far_from_its_shaft_as_stated(grid: Grid) -> None:
+    """From outline to outline: the shaft's radius is 0.35 µm, the head's 0.2."""
+    geometry = spines(grid, np.random.default_rng(0)).geometry
+    for head, shaft in zip(geometry["spines"], geometry["shafts"], strict=True):
+        (start, end), (place,) = _in_plane(shaft), _in_plane(head)
+        along = (end - start) / np.linalg.norm(end - start)
+        aside = abs(along[0] * (place - start)[1] - along[1] * (place - start)[0])
+        assert aside - 0.55 == pytest.approx(head["distance_um"], abs=1e-3)
+
+
+def test_a_spine_is_as_bright_as_stated_beside_its_shaft() -> None:
+    """A ball of 0.4 µm loses a few percent of its peak to the target's resolution."""
+    specimen = spines(GRIDS[0], np.random.default_rng(0))
+    for head in specimen.geometry["spines"]:
+        (seen,) = _seen(specimen.image, _in_plane(head), 0.05)
+        assert seen == pytest.approx(head["brightness"], rel=0.1)
+
+
+def test_the_middle_of_a_shaft_has_brightness_one() -> None:
+    specimen = spines(GRIDS[0], np.random.default_rng(0))
+    for shaft in specimen.geometry["shafts"]:
+        middle = _in_plane(shaft).mean(axis=0, keepdims=True)
+        assert _seen(specimen.image, middle, 0.05) == pytest.approx(1, rel=0.05)

@@ -8,6 +8,7 @@ from simulation.structures.rasterise import (
     add_ball,
     add_lines,
     add_points,
+    fill_balls,
     perlin_noise,
     resolved,
     smooth_noise,
@@ -92,3 +93,37 @@ def test_smooth_noise_has_the_correlation_of_a_blurred_field(grid: Grid) -> None
 def test_perlin_noise_spans_0_to_1() -> None:
     cloud = perlin_noise(IMAGE, 1.0, np.random.default_rng(0))
     assert (cloud.min(), cloud.max()) == (0, 1)
+
+
+def test_a_ball_is_as_thick_as_its_chord() -> None:
+    grid = Grid((41, 41), 0.05)
+    image = np.zeros(grid.shape)
+    fill_balls(image, grid, np.array([[1.025, 1.025]]), np.array([0.6]))
+    away_um = 0.05 * np.abs(np.arange(41) - 20)
+    expected = 2 * np.sqrt(np.clip(0.6**2 - away_um**2, 0, None))
+    np.testing.assert_allclose(image[20], expected, atol=1e-7)
+
+
+def test_balls_that_overlap_are_one() -> None:
+    grid = Grid((41, 41), 0.05)
+    one, twice = np.zeros(grid.shape), np.zeros(grid.shape)
+    fill_balls(one, grid, np.array([[1.0, 1.0]]), np.array([0.5]))
+    fill_balls(twice, grid, np.array([[1.0, 1.0], [1.0, 1.0]]), np.array([0.5, 0.5]))
+    np.testing.assert_array_equal(one, twice)
+
+
+def test_a_ball_fills_its_volume() -> None:
+    grid = Grid((41, 41, 41), 0.05, 0.05)
+    image = np.zeros(grid.shape)
+    fill_balls(image, grid, np.array([[1.0, 1.0, 1.0]]), np.array([0.6]))
+    assert image.sum() * 0.05**3 == pytest.approx(4 / 3 * np.pi * 0.6**3, rel=0.03)
+
+
+def test_light_of_a_ball_thinner_than_a_pixel_falls_with_its_volume() -> None:
+    """A row of them is a neck: its light per length goes with the square of its radius."""
+    grid = Grid((61, 61), 0.08)
+    along = np.stack([np.full(400, 2.43), np.linspace(0.5, 4.4, 400)], axis=1)
+    thin, thinner = np.zeros(grid.shape), np.zeros(grid.shape)
+    fill_balls(thin, grid, along, np.full(400, 0.03))
+    fill_balls(thinner, grid, along, np.full(400, 0.015))
+    assert thin.sum() / thinner.sum() == pytest.approx(4)
