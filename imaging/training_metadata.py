@@ -1,5 +1,6 @@
 """Metadata of a training: how weights were trained, what they reach, what they cost."""
 
+from dataclasses import field
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, JsonValue
@@ -79,6 +80,8 @@ class Request:
         Length; minutes count when they are given.
     data, data_sha256
         Name and hash of the dataset.
+    also
+        Hashes, by name, of further datasets whose training images are trained on, too.
     microscope
         Hash of the file of the microscope that degraded targets anew; "default"; None for frozen
         pairs.
@@ -93,6 +96,24 @@ class Request:
     data: str
     data_sha256: Sha256
     microscope: str | None = None
+    also: dict[str, Sha256] = field(default_factory=dict[str, Sha256])
+
+
+@dataclass(frozen=True, config=STRICT)
+class FurtherData:
+    """What was trained on beside the dataset that weights are chosen and calibrated on.
+
+    Attributes
+    ----------
+    name, provenance
+        As dataset.toml states them.
+    training_images
+        How many were trained on.
+    """
+
+    name: str
+    provenance: dict[str, str | int | float]
+    training_images: int
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -107,6 +128,8 @@ class TrainingData:
         Side of a pixel, µm; None when unknown.
     training_images, calibration_images
         How many were trained on, and how many served to choose the best weights.
+    also
+        Further datasets that were trained on, too.
     """
 
     name: str
@@ -115,6 +138,7 @@ class TrainingData:
     provenance: dict[str, str | int | float]
     training_images: int
     calibration_images: int
+    also: tuple[FurtherData, ...] = ()
 
 
 @dataclass(frozen=True, config=STRICT)

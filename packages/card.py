@@ -27,7 +27,8 @@ def training_entries(metadata: Metadata) -> dict[str, Any]:
     """
     request, reached, cost = metadata.request, metadata.reached, metadata.inference
     settings = request.settings
-    per_epoch = metadata.data.training_images
+    data = metadata.data
+    per_epoch = data.training_images + sum(other.training_images for other in data.also)
     return {
         "training": {
             "training_preprocessing": (
@@ -56,6 +57,7 @@ def training_entries(metadata: Metadata) -> dict[str, Any]:
             "seed": request.seed,
             "dataset": metadata.data.name,
             "dataset_sha256": request.data_sha256,
+            **({"further_datasets_sha256": dict(request.also)} if request.also else {}),
             "versions": metadata.versions,
         },
         "inference_time": (
@@ -142,6 +144,11 @@ def measured_text(metadata: Metadata, *, parameters: int) -> str:
     of_data = f"- Data: {', '.join(facts)}. {data.description}".rstrip()
     if made:
         of_data += f"\n- Provenance of the data: {made}"
+    for other in data.also:
+        of_data += (
+            f"\n- Trained on, too: {other.name} (sha256 `{request.also[other.name][:16]}`), "
+            f"{other.training_images} images. {written(other.name, other.provenance)}"
+        ).rstrip()
     return f"""## Training
 
 {of_data}

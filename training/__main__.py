@@ -227,6 +227,7 @@ def _add_verb(name: str) -> None:
     def verb(
         *,
         data: Path | None = None,
+        also: list[Path] | None = None,
         out: Path | None = None,
         preset: str = "small",
         minutes: float | None = None,
@@ -245,8 +246,11 @@ def _add_verb(name: str) -> None:
         data
             Dataset with input/ and target/, of equal file names and pixels. Parts that its
             dataset.toml does not name are every fifth source; of fewer than three sources each is
-            divided into blocks of its images, planes or field. Without it, one is simulated in
-            OUT/data.
+            divided into blocks of its images, planes or field. Without it, cells are simulated
+            in OUT/data, and dendrites in OUT/dendrites, which are trained on, too.
+        also
+            Further datasets, of the same pixels, whose training images are trained on, too; the
+            weights are chosen and calibrated on --data. None without it.
         out
             Folder of the run; default runs/NAME.
         preset
@@ -268,6 +272,7 @@ def _add_verb(name: str) -> None:
         run(
             importlib.import_module(f"training.recipes.{name}").RECIPE,
             data=data,
+            also=also or [],
             out=out or Path("runs") / name,
             preset=preset,
             steps=steps,

@@ -12,7 +12,14 @@ from torch.nn import functional as F
 from imaging import __version__
 from imaging.datasets import Dataset
 from imaging.measure import Measure
-from imaging.training_metadata import InferenceCost, Metadata, Reached, Request, TrainingData
+from imaging.training_metadata import (
+    FurtherData,
+    InferenceCost,
+    Metadata,
+    Reached,
+    Request,
+    TrainingData,
+)
 from training.data import Batch, Pair
 from training.loop import State
 from training.pixel_sizes import find_pixel_size_um
@@ -32,6 +39,7 @@ def collect_metadata(
     *,
     training_images: int,
     calibration_images: int,
+    also: tuple[FurtherData, ...] = (),
 ) -> Metadata:
     """Collect how weights are trained, for the model card of their package.
 
@@ -49,6 +57,8 @@ def collect_metadata(
         Where it is trained.
     training_images, calibration_images
         How many images each part gives.
+    also
+        What else is trained on.
 
     Returns
     -------
@@ -66,6 +76,7 @@ def collect_metadata(
             provenance=dataset.facts.provenance,
             training_images=training_images,
             calibration_images=calibration_images,
+            also=also,
         ),
         versions=versions(),
         device=_device_name(device),

@@ -14,7 +14,7 @@
 import math
 import signal
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -41,6 +41,7 @@ from training.checkpoint import load_checkpoint
 from training.data import Pair, Patches, load_pairs
 from training.degrade import FreshPatches
 from training.division import describe_division, split_items
+from training.further import Further, open_further
 from training.loop import Budget, Log, State, start, train
 from training.metadata import (
     collect_metadata,
@@ -69,6 +70,7 @@ def run(
     seed: int,
     resume: bool,
     microscope: Path | None = None,
+    also: Sequence[Path] = (),
 ) -> Path:
     """Train in a run folder, from the start or from where it stopped.
 
@@ -90,8 +92,11 @@ def run(
     if resume and not (out / TrainingRun.FILE).exists():
         raise UserError(f"{out} holds no training to resume: leave --resume out to start one.")
     asked = _read_microscope(microscope)
-    data = data or simulate(out / "data", seed=seed, microscope=asked.file)
+    if data is None:
+        data, dendrites = _simulate(out, seed, asked.file)
+        also = [dendrites, *also]
     dataset, parts = _open(data)
+    further = open_further(also, dataset)
     request = Request(
         recipe=recipe.model,
         preset=preset,
@@ -102,20 +107,30 @@ def run(
         data=dataset.name,
         data_sha256=sha256(data),
         microscope=asked.name,
+        also={other.dataset.name: sha256(other.dataset.path) for other in further},
     )
     _refuse_another(out, request, resume=resume)
     remarks = inspect_dataset(dataset)
     remarks.update(remark_on_unstated(dataset))
-    images = _load(parts, settings, remarks)
+    for other in further:
+        remarks.update(inspect_dataset(other.dataset))
+    images = _load(parts, further, settings, remarks)
     remarks.say()
     fabric = Fabric(accelerator="auto", devices=1, precision=precision())
-    patches = _patches(images.training, request, dataset, asked.microscope, fabric.device)
+    patches = _patches(images.all_training, request, dataset, asked.microscope, fabric.device)
     # Only now: data that cannot be used leave no folder behind.
     TrainingRun(request, versions(), remarks.entries).write(out / TrainingRun.FILE)
     state, log = _train(out, recipe, request, dataset, images, patches, fabric)
     reached = _finish(out, state.average, images, request, log)
     _say_what_was_made(out, recipe.model, state, log, reached)
     return out / FILE_NAME
+
+
+def _simulate(out: Path, seed: int, microscope: Path | None) -> tuple[Path, Path]:
+    """Simulate what is trained on where nothing is given: cells, and dendrites beside them."""
+    data = simulate(out / "data", seed=seed, microscope=microscope)
+    also = simulate(out / "dendrites", seed=seed, microscope=microscope, structure="dendrites")
+    return data, also
 
 
 def _open(data: Path) -> tuple[Dataset, dict[Split, tuple[Item, ...]]]:
@@ -128,13 +143,20 @@ def _open(data: Path) -> tuple[Dataset, dict[Split, tuple[Item, ...]]]:
     return dataset, parts
 
 
-def _load(parts: Mapping[Split, tuple[Item, ...]], settings: Settings, remarks: Remarks) -> Images:
+def _load(
+    parts: Mapping[Split, tuple[Item, ...]],
+    further: Sequence[Further],
+    settings: Settings,
+    remarks: Remarks,
+) -> Images:
     training = load_pairs(parts["train"], remarks)
+    others = [load_pairs(other.items, remarks) for other in further]
     calibration = load_pairs(parts["calibration"], remarks)
     crops = Patches(calibration, size_px=settings.patch_px, batch_size=_FIXED_CROPS, seed=0)
     example = cut_example(load_pairs(parts["validation"][:_EXAMPLES], remarks))
     return Images(
         training,
+        [(other.describe(len(pairs)), pairs) for other, pairs in zip(further, others, strict=True)],
         calibration,
         parts["validation"][:_CALIBRATED],
         crops.batch(0),
@@ -164,6 +186,7 @@ def _train(
         fabric.device,
         training_images=len(images.training),
         calibration_images=len(images.calibration),
+        also=tuple(described for described, _ in images.also),
     )
     folder = RunFolder(out, recipe, metadata, images, log)
     with progress() as bars, _interrupt_between_steps() as interrupted:

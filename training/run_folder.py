@@ -8,7 +8,7 @@ from typing import Generic
 from imaging.datasets import Item
 from imaging.tensors import write_tensors
 from imaging.trained_weights import FILE_NAME, Example, TrainedWeights
-from imaging.training_metadata import Metadata
+from imaging.training_metadata import FurtherData, Metadata
 from packages.models import model_named
 from training.data import Batch, Pair
 from training.loop import Log, State
@@ -27,6 +27,8 @@ class Images:
     ----------
     training, calibration
         Pairs to learn from, and to choose the best weights by.
+    also
+        Pairs of further datasets to learn from, too, each with its description.
     validation
         The first of those that serve for nothing but the package's test and its model card.
     fixed
@@ -36,10 +38,16 @@ class Images:
     """
 
     training: list[Pair]
+    also: list[tuple[FurtherData, list[Pair]]]
     calibration: list[Pair]
     validation: tuple[Item, ...]
     fixed: Batch
     example: Example
+
+    @property
+    def all_training(self) -> list[Pair]:
+        """All pairs to learn from."""
+        return [*self.training, *(pair for _, pairs in self.also for pair in pairs)]
 
 
 class RunFolder(Generic[N]):

@@ -1,8 +1,8 @@
 """Neurites filled with label, as if seen expanded: dendrites with spines, and beaded axons.
 
-Every neurite is a union of balls along curved axes, filled evenly. An image shows it as a thin
-optical section of the unexpanded tissue does: as bright as it is thick. So a shaft outshines its
-spines, and a neck is dimmer than its head. In a volume each place is filled or empty.
+Every neurite is a union of balls along curved axes, filled evenly. An image shows it as an optical
+section thicker than the neurite does, as bright as it is thick: a neck is dimmer than its head. In
+a volume each place is filled or empty.
 
 All lengths are µm before expansion. Shapes and sizes follow electron microscopy: Harris and
 Stevens, Dendritic spines of CA 1 pyramidal cells, J. Neurosci. 1989; Arellano et al.,
@@ -113,15 +113,15 @@ def spine(
 
 
 def _mushroom(rng: np.random.Generator) -> tuple[float, float, float]:
-    return rng.uniform(0.2, 0.9), rng.uniform(0.05, 0.13), rng.uniform(0.22, 0.45)
+    return rng.uniform(0.2, 0.9), rng.uniform(0.05, 0.1), rng.uniform(0.18, 0.35)
 
 
 def _thin(rng: np.random.Generator) -> tuple[float, float, float]:
-    return rng.uniform(0.3, 1.6), rng.uniform(0.04, 0.09), rng.uniform(0.1, 0.22)
+    return rng.uniform(0.3, 1.6), rng.uniform(0.04, 0.09), rng.uniform(0.08, 0.18)
 
 
 def _stubby(rng: np.random.Generator) -> tuple[float, float, float]:
-    radius_um = rng.uniform(0.15, 0.32)
+    radius_um = rng.uniform(0.12, 0.28)
     return rng.uniform(0, 0.2), 0.8 * radius_um, radius_um
 
 
@@ -154,13 +154,13 @@ def _dendrite(area: Field, through: FloatArray) -> _Neurite:
     rates = rng.uniform(0.2, 4, 6)  # radians per µm
     phases = rng.uniform(0, 2 * np.pi, 6)
     wander = 0.06 * np.sin(along[:, None] * rates + phases).sum(axis=1)
-    shaft = Axis(points, rng.uniform(0.15, 0.5) * (1 + wander))
+    shaft = Axis(points, np.exp(rng.uniform(np.log(0.08), np.log(0.35))) * (1 + wander))
     spines = list[Spine]()
     for _ in range(rng.poisson(rng.uniform(0.1, 1.0) * along[-1])):
         at = int(rng.integers(1, len(points)))
         forward = np.arctan2(*(points[at] - points[at - 1])[-2:])
         outward = forward + rng.choice([-1, 1]) * rng.normal(np.pi / 2, 0.35)
-        rise = float(rng.normal(0, 0.25)) if area.grid.is_volume else 0.0
+        rise = rng.uniform(-1.2, 1.2) if area.grid.is_volume else 0.0
         away = direction(outward, rise, len(area.grid.shape))
         base = points[at] + shaft.radii[at] * away
         shape = str(rng.choice(list(_SHAPES), p=_SHARES))

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from torch import nn
 
-from imaging.training_metadata import InferenceCost, SamplingOptions
+from imaging.training_metadata import FurtherData, InferenceCost, SamplingOptions
 from packages.card import measured_text, training_entries
 from tests.trained import CALIBRATION, trained_weights
 from training.data import HIGH_PERCENTILES, LOW_PERCENTILES
@@ -101,3 +101,17 @@ def test_the_calibration_names_its_own_data() -> None:
     told = text_of(calibration=CALIBRATED.calibration)
     assert "regression on 3 images of others (sha256 `1111111111111111`)" in told
     assert "On 4 validation images of the same data" in told
+
+
+def test_further_data_are_told_and_count_in_an_epoch() -> None:
+    other = FurtherData("dendrites", {"seed": 4}, training_images=4)
+    metadata = replace(
+        METADATA,
+        data=replace(METADATA.data, also=(other,)),
+        request=replace(METADATA.request, also={"dendrites": "4" * 64}),
+    )
+    told = training_entries(metadata)["training"]
+    assert told["training_epochs"] == 2.0  # 12 steps of 2 patches, over 8 and 4 images
+    assert told["further_datasets_sha256"] == {"dendrites": "4" * 64}
+    words = text_of(data=metadata.data, request=metadata.request)
+    assert "Trained on, too: dendrites (sha256 `4444444444444444`), 4 images. seed 4" in words

@@ -288,3 +288,16 @@ def test_a_length_already_passed_is_refused(data: Path, tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").unlink()
     with pytest.raises(UserError, match="ask for a longer training"):
         start(data, tmp_path, steps=1, resume=True)
+
+
+def test_further_datasets_are_trained_on_and_told(data: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(data, tmp_path / "other")
+    for file in (other / "target").iterdir():
+        image = images.read(file)
+        images.write(file, image.copy(data=image.values[::-1]))
+    file = start(data, tmp_path / "both", also=[other])
+    metadata = TrainedWeights.read(file).metadata
+    assert metadata.request.also == {"other": sha256(other)}
+    (told,) = metadata.data.also
+    assert (told.name, told.training_images) == ("other", metadata.data.training_images)
+    assert not same(weights(file), weights(start(data, tmp_path / "alone")))
