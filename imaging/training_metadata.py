@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from imaging.benchmark_run import Sha256
 from imaging.files import STRICT
+from imaging.known_images import KnownImages
 
 _STEEP = 0.2  # of the fall of a loss: what is trained to its end gains less than 5 % that late
 SHARES = ("0.5", "0.9", "0.95")
@@ -276,6 +277,9 @@ class Metadata:
     measured_with
         With which options `inference` and the errors in `reached` were measured, where the network
         has others now.
+    known
+        Which images it was trained on, to tell others from them; None where they were too few or
+        too small, and in files of before this was measured.
     """
 
     model: str
@@ -288,3 +292,4 @@ class Metadata:
     reached: Reached
     calibration: CalibrationResult | None = None
     measured_with: SamplingOptions = SamplingOptions()
+    known: KnownImages | None = None

@@ -278,12 +278,13 @@ def _divisor(network: nn.Module, chosen: Model) -> int:
 
 
 def _without_a_field(metadata: Metadata, trained: TrainedWeights) -> dict[str, Any]:
-    """Return what the zoo has no field for: how the standard deviation was calibrated."""
+    """Return what the zoo has no field for: images it knows, how its deviation was calibrated."""
+    known = {"known_images": asdict(metadata.known)} if metadata.known else {}
     if metadata.calibration is None:
-        return {}
+        return known
     curve = {name: trained.weights[f"calibration.{name}"].tolist() for name in ("knots", "values")}
     rounded = {name: [float(f"{std:.6g}") for std in stds] for name, stds in curve.items()}
-    return {"calibration": asdict(metadata.calibration) | rounded}
+    return known | {"calibration": asdict(metadata.calibration) | rounded}
 
 
 def _complete(

@@ -15,11 +15,12 @@ from bioimageio.spec.common import RelativeFilePath
 from bioimageio.spec.model import v0_5
 from bioimageio.spec.utils import read_yaml
 from loguru import logger
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from imaging.cli import UserError
-from imaging.files import sha256
+from imaging.files import first_fault, sha256
 from imaging.formats.units import micrometres
+from imaging.known_images import KnownImages
 from packages.models import models
 from packages.source import self_contained
 
@@ -106,6 +107,26 @@ class Package:
         """What a package of this project says that the zoo has no field for; empty in others."""
         stated = (self.description.config.model_extra or {}).get("restoration_zoo", {})
         return dict(stated) if isinstance(stated, Mapping) else {}
+
+    @property
+    def known_images(self) -> KnownImages | None:
+        """What images the model was trained on; None in packages that do not say it.
+
+        Raises
+        ------
+        UserError
+            What it says is damaged.
+        """
+        stated = self.own_entries.get("known_images")
+        if stated is None:
+            return None
+        try:
+            return TypeAdapter(KnownImages).validate_python(stated)
+        except ValidationError as error:
+            raise UserError(
+                f"{self.path}: config.restoration_zoo.known_images of its rdf.yaml is damaged "
+                f"({first_fault(error)}): build the package again."
+            ) from error
 
     @property
     def channels(self) -> list[str]:

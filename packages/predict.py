@@ -12,8 +12,16 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from rich.progress import Progress, TaskID
 
 from imaging import images
-from imaging.channels import choose
-from imaging.cli import STATUS_FAILED_CHECK, UserError, complain, console, progress, sentence
+from imaging.channels import Chosen, choose
+from imaging.cli import (
+    STATUS_FAILED_CHECK,
+    UserError,
+    complain,
+    console,
+    counted,
+    progress,
+    sentence,
+)
 from imaging.datasets import Dataset, Item, open_dataset
 from imaging.files import STRICT, file_of, read_toml, sha256, write_toml
 from imaging.image_folders import of_scene
@@ -21,6 +29,7 @@ from imaging.inspection import inspect
 from imaging.remarks import Remark, Remarks
 from imaging.source_files import source_sha256
 from packages.channel_choice import Place, together
+from packages.familiarity import familiarity
 from packages.package import Package, Weights, open_package
 from packages.processing import IntensityScale
 from packages.resampling import grid
@@ -90,6 +99,8 @@ def predict_file(
             job.restore(*pairs[0])
     job.remarks.update(dataset.remarks)
     job.remarks.say()
+    if job.familiar:
+        console.print(f"{counted(job.familiar, 'image')} like those that the model was trained on.")
     if skipped:
         console.print(f"{skipped} already made from the same image and package: skipped.")
     for failure in failures:
@@ -110,6 +121,8 @@ class _Job:
         self.package: Package = runner.package
         self.pixel_size = pixel_size
         self.remarks = Remarks()
+        self.familiar = 0
+        self._known = runner.package.known_images
         self._runner = runner
         self._tile = tile
         self._channel = channel
@@ -126,6 +139,7 @@ class _Job:
             shape = grid(image, self.package.pixel_size_um, insisted=insisted)
             chosen = choose(image, self._channel)
             restorations = [self._runner.prepare(one.image, shape) for one in chosen]
+            self._compare(source.name, chosen, shape)
             layout = together([one.layout for one in restorations], [one.name for one in chosen])
             with (
                 progress() as bars,
@@ -159,6 +173,15 @@ class _Job:
                 raise
             raise UserError(f"{source}: {message}") from error
         self.remarks.add(source.name, [*inspect(image), *self._on_pixel_size(image, layout.grid)])
+
+    def _compare(self, name: str, chosen: list[Chosen], shape: tuple[int, int]) -> None:
+        """Compare an image with those that the model was trained on, channel by channel."""
+        if self._known is None:
+            return
+        for one in chosen:
+            found = familiarity(self._known, one.image, shape)
+            self.remarks.add(f"{name} {one.name}".strip(), found.remarks)
+            self.familiar += found.is_known is True
 
     def _on_pixel_size(self, image: xr.DataArray, shape: tuple[int, int]) -> list[Remark]:
         expected = self.package.pixel_size_um

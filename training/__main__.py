@@ -1,4 +1,4 @@
-"""``python -m training``: simulate, fit, calibrate, and one verb per recipe.
+"""``python -m training``: simulate, fit, calibrate, know, and one verb per recipe.
 
 A verb imports what it needs when it runs, so that help and refusals need not wait for it.
 """
@@ -221,6 +221,32 @@ def calibrate(
     from training.calibrate import recalibrate
 
     recalibrate(weights, data=data, out=out, samples=samples, steps=steps)
+
+
+@app.command
+def know(weights: Path, /, *, data: Path, out: Path) -> None:
+    """Note in trained weights which images they know, so that their package can tell others.
+
+    Every training does so at its end; this is for weights of before, or with more images than they
+    were trained on. What is learned stays as it is. `packages predict` says then of each image
+    whether it is like those.
+
+    For instance:
+        python -m training know runs/mine --data data/mine --out knowing.pt
+
+    Parameters
+    ----------
+    weights
+        Run folder of a training, or its weights.pt.
+    data
+        What the model was trained on, or more images of the same kind: its training and calibration
+        images are measured.
+    out
+        File to write, which `packages build --checkpoint` takes.
+    """
+    from training.know import note_known
+
+    note_known(weights, data=data, out=out)
 
 
 def _add_verb(name: str) -> None:

@@ -52,7 +52,7 @@ def recalibrate(
     trained = TrainedWeights.read(weights)
     network, trained = _network(weights, trained, SamplingOptions(samples, steps))
     dataset = open_dataset(data)
-    _refuse_other_pixels(weights, trained.metadata.data.pixel_size_um, dataset)
+    refuse_other_pixels(weights, trained.metadata.data.pixel_size_um, dataset)
     parts = split_items(dataset)
     remarks = inspect_dataset(dataset)
     calibration, validation = (
@@ -116,8 +116,23 @@ def calibrate_weights(
     )
 
 
-def _refuse_other_pixels(weights: Path, learnt_um: float | None, dataset: Dataset) -> None:
-    """Refuse images that a package of the weights would resample before it restores them."""
+def refuse_other_pixels(weights: Path, learnt_um: float | None, dataset: Dataset) -> None:
+    """Refuse images that a package of the weights would resample before it restores them.
+
+    Parameters
+    ----------
+    weights
+        Their file.
+    learnt_um
+        Side of the pixels that they were trained on; None where unknown.
+    dataset
+        What is to be restored.
+
+    Raises
+    ------
+    UserError
+        Its pixels have another size.
+    """
     size_um = find_pixel_size_um(dataset)
     if learnt_um is not None and size_um is not None and are_unlike(learnt_um, size_um):
         raise UserError(

@@ -1,0 +1,84 @@
+"""Note in weights which images they were trained on, so that their package can tell others."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from imaging.cli import UserError, console, counted
+from imaging.datasets import open_dataset
+from imaging.inspection import inspect_dataset
+from imaging.known_images import KnownImages, know
+from imaging.trained_weights import TrainedWeights
+from training.calibrate import refuse_other_pixels
+from training.data import Array, Pair, Patches, load_pairs
+from training.division import split_items
+
+_FRESH = 300  # images of a microscope that records anew: as many as in a usual dataset
+_TOO_FEW = (
+    "Which images the model knows is not noted, for they are too few, or smaller than 128 pixels: "
+    "its package will not tell whether others are like them."
+)
+
+
+def note_known(weights: Path, /, *, data: Path, out: Path) -> Path:
+    """Measure the images that weights were trained on, and note it in them.
+
+    Parameters are those of `python -m training know`, described in its help.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    UserError
+        No weights, unusable data, of other pixels, too few or too small, or a file that exists.
+    """
+    if out.exists():
+        raise UserError(f"{out} exists: choose another name, so that no weights are lost.")
+    trained = TrainedWeights.read(weights)
+    dataset = open_dataset(data)
+    refuse_other_pixels(weights, trained.metadata.data.pixel_size_um, dataset)
+    parts = split_items(dataset)
+    remarks = inspect_dataset(dataset)
+    pairs = load_pairs((*parts["train"], *parts["calibration"]), remarks)
+    remarks.say()
+    with console.status("Measuring the images"):
+        known = know(inputs_of(pairs), dataset.name)
+    if known is None:
+        raise UserError(
+            f"{data} is too small to tell which images the model knows: give 100 windows of 128 "
+            "pixels or more, for instance 50 images of 256."
+        )
+    TrainedWeights(trained.weights, replace(trained.metadata, known=known), trained.example).write(
+        out
+    )
+    console.print(f"{describe(known)} Made {out}", soft_wrap=True)
+    return out
+
+
+def inputs_of(pairs: Sequence[Pair], fresh: Patches | None = None) -> list[Array]:
+    """Return what a network is shown in training, in the order of the pairs.
+
+    Parameters
+    ----------
+    pairs
+        Whose inputs are trained on.
+    fresh
+        Draws inputs that are recorded anew, where these are trained on instead.
+    """
+    if fresh is None:
+        return [pair.normalised_input for pair in pairs]
+    batches = range(-(-_FRESH // fresh.batch_size))
+    return [image for i in batches for image in fresh.batch(i).input[:, 0].numpy()]
+
+
+def describe(known: KnownImages | None) -> str:
+    """Say what was noted."""
+    if known is None:
+        return _TOO_FEW
+    windows = ", ".join(
+        f"{counted(of.windows, 'window')} of {of.side_px} pixels" for of in known.of_windows
+    )
+    return f"Noted which images the model knows, from {windows}."
