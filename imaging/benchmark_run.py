@@ -39,6 +39,8 @@ class PackageEntry:
         What it was made for, by axis; empty when unknown, and for a control.
     doubt
         Why its weights are hardly trained, where its training says so.
+    knows_images
+        Whether it says which images it was trained on, to tell others from them.
     """
 
     name: str
@@ -51,6 +53,7 @@ class PackageEntry:
     delivery: Delivery
     pixel_size_um: dict[str, float]
     doubt: str = ""
+    knows_images: bool = False
 
 
 @dataclass(frozen=True, config=FINITE)
@@ -65,6 +68,8 @@ class ImageEntry:
         Absolute paths; empty where there is none.
     input_sha256, target_sha256, repeat_sha256, annotations_sha256
         Of these files.
+    unlike
+        By package what is strange about the image, where it is unlike those trained on.
     """
 
     name: str
@@ -78,6 +83,7 @@ class ImageEntry:
     native: str = ""
     annotations: str = ""
     annotations_sha256: Sha256 = ""
+    unlike: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, config=FINITE)

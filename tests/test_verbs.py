@@ -25,6 +25,7 @@ from packages.publish import publish
 from simulation.fitting.command import fit_command
 from simulation.simulate import simulate
 from training.calibrate import recalibrate
+from training.know import note_known
 
 ROOMS = {"packages": packages_verbs, "training": training_verbs, "benchmark": benchmark_verbs}
 # What a start must not wait for.
@@ -50,6 +51,7 @@ def words_of(app: App) -> list[list[str]]:
         (training_verbs.simulate, simulate),
         (training_verbs.fit, fit_command),
         (training_verbs.calibrate, recalibrate),
+        (training_verbs.know, note_known),
         (benchmark_verbs.annotate, annotate),
         (benchmark_verbs.demo, demo),
         (benchmark_verbs.register, register),

@@ -20,6 +20,7 @@ from benchmark.page.charts import (
     draw_ring_curves,
     draw_strips,
 )
+from benchmark.page.known import unknown_images
 from benchmark.page.objects_told import HEADINGS, tell_objects
 from benchmark.page.panels import side_within
 from benchmark.page.sections import (
@@ -118,6 +119,8 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
         places_caption=text.PLACES_CAPTION,
         trust=tell_trust(findings, run.packages) if findings else None,
         remarks=run.remarks,
+        unknown=unknown_images(run),
+        images=count,
         failures=run.failures,
         cells=count * len(run.packages),
         packages=[(package, text.pixel(package.pixel_size_um)) for package in packages],

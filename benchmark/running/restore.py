@@ -18,6 +18,7 @@ from benchmark.running.delivery import delivery_of, interval_factors
 from imaging import images
 from imaging.cli import UserError
 from imaging.datasets import Item
+from imaging.known_images import KnownImages
 from imaging.measure import Measure
 from imaging.own_process import ProcessEndedError, own_process
 from imaging.scores import Delivery
@@ -69,6 +70,8 @@ class Method:
         On which scale it delivers.
     doubt
         Why its weights are hardly trained, where its training says so.
+    known_images
+        What it was trained on, where it says so.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Method:
     interval_factors: dict[str, float] = field(default_factory=dict[str, float])
     delivery: Delivery = "planes"
     doubt: str = ""
+    known_images: KnownImages | None = None
 
     @property
     def restores_repeats(self) -> bool:
@@ -119,6 +123,7 @@ def method_of(path: Path, *, trust: bool) -> Method:
             interval_factors=interval_factors(package),
             delivery=delivery_of(package),
             doubt=str(package.own_entries.get("doubt", "")),
+            known_images=package.known_images,
             trust=trust,
         )
 

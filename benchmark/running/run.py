@@ -15,6 +15,7 @@ from rich.text import Text
 from benchmark.metrics.columns import COSTS, QUALITY
 from benchmark.running.cell import CellKey, CellTask, compute_cell, is_kept
 from benchmark.running.controls import CONTROLS
+from benchmark.running.familiar import compare_with_known, remark_on, with_verdicts
 from benchmark.running.restore import SEED, Job, Method, each, method_of
 from benchmark.running.results_folder import Results
 from imaging import images
@@ -98,8 +99,10 @@ def run_benchmark(
     for dataset in datasets:
         remarks.update(inspect_items(dataset.evaluation_items, f"{dataset.name}/"))
         remarks.update(dataset.remarks)
+    verdicts = compare_with_known(methods, datasets)
+    remarks.update(remark_on(verdicts))
     remarks.say()
-    run = replace(run, remarks=remarks.entries)
+    run = with_verdicts(replace(run, remarks=remarks.entries), verdicts)
     results.begin(run)
 
     places: list[CellKey] = []
@@ -292,6 +295,7 @@ def _package(method: Method) -> PackageEntry:
         interval_factors=method.interval_factors,
         delivery=method.delivery,
         doubt=method.doubt,
+        knows_images=method.known_images is not None,
         pixel_size_um=method.pixel_size_um,
     )
 
