@@ -20,7 +20,7 @@ from imaging.window_statistics import GROUPS, contrast_of, statistics_of
 
 SIDES_PX = (256, 128)
 """Of the windows that are measured: an image is judged by the largest that fit into it."""
-FALSE_ALARMS = 0.02
+FALSE_ALARMS = 0.025
 """Share of windows of images as trained on that are found strange."""
 
 _PROBABILITIES = np.array([0.003, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 0.997])
@@ -28,7 +28,15 @@ _SCORES = ndtri(_PROBABILITIES)
 _LEAST_RANGE = 0.05  # of a statistic, most of which are logarithms: less is no difference
 _SHRINKAGE = 0.02  # of correlations
 _FOLDS = 10
-_USUAL, _RARE = 0.5, 0.99  # quantiles of distances that become 0 and 1
+_USUAL = 0.5  # the quantile of distances that becomes 0
+# The one that becomes 1: groups in which other kinds of images differ least get most alarms.
+_RARE = {
+    "saturation": 0.997,
+    "noise": 0.99,
+    "spectrum": 0.997,
+    "direction": 0.98,
+    "structure": 0.98,
+}
 _MOST_WINDOWS = 4  # of an image, those with most structure
 _FEWEST_WINDOWS = 100  # fewer tell too little of what is usual
 _MOST_CANDIDATES = 64
@@ -66,7 +74,7 @@ class KnownWindows:
         By group of statistics the lower triangle, row by row, of the matrix that makes their scores
         uncorrelated, each of variance 1.
     distances
-        By group the median distance and its quantile 0.99, which become 0 and 1.
+        By group the median distance and a high quantile of it, which become 0 and 1.
     threshold
         What is above it is strange.
     """
@@ -93,7 +101,7 @@ class KnownWindows:
         return _normal_scores(values, np.array(list(self.quantiles.values())))
 
     def strangeness(self, scores: Array) -> dict[str, Array]:
-        """Return by group how strange windows are: usual 0, of 100 known ones the strangest 1."""
+        """Return by group how strange windows are: the usual 0, the rarest of 100 or so about 1."""
         found: dict[str, Array] = {}
         for group, triangle in self.whitening.items():
             members = _members(self.quantiles, group)
@@ -250,7 +258,7 @@ def _know_windows(windows: Sequence[NDArray[np.floating]], side_px: int) -> Know
         held_out = np.concatenate(
             [_distance(of_group[fold == i], _whitening(of_group[fold != i])) for i in range(_FOLDS)]
         )
-        usual = _rounded(np.quantile(held_out, [_USUAL, _RARE]))
+        usual = _rounded(np.quantile(held_out, [_USUAL, _RARE[group]]))
         strangeness.append(_strangeness(held_out, *usual))
         matrix = _rounded(_whitening(of_group))
         whitening[group] = matrix[np.tril_indices(len(members))].tolist()

@@ -110,10 +110,11 @@ def familiarity(known: KnownImages, image: xr.DataArray, grid: tuple[int, int]) 
     found = _judged(known, image, grid)
     if found is None or not found.is_strange:
         return Familiarity(None if found is None else True)
-    groups = sorted(found.strangeness, key=lambda group: -found.strangeness[group])
+    # Clipping changes all else, too.
+    groups = sorted(found.strangeness, key=lambda of: (of != "saturation", -found.strangeness[of]))
     strange = [group for group in groups if found.strangeness[group] > 1][:_NAMED]
     words = dict.fromkeys(_say(group, found) for group in strange)
-    return Familiarity(False, "; ".join([*words, *_of_pixel_size(known, image, grid)]))
+    return Familiarity(False, "; ".join([*_of_pixel_size(known, image, grid), *words]))
 
 
 def _judged(known: KnownImages, image: xr.DataArray, grid: tuple[int, int]) -> Judgement | None:
@@ -145,7 +146,7 @@ def _of_pixel_size(known: KnownImages, image: xr.DataArray, grid: tuple[int, int
         return []
     factor = min(fitting, key=lambda factor: fitting[factor])
     times = f"{max(factor, 1 / factor):.2g} times {'larger' if factor > 1 else 'smaller'}"
-    return [f"known if its pixels were {times}: check --pixel-size"]
+    return [f"known if its pixels were {times} (check --pixel-size)"]
 
 
 def _candidates(

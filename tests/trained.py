@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from imaging.known_images import KnownImages
 from imaging.trained_weights import Example, TrainedWeights
 from imaging.training_metadata import (
     CalibrationResult,
@@ -37,6 +38,7 @@ def trained_weights(
     arguments: dict[str, Any],
     *,
     calibration: CalibrationResult | None = None,
+    known: KnownImages | None = None,
 ) -> TrainedWeights:
     """Weights of a network that nothing was trained with."""
     rng = np.random.default_rng(0)
@@ -69,6 +71,7 @@ def trained_weights(
         inference=InferenceCost(0.25, 60.0, "test CPU"),
         reached=Reached(12, 3.5, 0.1, error_restored=0.1234, error_input=0.4321),
         calibration=calibration,
+        known=known,
     )
     example = Example(
         input=torch.from_numpy(rng.random((70, 90), dtype=np.float32) * 500),

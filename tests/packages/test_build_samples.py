@@ -19,6 +19,7 @@ from packages.hazematching.model import hazematching
 from packages.hdn.model import HDN
 from packages.package import open_package
 from packages.posterior import KNOTS
+from tests.known import known_tissue
 from tests.trained import CALIBRATION, trained_weights
 
 TINY: dict[str, dict[str, Any]] = {
@@ -44,7 +45,8 @@ ENTRIES = asdict(CALIBRATION)
 def write_checkpoint(room: str, path: Path) -> Path:
     torch.manual_seed(0)
     network = NETWORKS[room](**TINY[room])
-    trained_weights(network, room, TINY[room], calibration=CALIBRATION).write(path)
+    known = known_tissue()
+    trained_weights(network, room, TINY[room], calibration=CALIBRATION, known=known).write(path)
     return path
 
 
@@ -67,6 +69,7 @@ def test_the_architecture_needs_nothing_but_torch(unpacked: Path) -> None:
 def test_the_package_opens_and_its_code_is_known(unpacked: Path) -> None:
     with open_package(unpacked) as package:
         assert package.weights[0] == "pytorch_state_dict"
+        assert package.known_images == known_tissue()
         stated = package.own_entries["calibration"]
         assert {name: stated[name] for name in ENTRIES} == ENTRIES
 
