@@ -224,7 +224,7 @@ def calibrate(
 
 
 @app.command
-def know(weights: Path, /, *, data: Path, out: Path) -> None:
+def know(weights: Path, /, *, data: list[Path], out: Path) -> None:
     """Note in trained weights which images they know, so that their package can tell others.
 
     Every training does so at its end; this is for weights of before, or with more images than they
@@ -239,8 +239,8 @@ def know(weights: Path, /, *, data: Path, out: Path) -> None:
     weights
         Run folder of a training, or its weights.pt.
     data
-        What the model was trained on, or more images of the same kind: its training and calibration
-        images are measured.
+        What the model was trained on, or more images of the same kind: training and calibration
+        images are measured. Of several datasets one --data each.
     out
         File to write, which `packages build --checkpoint` takes.
     """

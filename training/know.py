@@ -8,10 +8,12 @@ from imaging.cli import UserError, console, counted
 from imaging.datasets import open_dataset
 from imaging.inspection import inspect_dataset
 from imaging.known_images import KnownImages, know
-from imaging.trained_weights import TrainedWeights
+from imaging.remarks import Remarks
+from imaging.trained_weights import FILE_NAME, TrainedWeights
 from training.calibrate import refuse_other_pixels
 from training.data import Array, Pair, Patches, load_pairs
 from training.division import split_items
+from training.run_folder import Images
 
 _FRESH = 300  # images of a microscope that records anew: as many as in a usual dataset
 _TOO_FEW = (
@@ -20,7 +22,7 @@ _TOO_FEW = (
 )
 
 
-def note_known(weights: Path, /, *, data: Path, out: Path) -> Path:
+def note_known(weights: Path, /, *, data: list[Path], out: Path) -> Path:
     """Measure the images that weights were trained on, and note it in them.
 
     Parameters are those of `python -m training know`, described in its help.
@@ -38,24 +40,49 @@ def note_known(weights: Path, /, *, data: Path, out: Path) -> Path:
     if out.exists():
         raise UserError(f"{out} exists: choose another name, so that no weights are lost.")
     trained = TrainedWeights.read(weights)
-    dataset = open_dataset(data)
-    refuse_other_pixels(weights, trained.metadata.data.pixel_size_um, dataset)
-    parts = split_items(dataset)
-    remarks = inspect_dataset(dataset)
-    pairs = load_pairs((*parts["train"], *parts["calibration"]), remarks)
+    datasets = [open_dataset(path) for path in data]
+    remarks, pairs = Remarks(), list[Pair]()
+    for dataset in datasets:
+        refuse_other_pixels(weights, trained.metadata.data.pixel_size_um, dataset)
+        parts = split_items(dataset)
+        remarks.update(inspect_dataset(dataset))
+        pairs += load_pairs((*parts["train"], *parts["calibration"]), remarks)
     remarks.say()
     with console.status("Measuring the images"):
-        known = know(inputs_of(pairs), dataset.name)
+        known = know(inputs_of(pairs), ", ".join(of.name for of in datasets))
     if known is None:
         raise UserError(
-            f"{data} is too small to tell which images the model knows: give 100 windows of 128 "
-            "pixels or more, for instance 50 images of 256."
+            f"{', '.join(map(str, data))} is too small to tell which images the model knows: give "
+            "100 windows of 128 pixels or more, for instance 50 images of 256."
         )
     TrainedWeights(trained.weights, replace(trained.metadata, known=known), trained.example).write(
         out
     )
     console.print(f"{describe(known)} Made {out}", soft_wrap=True)
     return out
+
+
+def note_trained(run: Path, images: Images, fresh: Patches | None, data: str) -> None:
+    """Note in the best weights of a run which images they were trained on, unless it is noted.
+
+    Parameters
+    ----------
+    run
+        The folder.
+    images
+        What was trained on.
+    fresh
+        Draws inputs that were recorded anew, where these were trained on.
+    data
+        Names of the datasets.
+    """
+    best = TrainedWeights.read(run)
+    if best.metadata.known is not None:
+        return
+    with console.status("Measuring the images"):
+        known = know(inputs_of([*images.all_training, *images.calibration], fresh), data)
+    replace(best, metadata=replace(best.metadata, known=known)).write(run / FILE_NAME)
+    console.print(describe(known), soft_wrap=True)
 
 
 def inputs_of(pairs: Sequence[Pair], fresh: Patches | None = None) -> list[Array]:

@@ -30,7 +30,7 @@ from imaging.dataset_facts import Split
 from imaging.datasets import Dataset, Item, open_dataset
 from imaging.files import sha256
 from imaging.inspection import inspect_dataset
-from imaging.known_images import SIDES_PX, know
+from imaging.known_images import SIDES_PX
 from imaging.remarks import Remarks
 from imaging.trained_weights import FILE_NAME, Example, TrainedWeights
 from imaging.training_metadata import Reached, Request, Settings
@@ -43,7 +43,7 @@ from training.data import Pair, Patches, load_pairs
 from training.degrade import FreshPatches
 from training.division import describe_division, split_items
 from training.further import Further, open_further
-from training.know import describe, inputs_of
+from training.know import note_trained
 from training.loop import Budget, Log, State, start, train
 from training.metadata import (
     collect_metadata,
@@ -124,7 +124,8 @@ def run(
     TrainingRun(request, versions(), remarks.entries).write(out / TrainingRun.FILE)
     state, log = _train(out, recipe, request, dataset, images, patches, fabric)
     reached = _finish(out, state.average, images, request, log)
-    _note_known(out, images, request, dataset, asked.microscope, fabric.device)
+    fresh = _fresh(images, request, dataset, asked.microscope, fabric.device)
+    note_trained(out, images, fresh, ", ".join([dataset.name, *request.also]))
     _say_what_was_made(out, recipe.model, state, log, reached)
     return out / FILE_NAME
 
@@ -250,31 +251,6 @@ def _finish(out: Path, network: nn.Module, images: Images, request: Request, log
     return reached
 
 
-def _note_known(
-    out: Path,
-    images: Images,
-    request: Request,
-    dataset: Dataset,
-    microscope: Microscope | None,
-    device: torch.device,
-) -> None:
-    """Note in the best weights which images they were trained on."""
-    best = TrainedWeights.read(out)
-    if best.metadata.known is not None:
-        return
-    fresh = None
-    if microscope is not None:
-        smallest = min(min(pair.target.shape) for pair in images.all_training)
-        windows = replace(request.settings, patch_px=min(smallest, SIDES_PX[0]))
-        asked = replace(request, settings=windows)
-        fresh = _patches(images.all_training, asked, dataset, microscope, device)
-    name = ", ".join([dataset.name, *request.also])
-    with console.status("Measuring the images"):
-        known = know(inputs_of([*images.all_training, *images.calibration], fresh), name)
-    replace(best, metadata=replace(best.metadata, known=known)).write(out / FILE_NAME)
-    console.print(describe(known), soft_wrap=True)
-
-
 def _say_what_was_made(out: Path, model: str, state: State[N], log: Log, reached: Reached) -> None:
     waiting = np.average(
         [e["waiting_for_data"] for e in log.entries],
@@ -332,6 +308,22 @@ def _patches(
         seed=request.seed,
         device=device,
     )
+
+
+def _fresh(
+    images: Images,
+    request: Request,
+    dataset: Dataset,
+    microscope: Microscope | None,
+    device: torch.device,
+) -> Patches | None:
+    """Draw windows that a microscope records anew, where the network was trained on such."""
+    if microscope is None:
+        return None
+    smallest = min(min(pair.target.shape) for pair in images.all_training)
+    windows = replace(request.settings, patch_px=min(smallest, SIDES_PX[0]))
+    asked = replace(request, settings=windows)
+    return _patches(images.all_training, asked, dataset, microscope, device)
 
 
 def precision() -> Any:

@@ -37,7 +37,7 @@ def dataset(folder: Path, planes: int) -> Path:
 
 def test_the_record_is_of_training_and_calibration_images(weights: Path, tmp_path: Path) -> None:
     data = dataset(tmp_path / "data", 50)
-    made = note_known(weights, data=data, out=tmp_path / "knowing.pt")
+    made = note_known(weights, data=[data], out=tmp_path / "knowing.pt")
     before, after = TrainedWeights.read(weights), TrainedWeights.read(made)
     # The first and the last of three sources are held out, the first for validation.
     stacks = [np.stack([tissue(1000 * ord(name) + i) for i in range(50)]) for name in "bc"]
@@ -49,5 +49,5 @@ def test_the_record_is_of_training_and_calibration_images(weights: Path, tmp_pat
 
 def test_too_few_images_are_refused(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="too small to tell which images the model knows"):
-        note_known(weights, data=dataset(tmp_path / "data", 2), out=tmp_path / "knowing.pt")
+        note_known(weights, data=[dataset(tmp_path / "data", 2)], out=tmp_path / "knowing.pt")
     assert not (tmp_path / "knowing.pt").exists()
