@@ -56,7 +56,7 @@ _WORDS = {
     ),
     "saturation": _Words(
         "darkest or brightest pixels unlike those in training (clipped?)",
-        "its brightest pixels are cut off (saturated?)",
+        "its brightest pixels stand out less than in training (saturated?)",
         "single pixels far brighter than in training (hot pixels?)",
         ("saturation.highest",),
     ),

@@ -163,7 +163,7 @@ def _spoiled(data: Path) -> Iterator[Case]:
         yield Case("wrong --pixel-size", f"{factor:g} times the true one", data, None, factor)
     for share in (0.01, 0.05):
         yield Case("saturated", f"{share:.0%} of the pixels", data, _clipping(share))
-    yield Case("denoised", "Gaussian of 1 native pixel", data, lambda p: _float(_gaussian(p)))
+    yield Case("denoised", "Gaussian of 1 native pixel", data, _gaussian)
     yield Case("denoised", "median of 3 x 3", data, lambda p: _float(ndimage.median_filter(p, 3)))
     yield Case("denoised", "non-local means", data, _non_local_means)
     yield Case("other microscope", "columns of ±20 % gain", data, _striped)
@@ -174,11 +174,11 @@ def _float(plane: NDArray[np.floating]) -> Plane:
 
 
 def _gaussian(plane: Plane) -> Plane:
-    return ndimage.gaussian_filter(plane, 1.0)
+    return _float(ndimage.gaussian_filter(plane, 1.0))
 
 
 def _clipping(share: float) -> Callable[[Plane], Plane]:
-    return lambda plane: np.minimum(plane, np.percentile(plane, 100 * (1 - share)))
+    return lambda plane: _float(np.minimum(plane, np.percentile(plane, 100 * (1 - share))))
 
 
 def _non_local_means(plane: Plane) -> Plane:
@@ -197,9 +197,11 @@ def _striped(plane: Plane) -> Plane:
 def _count(package: Package, case: Case, most: int, restoring: Runner | None) -> Count:
     found = Count()
     known = package.known_images
+    if known is None:
+        return found
     items = open_dataset(case.data).items[:most]
     with progress() as bars:
-        for item in bars.track(items, description=f"Judging {case.name}") if known else ():
+        for item in bars.track(items, description=f"Judging {case.name}"):
             image = _image(item, case, restoring)
             verdict = familiarity(known, image, grid(image, package.pixel_size_um, insisted=True))
             found.judged += verdict.is_known is not None

@@ -71,5 +71,5 @@ def test_predict_says_which_images_the_model_does_not_know(
     said = capsys.readouterr().out
     assert "1 image like those that the model was trained on." in said
     (line,) = (line for line in said.splitlines() if "unlike the images" in line)
-    assert line.startswith("1 image (clipped.ome.tif: its brightest pixels are cut off")
+    assert line.startswith("1 image (clipped.ome.tif: its brightest pixels stand out less")
     assert len(list((tmp_path / "restored").glob("*.tif"))) == 2
