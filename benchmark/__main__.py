@@ -168,6 +168,10 @@ def register(
 ) -> None:
     """Bring targets that show their input's field approximately onto the input.
 
+    Where dataset.toml states an expansion_factor, targets show the field after expansion: they are
+    sought at any angle, bent, and cropped to where registration is sure. What it left is measured
+    on copies of each pair, and the page says what that costs.
+
     Writes a dataset with the targets displaced and everything cropped to what all images show. Its
     dataset.toml says what was found, and registration/ has a picture of each image. Run the
     benchmark on both datasets: what a metric gains is what registration, and leaving the borders
@@ -179,11 +183,13 @@ def register(
     Parameters
     ----------
     dataset
-        Folder with input/ and target/; a target may be a whole number of times finer.
+        Folder with input/ and target/; a target may be a whole number of times finer, and after
+        expansion of any size and pixel size.
     out
         Folder for the registered dataset.
     affine
-        Shift, rotate, scale and shear only; without it a smooth displacement follows.
+        Shift, rotate, scale and shear only; without it a smooth displacement follows. Not after
+        expansion.
     channel
         Of images with several channels the one to take, by its name or its number from 1; without
         it they are refused.

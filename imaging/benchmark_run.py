@@ -64,9 +64,9 @@ class ImageEntry:
     ----------
     name, source
         Its file name without suffix, and the specimen it shows.
-    input, target, repeat, native, annotations
+    input, target, repeat, native, displaced, annotations
         Absolute paths; empty where there is none.
-    input_sha256, target_sha256, repeat_sha256, annotations_sha256
+    input_sha256, target_sha256, repeat_sha256, displaced_sha256, annotations_sha256
         Of these files.
     unlike
         By package what is strange about the image, where it is unlike those trained on.
@@ -81,6 +81,8 @@ class ImageEntry:
     repeat: str
     repeat_sha256: Sha256
     native: str = ""
+    displaced: str = ""
+    displaced_sha256: Sha256 = ""
     annotations: str = ""
     annotations_sha256: Sha256 = ""
     unlike: dict[str, str] = field(default_factory=dict[str, str])

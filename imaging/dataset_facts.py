@@ -13,6 +13,8 @@ Split = Literal["train", "calibration", "validation"]
 SPLITS: tuple[Split, ...] = ("train", "calibration", "validation")
 # From smaller than an atom to a meter: what lies beyond is a slip.
 Length = Annotated[float, CheckedField(ge=1e-5, le=1e6, allow_inf_nan=False)]
+# Gels do not shrink, and expansion in several rounds reaches about 20.
+Expansion = Annotated[float, CheckedField(ge=1, le=30, allow_inf_nan=False)]
 
 
 @checked_dataclass(frozen=True, config=STRICT)
@@ -47,6 +49,10 @@ class Facts:
         Side of a pixel of target/, where it is not that of input/, as only the benchmark allows.
     native_pixel_size_um
         Side of a pixel of native/, µm.
+    expansion_factor
+        By how much target/ was expanded when it was recorded, where its pixel sizes, those of its
+        files and `target_pixel_size_um`, are as recorded then: 1 to 30. It shows the field of
+        input/ only roughly; `benchmark register` brings it there.
     interpolation
         How native/ was brought to the grid of input/.
     registration
@@ -68,6 +74,7 @@ class Facts:
     pixel_size_um: Length | None = None
     target_pixel_size_um: Length | None = None
     native_pixel_size_um: Length | None = None
+    expansion_factor: Expansion | None = None
     interpolation: Literal["linear"] | None = None
     registration: Literal["exact", "approximate", "registered"] | None = None
     tolerance_um: Length | None = None

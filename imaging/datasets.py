@@ -10,6 +10,8 @@ Training and benchmark both read datasets and do not know each other, so the con
       native/NAME.tif    the microscope's own pixels, where they were kept
       repeat/NAME.tif    the same field recorded once more, with noise of its own, for any of the
                          images; on the grid of input/
+      displaced/NAME.tif a stack: target/NAME.tif as far beside the input as registration may have
+                         left it; `benchmark register` writes it
       annotations/NAME.csv    points and lines that people marked: see `imaging.annotations`
       annotations/NAME.tif    a mask that they drew, on the grid of input/: see `imaging.masks`
       dataset.toml       optional: see `imaging.dataset_facts.Facts`
@@ -65,6 +67,10 @@ class Item:
         its recording.
     pixel_size_um, target_pixel_size_um, tolerance_um
         See `Facts`; `read_input` and `read_target` take a pixel size where the file says none.
+    expansion_factor
+        See `Facts`; `read_target` divides pixel sizes by it.
+    displaced
+        The file of the displaced targets; None where there is none.
     annotations, mask
         Files of what people marked and drew in it; None where there is none.
     region
@@ -82,6 +88,8 @@ class Item:
     repeat: Path | None = None
     target_pixel_size_um: float | None = None
     tolerance_um: float | None = None
+    expansion_factor: float | None = None
+    displaced: Path | None = None
     annotations: Path | None = None
     mask: Path | None = None
     region: dict[str, slice] = field(default_factory=dict[str, slice])
@@ -91,7 +99,8 @@ class Item:
         """Return the second recording as an image of its own, with nothing but its pixels."""
         if self.repeat is None:
             return None
-        nothing = dict.fromkeys(("target", "native", "repeat", "annotations", "mask"))
+        others = ("target", "native", "repeat", "displaced", "annotations", "mask")
+        nothing = dict.fromkeys(others)
         return replace(self, input=self.repeat, **nothing)
 
     def read_input(self, *, lazy: bool = False) -> xr.DataArray:
@@ -103,11 +112,16 @@ class Item:
         return with_pixel_size(_compared(image, self.pixel_size_um), self.pixel_size_um)
 
     def read_target(self, *, lazy: bool = False) -> xr.DataArray | None:
-        """Read the target in the same way; None where there is none."""
+        """Read the target in the same way, in µm before expansion; None where there is none."""
         if self.target is None:
             return None
-        pixel_size_um = self.target_pixel_size_um or self.pixel_size_um
-        return with_pixel_size(read(self.target, lazy=lazy), pixel_size_um)
+        image = read(self.target, lazy=lazy)
+        if self.expansion_factor is None:
+            return with_pixel_size(image, self.target_pixel_size_um or self.pixel_size_um)
+        image = with_pixel_size(image, self.target_pixel_size_um)
+        recorded: dict[str, float] = image.attrs["pixel_size_um"]
+        before = {dim: size / self.expansion_factor for dim, size in recorded.items()}
+        return image.assign_attrs(pixel_size_um=before)
 
     def read_annotations(self) -> Annotations | None:
         """Read the marks, all of which lie in the input; None where there are none."""
@@ -188,12 +202,15 @@ def open_dataset(path: Path) -> Dataset:
     targets: dict[str, Path] = {}
     natives: dict[str, Path] = {}
     repeats: dict[str, Path] = {}
+    displaced: dict[str, Path] = {}
     drawn = Drawn()
     if path.is_dir() and suffix_of(path) is None and (path / "input").is_dir():
         inputs = images_in(path / "input")
         natives = images_in(path / "native") if (path / "native").is_dir() else {}
         repeats = images_in(path / "repeat") if (path / "repeat").is_dir() else {}
         _refuse_unknown(path / "repeat", "holds", repeats, inputs)
+        displaced = images_in(path / "displaced") if (path / "displaced").is_dir() else {}
+        _refuse_unknown(path / "displaced", "holds", displaced, inputs)
         if (path / "annotations").is_dir():
             drawn = drawn_in(path / "annotations")
         _refuse_unknown(path / "annotations", "holds", {**drawn.marks, **drawn.masks}, inputs)
@@ -234,6 +251,8 @@ def open_dataset(path: Path) -> Dataset:
                 repeat=repeats.get(name),
                 target_pixel_size_um=facts.target_pixel_size_um,
                 tolerance_um=facts.tolerance_um,
+                expansion_factor=facts.expansion_factor,
+                displaced=displaced.get(name),
                 annotations=drawn.marks.get(name),
                 mask=drawn.masks.get(name),
             )

@@ -99,6 +99,7 @@ def _is_intact(image: ImageEntry) -> bool:
         (image.input, image.input_sha256),
         (image.target, image.target_sha256),
         (image.repeat, image.repeat_sha256),
+        (image.displaced, image.displaced_sha256),
         (image.annotations, image.annotations_sha256),
     )
     try:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from benchmark.comparison.agreement import Agreement, measure_agreement
+from benchmark.comparison.displacement_cost import measure_displacement
 from benchmark.comparison.reliability import measure_reliability
 from benchmark.comparison.seeds import find_seeds, measure_spread
 from benchmark.comparison.summary import summarise
@@ -20,6 +21,7 @@ from benchmark.page.charts import (
     draw_ring_curves,
     draw_strips,
 )
+from benchmark.page.displacement_told import CAPTION, tell_displacement
 from benchmark.page.known import unknown_images
 from benchmark.page.objects_told import HEADINGS, tell_objects
 from benchmark.page.panels import side_within
@@ -116,6 +118,7 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
         sections=sections,
         plane_caption=text.PLANE_CAPTION,
         object_headings=HEADINGS,
+        displacement_caption=CAPTION,
         places_caption=text.PLACES_CAPTION,
         trust=tell_trust(findings, run.packages) if findings else None,
         remarks=run.remarks,
@@ -182,6 +185,7 @@ def _section(
         changed=text.changed(changed),
         limits=tell_limits(dataset),
         registration=tell_registration(dataset.registered),
+        displacement=tell_displacement(measure_displacement(intact, packages, results), dataset),
         summary=summary,
         finding=text.finding(summary, sources_count),
         plane=draw_plane(summary),

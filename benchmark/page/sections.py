@@ -13,6 +13,7 @@ from benchmark.comparison.agreement import Agreement
 from benchmark.comparison.reliability import Reliability
 from benchmark.comparison.seeds import Spread
 from benchmark.comparison.summary import Family, Summary
+from benchmark.page.displacement_told import DisplacementTold
 from benchmark.page.objects_told import ObjectsTold
 from benchmark.page.panels import View, figure_of_panels
 from benchmark.page.text import TextTable, enumerate_words
@@ -46,6 +47,8 @@ class Section:
         Sentences, each with what it is about before its colon.
     registration, ranks, tests
         Rows of words: each image's registration, everyone's place, the paired tests.
+    displacement
+        What the displacement that registration left costs.
     summary
         The tables of scores.
     strips
@@ -68,6 +71,7 @@ class Section:
     changed: str
     limits: list[str]
     registration: TextTable
+    displacement: DisplacementTold
     summary: Summary
     finding: str
     plane: str

@@ -41,7 +41,7 @@ class Affine:
 
     def field(self, shape: tuple[int, ...]) -> Field:
         """Return the displacement of each pixel of an image."""
-        offsets = _pixels(shape) - _centre(shape)[:, None, None]
+        offsets = _pixels(shape) - centre_of(shape)[:, None, None]
         moved = np.tensordot(self.matrix - np.eye(2), offsets, axes=1)
         return moved + self.shift_px[:, None, None]
 
@@ -106,25 +106,22 @@ def align_elastic(fixed: Image, moving: Image, begin: Affine) -> Field:
     Field
         Of both together.
     """
-    grid = _image(fixed)
+    grid = image_of(fixed)
     knots = [max(2, round(length / _KNOTS_PX)) for length in reversed(fixed.shape)]
     method = _method(shrink=[4], smooth_px=[2.0])  # finer levels cost much and change nothing
     method.SetOptimizerAsLBFGSB(numberOfIterations=_ELASTIC_STEPS)
-    method.SetMovingInitialTransform(_transform(begin, fixed.shape))
+    method.SetMovingInitialTransform(transform_of(begin, fixed.shape))
     method.SetInitialTransform(sitk.BSplineTransformInitializer(grid, knots), inPlace=False)
-    bent = method.Execute(grid, _image(moving))
-    both = sitk.CompositeTransform([_transform(begin, fixed.shape), bent])
-    field = sitk.TransformToDisplacementField(both, sitk.sitkVectorFloat64, grid.GetSize())
-    along_x_and_y = sitk.GetArrayFromImage(field)
-    return np.stack([along_x_and_y[..., 1], along_x_and_y[..., 0]])
+    bent = method.Execute(grid, image_of(moving))
+    return field_of(sitk.CompositeTransform([transform_of(begin, fixed.shape), bent]), fixed.shape)
 
 
 def warp(image: Image, field: Field) -> Image:
-    """Fetch for each pixel what a displaced image has there; NaN where it has nothing.
+    """Fetch for each pixel of a field what a displaced image has there; NaN where it has nothing.
 
     Cubic interpolation, within the range of the image: a spline overshoots beside what is sharp.
     """
-    at = _pixels(image.shape) + field
+    at = _pixels(field.shape) + field
     fetched = ndimage.map_coordinates(image, at, order=3, mode="nearest")
     last = np.array(image.shape)[:, None, None] - 1
     within = ((at >= 0) & (at <= last)).all(axis=0)
@@ -162,8 +159,8 @@ def _descend(fixed: Image, moving: Image, start: Affine) -> Affine:
         learningRate=2.0, minStep=1e-3, numberOfIterations=200, relaxationFactor=0.6
     )
     method.SetOptimizerScalesFromPhysicalShift()
-    method.SetInitialTransform(_transform(start, fixed.shape), inPlace=True)
-    found = sitk.AffineTransform(method.Execute(_image(fixed), _image(moving)))
+    method.SetInitialTransform(transform_of(start, fixed.shape), inPlace=True)
+    found = sitk.AffineTransform(method.Execute(image_of(fixed), image_of(moving)))
     matrix = np.array(found.GetMatrix()).reshape(2, 2)[::-1, ::-1]
     return Affine(matrix, np.array(found.GetTranslation())[::-1])
 
@@ -178,16 +175,25 @@ def _method(shrink: list[int], smooth_px: list[float]) -> sitk.ImageRegistration
     return method
 
 
-def _transform(affine: Affine, shape: tuple[int, ...]) -> sitk.AffineTransform:
-    """Return it as SimpleITK has it, of vectors (x, y)."""
+def transform_of(affine: Affine, shape: tuple[int, ...]) -> sitk.AffineTransform:
+    """Return a map of an image of this shape as SimpleITK has it, of vectors (x, y)."""
     transform = sitk.AffineTransform(2)
-    transform.SetCenter(_centre(shape)[::-1].tolist())
+    transform.SetCenter(centre_of(shape)[::-1].tolist())
     transform.SetMatrix(affine.matrix[::-1, ::-1].ravel().tolist())
     transform.SetTranslation(affine.shift_px[::-1].tolist())
     return transform
 
 
-def _image(plane: Image) -> sitk.Image:
+def field_of(transform: sitk.Transform, shape: tuple[int, ...]) -> Field:
+    """Return the displacement of each pixel of an image of this shape."""
+    size = list(reversed(shape))
+    field = sitk.TransformToDisplacementField(transform, sitk.sitkVectorFloat64, size)
+    along_x_and_y = sitk.GetArrayFromImage(field)
+    return np.stack([along_x_and_y[..., 1], along_x_and_y[..., 0]])
+
+
+def image_of(plane: Image) -> sitk.Image:
+    """Return a plane as SimpleITK has it."""
     return sitk.GetImageFromArray(np.ascontiguousarray(plane, dtype=np.float32))
 
 
@@ -195,5 +201,6 @@ def _pixels(shape: tuple[int, ...]) -> NDArray[np.float64]:
     return np.indices(shape[-2:], dtype=np.float64)
 
 
-def _centre(shape: tuple[int, ...]) -> NDArray[np.float64]:
+def centre_of(shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return where the middle of an image is, y and x."""
     return (np.array(shape[-2:]) - 1) / 2

@@ -11,12 +11,13 @@ from rich.table import Table
 
 from benchmark.metrics.metric import NotApplicable
 from benchmark.registration.alignment import Field, warp
+from benchmark.registration.register_expanded import register_after_expansion
 from benchmark.registration.register_figure import draw_registration
 from benchmark.registration.registration import DisplacementFit, Registration, register_pair
 from imaging import images
 from imaging.channels import one_channel
 from imaging.cli import UserError, console, progress
-from imaging.dataset_facts import write_facts
+from imaging.dataset_facts import Facts, write_facts
 from imaging.datasets import Item, new_dataset, open_dataset
 from imaging.figure_files import write_png
 from imaging.inspection import inspect_dataset
@@ -65,11 +66,21 @@ def register(
     Parameters are those of `python -m benchmark register`, described in its help.
     """
     opened = open_dataset(dataset)
+    factor = opened.facts.expansion_factor
+    if affine and factor is not None:
+        raise UserError(
+            f"{dataset / 'dataset.toml'} states an expansion_factor, and expansion bends what it "
+            "expands: leave --affine out."
+        )
     inspect_dataset(opened).say()
     found: dict[str, Entries] = {}
     with new_dataset(out) as folder, progress() as bars:
         for item in bars.track(opened.items, description="Registering"):
-            found[item.name] = _register_item(item, folder, elastic=not affine, channel=channel)
+            found[item.name] = (
+                _register_item(item, folder, elastic=not affine, channel=channel)
+                if factor is None
+                else _register_expanded(item, folder, channel)
+            )
         kept = any(entries["kept"] != "nothing" for entries in found.values())
         facts = replace(
             opened.facts,
@@ -77,6 +88,8 @@ def register(
             registration="registered" if kept else opened.facts.registration,
             registered=found,
         )
+        if factor is not None:
+            facts = _after_expansion(facts, factor)
         write_facts(folder, facts)
     console.print(_table(found))
     for name, entries in found.items():
@@ -104,6 +117,29 @@ def _register_item(item: Item, folder: Path, *, elastic: bool, channel: str | No
     figure = draw_registration(seen, scene.plane("target"), registration)
     write_png(folder / PICTURES / f"{item.name}.png", figure)
     return _entries(registration, coarse_um)
+
+
+def _register_expanded(item: Item, folder: Path, channel: str | None) -> Entries:
+    found, facts = register_after_expansion(item, folder, PICTURES, channel)
+    of_placed = replace(found.registration, affine=found.placed)
+    entries = _entries(of_placed, facts["pixel_um"])
+    return entries | {name: round(value, 4) for name, value in facts.items() if name != "pixel_um"}
+
+
+def _after_expansion(facts: Facts, factor: float) -> Facts:
+    """State what targets are now: on the input's grid, with pixel sizes before expansion."""
+    about = (
+        f"The truth is the same field recorded after expansion by a factor of about {factor:g}, "
+        "brought onto the input by registration."
+    )
+    return replace(
+        facts,
+        description=f"{facts.description or ''} {about}".strip(),
+        expansion_factor=None,
+        target_pixel_size_um=None,
+        native_pixel_size_um=None,
+        interpolation=None,
+    )
 
 
 def _open_scene(item: Item, channel: str | None) -> _Scene:

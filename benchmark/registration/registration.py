@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmark.metrics.metric import Image, NotApplicable
@@ -34,7 +35,7 @@ Kept = Literal["nothing", "affine", "elastic"]
 SMALLEST_SIDE = 64
 _DENOISING_PX = 1.5
 _BACKGROUND_PX = 16.0
-_FIRST_BLUR_PX = 4.0
+FIRST_BLUR_PX = 4.0
 _LARGEST_DEG = 20.0
 _LARGEST_SCALE = 1.25
 _LARGEST_SHEAR = 0.15
@@ -115,27 +116,27 @@ def register_pair(input: Image, target: Image, *, elastic: bool = True) -> Regis
     NotApplicable
         An image is too small or constant.
     """
-    _refuse(input, target)
-    fixed = _detail(input, 0)
-    roughly = align_affine(fixed, _detail(target, _FIRST_BLUR_PX))
-    moved = warp(_detail(target, 0), roughly.field(fixed.shape))
+    refuse_images(input, target)
+    fixed = detail(input, 0)
+    roughly = align_affine(fixed, detail(target, FIRST_BLUR_PX))
+    moved = warp(detail(target, 0), roughly.field(fixed.shape))
     sigma_px = resolution_scaled_fit(fixed, np.nan_to_num(moved)).sigma_px
-    moving = _detail(target, sigma_px)
+    moving = detail(target, sigma_px)
     affine = align_affine(fixed, moving, [roughly])
 
-    before = _fit(fixed, moving, IDENTITY.field(fixed.shape))
+    before = fit_under(fixed, moving, IDENTITY.field(fixed.shape))
     kept: Kept = "nothing"
     after, reasons = before, []
-    if reason := _implausible(affine) or _as_good_as_chance(fixed, moving, affine):
+    if reason := implausible(affine) or _as_good_as_chance(fixed, moving, affine):
         return Registration(kept, reason, IDENTITY, sigma_px, before, after)
-    straight = _fit(fixed, moving, affine.field(fixed.shape))
+    straight = fit_under(fixed, moving, affine.field(fixed.shape))
     if reason := _no_better(straight, after, _LEAST_GAIN_PX["affine"]):
         affine = IDENTITY
         reasons.append(f"The affine map is not kept, as {reason}.")
     else:
         after, kept = straight, "affine"
     if elastic:
-        bent = _fit(fixed, moving, align_elastic(fixed, moving, affine))
+        bent = fit_under(fixed, moving, align_elastic(fixed, moving, affine))
         begun = affine.field(fixed.shape)
         if reason := _excessive(bent.field - begun, after) or _no_better(
             bent, after, _LEAST_GAIN_PX["elastic"]
@@ -146,18 +147,19 @@ def register_pair(input: Image, target: Image, *, elastic: bool = True) -> Regis
     return Registration(kept, " ".join(reasons), affine, sigma_px, before, after)
 
 
-def _refuse(input: Image, target: Image) -> None:
-    if min(input.shape) < SMALLEST_SIDE:
-        raise NotApplicable(
-            f"Registration needs at least {SMALLEST_SIDE} x {SMALLEST_SIDE} pixels, "
-            f"not {input.shape[0]} x {input.shape[1]}."
-        )
+def refuse_images(input: Image, target: Image) -> None:
+    """Refuse images of which nothing can be registered."""
     for name, plane in (("input", input), ("target", target)):
+        if min(plane.shape) < SMALLEST_SIDE:
+            raise NotApplicable(
+                f"Registration needs at least {SMALLEST_SIDE} x {SMALLEST_SIDE} pixels of the "
+                f"{name}, not {plane.shape[0]} x {plane.shape[1]}."
+            )
         if plane.min() == plane.max():
             raise NotApplicable(f"The {name} is constant, so nothing can be registered.")
 
 
-def _detail(image: Image, sigma_px: float) -> Image:
+def detail(image: Image, sigma_px: float) -> Image:
     """Blur an image by so much more than against noise, and take its background off."""
     blurred, background = (
         ndimage.gaussian_filter(image, math.hypot(sigma_px, width))
@@ -166,15 +168,20 @@ def _detail(image: Image, sigma_px: float) -> Image:
     return np.asarray(blurred - background)
 
 
-def _fit(fixed: Image, moving: Image, field: Field) -> DisplacementFit:
+def fit_under(fixed: Image, moving: Image, field: Field) -> DisplacementFit:
+    """Measure how well a target fits its input under a map."""
     residual = measure_residual(fixed, warp(moving, field))
     return DisplacementFit(field, correlation(fixed, moving, field), residual)
 
 
-def _implausible(affine: Affine) -> str:
-    """Say what no two recordings of one field differ by; nothing when all is plausible."""
+def implausible(affine: Affine, *, turned: bool = False) -> str:
+    """Say what no two recordings of one field differ by; nothing when all is plausible.
+
+    Specimens that were `turned` between recordings may have any rotation.
+    """
+    upright = turned or abs(affine.rotation_deg) <= _LARGEST_DEG
     limits = (
-        ("a rotation of {:.1f}°", affine.rotation_deg, abs(affine.rotation_deg) <= _LARGEST_DEG),
+        ("a rotation of {:.1f}°", affine.rotation_deg, upright),
         ("a scale of {:.2f}", affine.scale, 1 / _LARGEST_SCALE <= affine.scale <= _LARGEST_SCALE),
         ("a shear of {:.2f}", affine.shear, abs(affine.shear) <= _LARGEST_SHEAR),
     )
@@ -221,8 +228,13 @@ def _excessive(bend: Field, old: DisplacementFit) -> str:
     largest_px, asked_px = float(np.linalg.norm(bend, axis=0).max()), old.residual.median_px
     if largest_px > _LARGEST_BEND * asked_px:
         return f"it moves pixels by up to {largest_px:.1f} where blocks ask for {asked_px:.1f}"
+    return folded(bend, np.ones(bend.shape[1:], np.bool_))
+
+
+def folded(bend: Field, shown: NDArray[np.bool_]) -> str:
+    """Say where a displacement all but folds what is shown; nothing when it does not."""
     (yy, yx), (xy, xx) = np.gradient(bend[0]), np.gradient(bend[1])
-    smallest = float(((1 + yy) * (1 + xx) - yx * xy).min())
+    smallest = float(((1 + yy) * (1 + xx) - yx * xy)[shown].min(initial=1.0))
     if smallest < _LEAST_AREA:
         return f"it shrinks pixels to {smallest:.2f} of their area, which all but folds the target"
     return ""

@@ -214,7 +214,7 @@ def refuse_shared_names(kind: str, named: Sequence[tuple[str, Path]]) -> None:
 
 
 def _files(item: Item) -> list[Path]:
-    files = (item.input, item.target, item.native, item.repeat, item.annotations)
+    files = (item.input, item.target, item.native, item.repeat, item.displaced, item.annotations)
     return [file for file in files if file is not None]
 
 
@@ -328,6 +328,8 @@ def _image(item: Item, hashes: dict[Path, str]) -> ImageEntry:
         repeat=str(item.repeat.resolve()) if item.repeat else "",
         repeat_sha256=hashes[item.repeat] if item.repeat else "",
         native=str(item.native.resolve()) if item.native else "",
+        displaced=str(item.displaced.resolve()) if item.displaced else "",
+        displaced_sha256=hashes[item.displaced] if item.displaced else "",
         annotations=str(item.annotations.resolve()) if item.annotations else "",
         annotations_sha256=hashes[item.annotations] if item.annotations else "",
     )
