@@ -113,6 +113,7 @@ class DatasetEntry:
     provenance: dict[str, _Anything]
     part: Literal["validation", "all"]
     images: list[ImageEntry]
+    expansion_factor: float | None = None
 
 
 @dataclass(frozen=True, config=FINITE)

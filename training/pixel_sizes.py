@@ -30,8 +30,13 @@ def find_pixel_size_um(dataset: Dataset) -> float | None:
     Raises
     ------
     UserError
-        Two statements differ by more than 2 %.
+        Two statements differ by more than 2 %, or targets are as recorded after expansion.
     """
+    if dataset.facts.expansion_factor is not None:
+        raise UserError(
+            f"{dataset.path / 'dataset.toml'} states an expansion_factor, so that targets do not "
+            "lie on their inputs: bring them there with `python -m benchmark register`."
+        )
     found: tuple[str, float] | None = None
     for who, size_um in _statements(dataset):
         found = found or (who, size_um)

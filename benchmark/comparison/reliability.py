@@ -189,6 +189,7 @@ def item_of(image: ImageEntry, dataset: DatasetEntry) -> Item:
         microscope={},
         pixel_size_um=dataset.pixel_size_um,
         target_pixel_size_um=dataset.target_pixel_size_um,
+        expansion_factor=dataset.expansion_factor,
     )
 
 

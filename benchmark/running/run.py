@@ -231,7 +231,7 @@ def _tasks(
         for item in dataset.evaluation_items:
             place = CellKey(method.name, dataset.name, item.name)
             sizes_um = [item.pixel_size_um, item.target_pixel_size_um, item.tolerance_um]
-            known = [item.microscope, *sizes_um]
+            known = [item.microscope, *sizes_um, item.expansion_factor]
             computed_for = {
                 "package": f"{method.sha256} {method.weights}".strip(),
                 "input": hashes[item.input],
@@ -309,6 +309,7 @@ def _dataset(dataset: Dataset, hashes: dict[Path, str]) -> DatasetEntry:
         licence=stated.licence or "",
         pixel_size_um=stated.pixel_size_um,
         target_pixel_size_um=stated.target_pixel_size_um,
+        expansion_factor=stated.expansion_factor,
         registration=stated.registration or "",
         registered=stated.registered or {},
         provenance=stated.provenance,

@@ -73,3 +73,9 @@ def test_where_none_states_its_own_or_all_have_one_nothing_is_remarked(
     tmp_path: Path, toml: str
 ) -> None:
     assert not remark_on_unstated(dataset(tmp_path, {}, {}, {}, {}, toml=toml)).entries
+
+
+def test_targets_that_are_not_on_their_inputs_are_not_trained_on(tmp_path: Path) -> None:
+    expanded = dataset(tmp_path, square(0.1), square(0.1), toml="expansion_factor = 4.0")
+    with pytest.raises(UserError, match=r"dataset\.toml states an expansion_factor.*register`\.$"):
+        find_pixel_size_um(expanded)

@@ -37,7 +37,9 @@ def dataset(path: Path, target: np.ndarray | None = None, **facts: float | None)
 @pytest.fixture(scope="module")
 def registered(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder = tmp_path_factory.mktemp("expanded")
-    register(dataset(folder / "data"), out=folder / "out")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(placement, "_ANGLES_DEG", (-130, -70, -10, 10, 50, 110))
+        register(dataset(folder / "data"), out=folder / "out")
     return open_dataset(folder / "out")
 
 
