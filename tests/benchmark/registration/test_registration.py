@@ -72,7 +72,7 @@ def test_a_constant_image_is_refused(flat: int) -> None:
 
 
 def test_a_small_image_is_refused() -> None:
-    with pytest.raises(NotApplicable, match="at least 64 x 64 pixels, not 63 x 80"):
+    with pytest.raises(NotApplicable, match="at least 64 x 64 pixels of the input, not 63 x 80"):
         register_pair(np.eye(63, 80), np.eye(63, 80))
 
 
