@@ -71,7 +71,7 @@ def _finding(found: Sequence[WithoutDisplacement], dataset: DatasetEntry) -> str
         for column in map(column_of, SCORES)
     )
     return (
-        f"{sentence} For this alone a perfect restoration would score no more than {reached}: what "
+        f"{sentence} For this alone a perfect restoration would score about {reached}: what "
         "separates it from infinity and 1 is distortion and registration, not restoration."
     )
 
