@@ -22,7 +22,7 @@ PLANTED = deformation(SIDE, shift_px=(2, -3), rotation_deg=12, scale=STRETCH, be
 EXACT = deformation(SIDE)
 
 
-def dataset(path: Path, target: np.ndarray | None = None, **facts: float | None) -> Path:
+def dataset(path: Path, target: np.ndarray | None = None) -> Path:
     """An input and a target of finer pixels of another scale, which are as after expansion."""
     count, planted = pair(PLANTED)
     target = planted[CUT_PX:-CUT_PX, CUT_PX:-CUT_PX] if target is None else target
@@ -30,7 +30,7 @@ def dataset(path: Path, target: np.ndarray | None = None, **facts: float | None)
     stand_ins.save(path / "input/cell.tif", count.astype(np.float32))
     pixel_um = PIXEL_UM / 2 * FACTOR
     stand_ins.save(path / "target/cell.tif", (9e3 * fine).astype(np.float32), pixel_um)
-    write_facts(path, Facts(**{"expansion_factor": FACTOR, **facts}))  # pyright: ignore
+    write_facts(path, Facts(expansion_factor=FACTOR))
     return path
 
 
