@@ -64,9 +64,9 @@ class ImageEntry:
     ----------
     name, source
         Its file name without suffix, and the specimen it shows.
-    input, target, repeat, native, displaced, annotations
+    input, target, repeat, native, displaced, annotations, mask
         Absolute paths; empty where there is none.
-    input_sha256, target_sha256, repeat_sha256, displaced_sha256, annotations_sha256
+    input_sha256, target_sha256, repeat_sha256, displaced_sha256, annotations_sha256, mask_sha256
         Of these files.
     unlike
         By package what is strange about the image, where it is unlike those trained on.
@@ -85,6 +85,8 @@ class ImageEntry:
     displaced_sha256: Sha256 = ""
     annotations: str = ""
     annotations_sha256: Sha256 = ""
+    mask: str = ""
+    mask_sha256: Sha256 = ""
     unlike: dict[str, str] = field(default_factory=dict[str, str])
 
 

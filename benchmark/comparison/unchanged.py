@@ -101,6 +101,7 @@ def _is_intact(image: ImageEntry) -> bool:
         (image.repeat, image.repeat_sha256),
         (image.displaced, image.displaced_sha256),
         (image.annotations, image.annotations_sha256),
+        (image.mask, image.mask_sha256),
     )
     try:
         return all(sha256(Path(file)) == then for file, then in files if file)

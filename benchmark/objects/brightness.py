@@ -1,6 +1,6 @@
 """How bright the brightest small disc at a place is, relative to the line beside which it lies."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from benchmark.metrics.metric import NotApplicable
+from imaging.annotations import Line
 
 Values = NDArray[np.float64]
 
@@ -102,7 +103,7 @@ class Volume:
 
     def __init__(
         self,
-        planes: NDArray[np.floating],
+        planes: NDArray[np.number],
         size_um: tuple[float, float],
         first_um: tuple[float, float],
         step_um: float | None,
@@ -130,9 +131,7 @@ class Volume:
                     for axis, place in enumerate((y_um, x_um))
                 ]
             )
-            values = map_coordinates(
-                np.asarray(self.planes[z], dtype=np.float64), at, order=1, mode="nearest"
-            )
+            values = map_coordinates(self.planes[z], at, output=np.float64, order=1, mode="nearest")
             means[here] = values.mean(axis=1)
         return means
 
@@ -140,12 +139,9 @@ class Volume:
         """Return the brightest disc within the search around each place."""
         step = definition.disc_um / 2
         shifts = _lattice(definition.search_um, step)
-        deep = int(definition.depth_um / self.step_um + 1e-9) if self.step_um else 0
         best = np.full(len(places), -np.inf)
         away = np.zeros(len(places))
-        for depth in range(-deep, deep + 1):
-            plane = places.plane + depth
-            inside = np.flatnonzero((plane >= 0) & (plane < len(self.planes)))
+        for plane, inside in self.within(places.plane, definition.depth_um):
             for dy, dx in shifts:
                 found = self.disc_means(
                     places.x_um[inside] + dx,
@@ -157,6 +153,15 @@ class Volume:
                 away[better] = np.hypot(dy, dx)
                 best[inside] = np.maximum(best[inside], found)
         return Brightest(best, away)
+
+    def within(
+        self, plane: NDArray[np.intp], depth_um: float
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Yield planes (n,) up to a depth above and below, and which of them there are."""
+        deep = int(depth_um / self.step_um + 1e-9) if self.step_um else 0
+        for depth in range(-deep, deep + 1):
+            moved = plane + depth
+            yield moved, np.flatnonzero((moved >= 0) & (moved < len(self.planes)))
 
     @property
     def background(self) -> float:
@@ -195,6 +200,11 @@ def line_brightness(
             np.array([np.median(means[a:b]) for a, b in zip(first, last, strict=True)])
         )
     return np.concatenate(brightness)
+
+
+def vertices_of(line: Line) -> NDArray[np.float64]:
+    """Return the vertices of a line, (n, 3): x and y in µm, and plane."""
+    return np.stack([line.x_um, line.y_um, line.plane.astype(np.float64)], axis=1)
 
 
 def length_along(line: NDArray[np.float64]) -> Values:

@@ -20,7 +20,7 @@ FALSE_POSITIVE_RATE = 0.05  # of the input's control points, which sets the thre
 
 @dataclass(frozen=True)
 class Interval:
-    """A value, and its 95 % interval over lines; None with fewer than two lines."""
+    """A value, and its 95 % interval over draws of clusters; None with fewer than two of them."""
 
     value: float
     low: float | None
@@ -79,13 +79,13 @@ class Detection:
 
 def detect(looks: Looks) -> Detection:
     """Measure how well marks are told from control points."""
-    return Detection(*(_interval(measure) for measure in looks.measures))
+    return Detection(*(interval_of(measure) for measure in looks.measures))
 
 
 def lead(of: Looks, over: Looks) -> Detection:
     """Measure by how much one is ahead of another at the same sites, line by line."""
     pairs = zip(of.measures, over.measures, strict=True)
-    return Detection(*(_interval(one - other) for one, other in pairs))
+    return Detection(*(interval_of(one - other) for one, other in pairs))
 
 
 def threshold(controls: Values) -> float:
@@ -93,8 +93,8 @@ def threshold(controls: Values) -> float:
     return float(np.quantile(controls, 1 - FALSE_POSITIVE_RATE))
 
 
-def _interval(measure: Values) -> Interval:
-    """Take the value from all lines, which come first, and the interval from the draws."""
+def interval_of(measure: Values) -> Interval:
+    """Take the value from the first of many, and the interval from the others, which are draws."""
     value, draws = float(measure[0]), measure[1:]
     if not len(draws):
         return Interval(value, None, None)

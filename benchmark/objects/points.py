@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from benchmark.metrics.metric import NotApplicable
@@ -14,10 +13,11 @@ from benchmark.objects.brightness import (
     Volume,
     line_brightness,
     relative,
+    vertices_of,
 )
 from benchmark.objects.control_points import beside_lines, control_points
 from imaging.annotations import Annotations
-from imaging.extent import Extent, extent_of
+from imaging.extent import Extent
 
 _MARGIN_UM = 1.0  # from the edge of the field
 
@@ -28,8 +28,6 @@ class Sites:
 
     Attributes
     ----------
-    extent
-        Of the image that was annotated.
     places
         Marks, then control points.
     marks
@@ -42,7 +40,6 @@ class Sites:
         Each (vertices, 3): x and y in µm, and plane.
     """
 
-    extent: Extent
     places: Places
     marks: int
     names: tuple[str, ...]
@@ -66,15 +63,15 @@ class Seen:
     away_um: Values
 
 
-def find_sites(annotations: Annotations, image: xr.DataArray) -> dict[str, Sites]:
+def find_sites(annotations: Annotations, extent: Extent) -> dict[str, Sites]:
     """Return marks and control points by the kind of mark.
 
     Parameters
     ----------
     annotations
         Of the image.
-    image
-        The input, which may be lazy: no pixel is looked at, so that no package has a say.
+    extent
+        Of the image: no pixel is looked at, so that no package has a say.
 
     Returns
     -------
@@ -86,12 +83,8 @@ def find_sites(annotations: Annotations, image: xr.DataArray) -> dict[str, Sites
     NotApplicable
         No point stands beside a line, or there is no room for control points.
     """
-    extent = extent_of(image)
     numbers = {line.object: number for number, line in enumerate(annotations.lines)}
-    lines = tuple(
-        np.stack([line.x_um, line.y_um, line.plane.astype(np.float64)], axis=1)
-        for line in annotations.lines
-    )
+    lines = tuple(vertices_of(line) for line in annotations.lines)
     found: dict[str, Sites] = {}
     every = [point for point in annotations.points if point.on is not None]
     if not every:
@@ -121,7 +114,6 @@ def find_sites(annotations: Annotations, image: xr.DataArray) -> dict[str, Sites
         names = [point.object for point in points]
         beside = [str(point.on) for point in points]
         found[kind] = Sites(
-            extent=extent,
             places=marks.followed_by(controls),
             marks=len(marks),
             names=(*names, *(names[mark] for mark in of)),
@@ -135,15 +127,15 @@ def find_sites(annotations: Annotations, image: xr.DataArray) -> dict[str, Sites
     return found
 
 
-def look(sites: Sites, planes: NDArray[np.floating], definition: Definition) -> Seen:
+def look(sites: Sites, volume: Volume, definition: Definition) -> Seen:
     """Look at an image of the same field at the sites.
 
     Parameters
     ----------
     sites
         Where.
-    planes
-        (z, y, x), of any pixel size, as many planes as were annotated.
+    volume
+        The image.
     definition
         What is looked at.
 
@@ -155,20 +147,8 @@ def look(sites: Sites, planes: NDArray[np.floating], definition: Definition) -> 
     Raises
     ------
     NotApplicable
-        The planes are others, or a line is not brighter than the background.
+        A line is not brighter than the background.
     """
-    extent = sites.extent
-    if len(planes) != extent.planes:
-        raise NotApplicable(
-            f"It has {len(planes)} planes, and {extent.planes} were annotated, so that nothing "
-            "tells which is which."
-        )
-    volume = Volume(
-        planes,
-        size_um=(extent.size_um["y"], extent.size_um["x"]),
-        first_um=(-extent.pixel_um["y"] / 2, -extent.pixel_um["x"] / 2),
-        step_um=extent.step_um,
-    )
     shaft = line_brightness(volume, sites.lines, definition)[sites.places.vertex]
     brightest = volume.brightest(sites.places, definition)
     return Seen(relative(brightest.value, shaft, volume.background), brightest.away_um)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from benchmark.objects.brightness import Definition
 from benchmark.objects.detection import Interval
-from benchmark.objects.measure import Found, Objects
-from benchmark.page.text import enumerate_words
+from benchmark.objects.marked_points import Found, Objects
+from benchmark.page.text import enumerate_words, interval_text
 from benchmark.running.cell import CellFiles, CellKey
 from benchmark.running.planes import mean_channel
 from imaging import drawing, images
@@ -134,19 +134,13 @@ def _row(one: Found) -> tuple[str, ...]:
     lead = one.lead.detectability if one.lead else None
     return (
         one.name,
-        _number(one.detection.detectability),
-        _number(lead, sign=True) if lead else "",
-        _number(one.detection.contrast),
+        interval_text(one.detection.detectability, 3),
+        interval_text(lead, 3, sign=True) if lead else "",
+        interval_text(one.detection.contrast, 3),
         _percent(one.detection.kept),
         _percent(one.detection.false),
         f"{one.away_um:.2f}",
     )
-
-
-def _number(of: Interval, *, sign: bool = False) -> str:
-    numbers = [of.value] if of.low is None or of.high is None else [of.value, of.low, of.high]
-    words = [f"{one:{'+' if sign else ''}.3f}".replace("-", "−") for one in numbers]
-    return words[0] if len(words) == 1 else f"{words[0]} ({words[1]} – {words[2]})"
 
 
 def _percent(of: Interval) -> str:

@@ -22,6 +22,7 @@ from benchmark.page.charts import (
     draw_strips,
 )
 from benchmark.page.displacement_told import CAPTION, tell_displacement
+from benchmark.page.judged_told import tell_judged
 from benchmark.page.known import unknown_images
 from benchmark.page.objects_told import HEADINGS, tell_objects
 from benchmark.page.panels import side_within
@@ -171,7 +172,7 @@ def _section(
         if not package.control and (found := measure_reliability(intact, package, results))
     ]
     agreement = _agreement(intact, packages, results)
-    objects, unseen = measure_objects(intact, packages, results)
+    measured = measure_objects(intact, packages, results)
     told_seeds = [
         tell_seeds(names, spreads)
         for names in seeds
@@ -199,9 +200,10 @@ def _section(
         reliability=draw_reliability(reliabilities),
         reliability_caption=text.reliability_caption(reliabilities),
         calibrations=[tell_calibration(one) for one in reliabilities],
-        objects=tell_objects(objects, intact, results),
-        objects_reasons=unseen,
-        objects_tables=[of_kind.table for of_kind in objects],
+        objects=tell_objects(measured.points, intact, results),
+        judged=tell_judged(measured.judged),
+        objects_reasons=measured.reasons,
+        objects_tables=[of_kind.table for of_kind in measured.points],
         views=make_views(intact, scores, results, chosen, side),
         views_caption=text.views_caption(dataset),
         costs=draw_costs(summary),

@@ -14,6 +14,7 @@ from benchmark.comparison.reliability import Reliability
 from benchmark.comparison.seeds import Spread
 from benchmark.comparison.summary import Family, Summary
 from benchmark.page.displacement_told import DisplacementTold
+from benchmark.page.judged_told import JudgedTold
 from benchmark.page.objects_told import ObjectsTold
 from benchmark.page.panels import View, figure_of_panels
 from benchmark.page.text import TextTable, enumerate_words
@@ -59,8 +60,10 @@ class Section:
         SVG elements by name.
     seeds, agreement, calibrations
         What is told of packages beside their scores.
-    objects, objects_reasons, objects_tables
-        What is told of marked objects, why some say nothing, and all values.
+    objects, judged, objects_reasons
+        What is told of marked points, of lines and masks, and why some say nothing.
+    objects_tables
+        All values at marked points.
     views
         The images.
     """
@@ -86,6 +89,7 @@ class Section:
     reliability_caption: str
     calibrations: list[tuple[str, list[tuple[str, ...]]]]
     objects: list[ObjectsTold]
+    judged: list[JudgedTold]
     objects_reasons: list[str]
     objects_tables: list[pd.DataFrame]
     views: list[View]

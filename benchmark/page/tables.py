@@ -52,7 +52,7 @@ def write_tables(folder: Path, anchor: str, name: str, summary: Summary) -> None
 def write_objects(folder: Path, anchor: str, tables: Sequence[pd.DataFrame]) -> None:
     """Write what was measured at each marked object and control point, as ANCHOR.objects.csv.
 
-    Columns are `benchmark.objects.measure.COLUMNS`; no file where nothing was annotated.
+    Columns are `benchmark.objects.marked_points.COLUMNS`; no file where nothing was annotated.
     """
     if tables:
         write_csv(folder / f"{anchor}.objects.csv", pd.concat(tables, ignore_index=True))

@@ -9,6 +9,7 @@ from benchmark.comparison.comparisons import SIGNIFICANT, Rank, Test
 from benchmark.comparison.reliability import Reliability
 from benchmark.comparison.summary import Summary
 from benchmark.metrics.columns import CHOOSING, PERCEPTION
+from benchmark.objects.detection import Interval
 from imaging.benchmark_run import BenchmarkRun, DatasetEntry, PackageEntry
 from imaging.cli import counted
 from imaging.provenance import written
@@ -218,6 +219,23 @@ def pixel(size_um: Mapping[str, float]) -> str:
 def enumerate_words(words: Sequence[str]) -> str:
     """Write a list."""
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def interval_text(of: Interval, digits: int, *, times: float = 1.0, sign: bool = False) -> str:
+    """Write a value with its interval, where it has one.
+
+    Examples
+    --------
+    >>> interval_text(Interval(-0.5, -0.7, 0.1), 2, sign=True)
+    '−0.50 (−0.70 – +0.10)'
+    """
+    form = f"{'+' if sign else ''}.{digits}f"
+    value, *ends = (
+        f"{times * one:{form}}".replace("-", "−")
+        for one in (of.value, of.low, of.high)
+        if one is not None
+    )
+    return f"{value} ({' – '.join(ends)})" if ends else value
 
 
 def _place(rank: Rank | None) -> str:

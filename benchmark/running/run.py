@@ -214,7 +214,10 @@ def refuse_shared_names(kind: str, named: Sequence[tuple[str, Path]]) -> None:
 
 
 def _files(item: Item) -> list[Path]:
-    files = (item.input, item.target, item.native, item.repeat, item.displaced, item.annotations)
+    files = (
+        *(item.input, item.target, item.native, item.repeat),
+        *(item.displaced, item.annotations, item.mask),
+    )
     return [file for file in files if file is not None]
 
 
@@ -333,6 +336,8 @@ def _image(item: Item, hashes: dict[Path, str]) -> ImageEntry:
         displaced_sha256=hashes[item.displaced] if item.displaced else "",
         annotations=str(item.annotations.resolve()) if item.annotations else "",
         annotations_sha256=hashes[item.annotations] if item.annotations else "",
+        mask=str(item.mask.resolve()) if item.mask else "",
+        mask_sha256=hashes[item.mask] if item.mask else "",
     )
 
 

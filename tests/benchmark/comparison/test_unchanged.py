@@ -18,7 +18,7 @@ from imaging.benchmark_run import DatasetEntry, ImageEntry, PackageEntry
 from imaging.files import sha256
 from tests import records
 
-KINDS = ("input", "target", "repeat")
+KINDS = ("input", "target", "repeat", "annotations", "mask")
 MAP = {"knots": [0.01, 0.1, 1.0], "values": [0.02, 0.1, 3.0]}
 DESCRIPTION = {
     "config": {

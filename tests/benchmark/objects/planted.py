@@ -59,13 +59,21 @@ def annotations() -> Annotations:
     return Annotations(tuple(points), tuple(lines))
 
 
-def dataset(folder: Path, marks: Annotations | None = None) -> DatasetEntry:
-    """Write the recording with its marks."""
+def dataset(
+    folder: Path,
+    marks: Annotations | None = None,
+    mask: NDArray[np.integer] | None = None,
+) -> DatasetEntry:
+    """Write the recording with its marks, and with a mask (y, x) where there is one."""
     folder.mkdir(parents=True, exist_ok=True)
     file, csv = folder / "field.ome.tif", folder / "field.csv"
     images.write(file, image_of(recorded()))
     write_annotations(csv, marks or annotations())
-    return records.dataset("day", records.image("field", input=str(file), annotations=str(csv)))
+    files = {"input": str(file), "annotations": str(csv)}
+    if mask is not None:
+        files["mask"] = str(folder / "mask.tif")
+        images.write(folder / "mask.tif", image_of(mask[None]))
+    return records.dataset("day", records.image("field", **files))
 
 
 def restore(results: CellFiles, restored: Planes) -> None:

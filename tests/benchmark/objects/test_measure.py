@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from benchmark.objects.measure import COLUMNS, Objects, measure_objects
+from benchmark.objects.marked_points import COLUMNS, Objects
+from benchmark.objects.measure import measure_objects
 from benchmark.running.cell import CellFiles
 from imaging.annotations import Annotations, Point
 from tests import records
@@ -23,9 +24,9 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Planes], Obj
 
     def measure(restored: Planes) -> Objects:
         planted.restore(results, restored)
-        found, reasons = measure_objects(dataset, [records.package("net")], results)
-        assert reasons == []
-        return found[0]
+        found = measure_objects(dataset, [records.package("net")], results)
+        assert found.reasons == []
+        return found.points[0]
 
     return measure
 
@@ -102,14 +103,14 @@ def test_every_place_stands_in_the_table(measured: Callable[[Planes], Objects]) 
 
 
 def test_a_package_that_restored_nothing_is_left_out(tmp_path: Path) -> None:
-    found, _ = measure_objects(
+    found = measure_objects(
         planted.dataset(tmp_path), [records.package("net")], CellFiles(tmp_path / "results")
     )
-    assert found[0].absent == {"net": "It has not restored field."}
+    assert found.points[0].absent == {"net": "It has not restored field."}
 
 
 def test_points_beside_no_line_say_so(tmp_path: Path) -> None:
     alone = planted.dataset(tmp_path, Annotations((Point("one", "spine", 3.0, 3.0),)))
-    found, reasons = measure_objects(alone, [], CellFiles(tmp_path))
-    assert found == []
-    assert reasons == ["field: No point stands beside a line: `on` names the line of each."]
+    found = measure_objects(alone, [], CellFiles(tmp_path))
+    assert found.points == []
+    assert found.reasons == ["field: No point stands beside a line: `on` names the line of each."]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.objects.measure import measure_objects
+from benchmark.objects.measure import Measured, measure_objects
 from benchmark.page.objects_told import HEADINGS, ObjectsTold, tell_objects
 from benchmark.running.cell import CellFiles
 from tests import records
@@ -20,8 +20,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> ObjectsTold:
         for row in planted.SHAFTS:
             erased[0, row + 5 : row + 20, column - 4 : column + 5] = 0
     planted.restore(results, erased)
-    found, _ = measure_objects(dataset, [records.package("net")], results)
-    return tell_objects(found, dataset, results)[0]
+    found = measure_objects(dataset, [records.package("net")], results)
+    return tell_objects(found.points, dataset, results)[0]
 
 
 def test_marks_and_control_points_are_counted(told: ObjectsTold) -> None:
@@ -63,5 +63,5 @@ def test_each_example_shows_the_input_and_the_package(
 
 def test_without_annotations_nothing_is_told(tmp_path: Path) -> None:
     dataset = records.dataset("day", records.image("field"))
-    found, reasons = measure_objects(dataset, [records.package("net")], CellFiles(tmp_path))
-    assert (found, reasons) == ([], [])
+    found = measure_objects(dataset, [records.package("net")], CellFiles(tmp_path))
+    assert found == Measured([], [], [])

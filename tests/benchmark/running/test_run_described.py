@@ -23,7 +23,10 @@ def test_the_files_of_an_image_are_named(tmp_path: Path) -> None:
     data = stand_ins.dataset(tmp_path / "data", 2)
     (data / "native").mkdir()
     (data / "repeat").mkdir()
+    (data / "annotations").mkdir()
     files = {kind: data / kind / "0001.tif" for kind in ("input", "target", "repeat", "native")}
+    files["mask"] = data / "annotations" / "0001.tif"
+    files["mask"].write_bytes(files["input"].read_bytes())
     files["native"].write_bytes(files["input"].read_bytes())
     files["repeat"].write_bytes(files["target"].read_bytes())
     alone, whole = described(data).images
@@ -38,6 +41,8 @@ def test_the_files_of_an_image_are_named(tmp_path: Path) -> None:
         repeat=str(files["repeat"]),
         repeat_sha256=sha256(files["repeat"]),
         native=str(files["native"]),
+        mask=str(files["mask"]),
+        mask_sha256=sha256(files["mask"]),
     )
 
 
