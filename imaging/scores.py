@@ -21,6 +21,6 @@ SAMPLE_SUFFIX = " (sample)"
 Direction = Literal["higher", "lower", "closest", "neither"]
 """Whether higher or lower values are better, or those closest to an ideal, or neither."""
 
-Delivery = Literal["planes", "volumes", "image", "own"]
-"""On which scale a package delivers: percentiles 2 and 99.8 at 0 and 1, of each plane (controls),
-of each volume (in files of before 0.2) or of the whole image; or any other scale."""
+Delivery = Literal["planes", "volumes", "image", "part", "own"]
+"""On which scale is delivered: percentiles 2 and 99.8 at 0 and 1, of the whole image, of the part
+of it that is scored (controls), or, in older files, of each plane or volume; or any other."""

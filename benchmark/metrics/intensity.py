@@ -39,13 +39,21 @@ def normalise(
     array([[0. , 0.5, 1. ]])
     """
     values = np.asarray(image, dtype=np.float64)
+    bottom, top = ends(values, low, high)
+    return (values - bottom) / (top - bottom)
+
+
+def ends(
+    values: Image, low: float = LOW_PERCENTILE, high: float = HIGH_PERCENTILE
+) -> tuple[float, float]:
+    """Return what `normalise` maps to 0 and 1, or raise as it does."""
     bottom, top = np.percentile(values, [low, high])
     if top <= bottom:
         raise NotApplicable(
             f"The image has the same value at its percentiles {low} and {high}, "
             "so it cannot be mapped to 0 and 1."
         )
-    return (values - bottom) / (top - bottom)
+    return float(bottom), float(top)
 
 
 def value_range(truth: Image) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -186,5 +187,5 @@ def _planes(image: xr.DataArray) -> Planes:
     return _stacked(mean_channel(image).values)
 
 
-def _stacked(values: NDArray[np.number]) -> Planes:
+def _stacked(values: NDArray[Any]) -> NDArray[Any]:
     return values[None] if values.ndim == 2 else values

@@ -2,8 +2,9 @@
 
 A control makes a prediction from an item of a dataset, on the grid of its input (the truth on that
 of the target), and raises `NotApplicable` where what it needs of the item is not there or no plane
-has contrast. Like packages it delivers float32 with percentiles 2 and 99.8 of each plane at 0 and
-1, so raw metrics treat both alike; planes without contrast are 0 where others have some.
+has contrast. Like packages it delivers float32 with percentiles 2 and 99.8 at 0 and 1, those of all
+planes together, so that raw metrics treat both alike and planes keep their relative brightness.
+Planes without contrast count for nothing there and are 0.
 """
 
 from collections.abc import Callable
@@ -16,15 +17,14 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import sparse
 
-from benchmark.metrics.intensity import normalise
+from benchmark.metrics.intensity import ends
 from benchmark.metrics.metric import NotApplicable
 from benchmark.running.scored_part import scored_part
 from imaging.datasets import Item
 from imaging.deconvolution import NoiseModel, blur_and_sample, deconvolve
 from imaging.images import read
-from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
-from imaging.scores import INPUT
-from imaging.valid import Rectangle, Valid, find_valid, on_grid
+from imaging.scores import INPUT, Delivery
+from imaging.valid import find_valid, on_grid
 
 Plane = NDArray[np.float64]
 
@@ -117,22 +117,11 @@ def truth(item: Item) -> xr.DataArray:
     return _per_plane(np.asarray, item, item.target, grid=read(item.target))
 
 
+DELIVERY: Delivery = "part"
 CONTROLS: dict[str, Callable[[Item], xr.DataArray]] = {
     INPUT: input,
     **{control.__name__: control for control in (bicubic, richardson_lucy, truth)},
 }
-
-
-def _normalised(plane: Plane, recorded: Valid | None, part: Rectangle | None) -> Plane:
-    """Normalise a plane by the part that is scored, and there by what counts in its source."""
-    if recorded is None and part is None:
-        return normalise(plane)
-    counts = np.ones(plane.shape, np.bool_)
-    if recorded is not None:
-        counts = ~on_grid(~recorded.pixels, (plane.shape[0], plane.shape[1]))
-    where = part or np.s_[:, :]
-    low, high = np.percentile(plane[where][counts[where]], [LOW_PERCENTILE, HIGH_PERCENTILE])
-    return (plane - low) / (high - low)
 
 
 def _native(item: Item) -> Path:
@@ -152,23 +141,26 @@ def _known(item: Item, parameter: str) -> float:
 def _per_plane(
     function: Callable[[Plane], Plane], item: Item, path: Path, grid: xr.DataArray
 ) -> xr.DataArray:
-    """Apply a function of one plane to an image that has the axes of `grid`, and normalise."""
+    """Apply a function of one plane to an image that has the axes of `grid`, and normalise all."""
     image = read(path)
     if image.shape[:-2] != grid.shape[:-2]:
         raise NotApplicable(
             f"{path} has axes {dict(image.sizes)}, which do not fit {dict(grid.sizes)}."
         )
-    planes = image.values.reshape(-1, *image.shape[-2:]).astype(np.float64)
-    flat = [plane.min() == plane.max() for plane in planes]
-    if all(flat):
-        normalise(planes[0])  # says why
+    planes = image.values.reshape(-1, *image.shape[-2:])
+    contrasting = planes.min((1, 2)) < planes.max((1, 2))
+    if not contrasting.any():
+        ends(planes[0])  # says why
     shape = (grid.sizes["y"], grid.sizes["x"])
+    restored = np.zeros((len(planes), *shape))
+    counts = np.zeros(restored.shape, np.bool_)
+    for number in np.flatnonzero(contrasting):
+        plane = planes[number].astype(np.float64)
+        restored[number] = function(plane)
+        recorded = find_valid(plane)
+        counts[number] = recorded is None or ~on_grid(~recorded.pixels, shape)
     field = [image for image in (item.read_input(), item.read_target()) if image is not None]
-    part = scored_part(field, shape)
-    restored = np.stack(
-        [
-            np.zeros(shape) if is_flat else _normalised(function(p), find_valid(p), part)
-            for p, is_flat in zip(planes, flat, strict=True)
-        ]
-    )
+    rows, columns = scored_part(field, shape) or np.s_[:, :]
+    low, high = ends(restored[:, rows, columns][counts[:, rows, columns]])
+    restored[contrasting] = (restored[contrasting] - low) / (high - low)
     return grid.copy(data=restored.reshape(grid.shape).astype(np.float32))

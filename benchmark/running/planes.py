@@ -36,11 +36,10 @@ def metric_inputs(
 ) -> list[MetricInputs]:
     """Collect what is known of each plane of a restored image.
 
-    Each plane of the truth has its percentiles 2 and 99.8 at 0 and 1, and so has, or is meant to
-    have, what a control delivers; what a package delivers of an image of several planes is brought
-    to the scale of each plane by the truth's gain and offset. What a package says of its
-    uncertainty is taken without any fit: a standard deviation means something on the scale on which
-    it is stated, or nothing.
+    Each plane of the truth has its percentiles 2 and 99.8 at 0 and 1; what is delivered of an image
+    of several planes is brought to the scale of each plane by the truth's gain and offset. What a
+    package says of its uncertainty is taken without any fit: a standard deviation means something
+    on the scale on which it is stated, or nothing.
     Planes without structure in the truth are left out where others have some. Only the part of the
     field is known in which all planes of input and truth have data.
 
@@ -92,9 +91,8 @@ def metric_inputs(
     if item.native is not None:
         native = images.read(item.native)
         stacks["native"] = native.values.reshape(-1, *native.shape[-2:])
-    sharing = {"image": predictions.shape[0], "volumes": restored.sizes.get("z", 1)}.get(
-        delivery, 1
-    )
+    together = dict.fromkeys(("image", "part"), len(predictions))
+    sharing = {**together, "volumes": restored.sizes.get("z", 1)}.get(delivery, 1)
     shape = predictions.shape[-2:]
     part = scored_part([i for i in (input, truth) if i is not None], shape, _step(stacks, shape))
     if part is not None:

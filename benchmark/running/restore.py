@@ -13,7 +13,7 @@ import torch
 import xarray as xr
 
 from benchmark.metrics import NotApplicable
-from benchmark.running.controls import CONTROLS, INPUT
+from benchmark.running.controls import CONTROLS, DELIVERY, INPUT
 from benchmark.running.delivery import delivery_of, interval_factors
 from imaging import images
 from imaging.cli import UserError
@@ -90,6 +90,11 @@ class Method:
     def restores_repeats(self) -> bool:
         """Tell whether a second recording is restored, too: other controls need more than that."""
         return self.path is not None or self.name == INPUT
+
+
+def control(name: str) -> Method:
+    """Return a control by its name."""
+    return Method(name, f"control: {name}", delivery=DELIVERY)
 
 
 def method_of(path: Path, *, trust: bool) -> Method:
@@ -234,11 +239,11 @@ def in_this_process(method: Method) -> Generator[Restore]:
         warm = True
 
     if method.path is None:
-        control = CONTROLS[method.name]
+        make = CONTROLS[method.name]
 
         def prepare_control(job: Job) -> Callable[[], xr.DataArray]:
-            once(lambda: control(job.item))
-            return lambda: control(job.item)
+            once(lambda: make(job.item))
+            return lambda: make(job.item)
 
         yield _measuring(prepare_control, loaded=None, on_gpu=False)
         return

@@ -16,7 +16,7 @@ from benchmark.metrics.columns import COSTS, QUALITY
 from benchmark.running.cell import CellKey, CellTask, compute_cell, is_kept
 from benchmark.running.controls import CONTROLS
 from benchmark.running.familiar import compare_with_known, remark_on, with_verdicts
-from benchmark.running.restore import SEED, Job, Method, each, method_of
+from benchmark.running.restore import SEED, Job, Method, control, each, method_of
 from benchmark.running.results_folder import Results
 from imaging import images
 from imaging.benchmark_run import (
@@ -170,7 +170,7 @@ def describe_run(
 
 
 def _methods(packages: Sequence[Path], *, trust: bool, controls: bool) -> list[Method]:
-    methods = [Method(name, f"control: {name}") for name in CONTROLS] if controls else []
+    methods = [control(name) for name in CONTROLS] if controls else []
     named = [(name, Path("a control")) for name in CONTROLS]
     for path in packages:
         method = method_of(path, trust=trust)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.running.controls import CONTROLS, INPUT
-from benchmark.running.restore import Method, NotLoadedError, each, method_of
+from benchmark.running.restore import Method, NotLoadedError, control, each, method_of
 from benchmark.running.run import describe_run, refuse_shared_names
 from benchmark.trust import outcomes
 from benchmark.trust.exposure import middle_of
@@ -120,7 +120,7 @@ def _methods(packages: Sequence[Path], *, trust: bool) -> list[Method]:
     named = [(name, Path("a control")) for name in CONTROLS]
     named += [(method.name, path) for method, path in zip(of_packages, packages, strict=True)]
     refuse_shared_names("packages", named)
-    return [*(Method(name, f"control: {name}") for name in _CONTROLS), *of_packages]
+    return [*map(control, _CONTROLS), *of_packages]
 
 
 def _make(planned: Sequence[PhantomPlan], folder: Path) -> list[PhantomDataset]:

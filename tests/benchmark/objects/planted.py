@@ -36,12 +36,13 @@ def recorded() -> Planes:
     return 100 + 50 * blurred + rng.normal(0, 15, blurred.shape)
 
 
-def image_of(planes: Planes) -> xr.DataArray:
-    return xr.DataArray(
-        planes[0].astype(np.float32),
-        dims=("y", "x"),
+def image_of(planes: NDArray[np.number]) -> xr.DataArray:
+    stack = xr.DataArray(
+        planes.astype(np.float32),
+        dims=("z", "y", "x"),
         attrs={"pixel_size_um": {"y": PIXEL, "x": PIXEL}},
     )
+    return stack if len(planes) > 1 else stack[0]
 
 
 def annotations() -> Annotations:
@@ -63,11 +64,12 @@ def dataset(
     folder: Path,
     marks: Annotations | None = None,
     mask: NDArray[np.integer] | None = None,
+    planes: int = 1,
 ) -> DatasetEntry:
-    """Write the recording with its marks, and with a mask (y, x) where there is one."""
+    """Write the recording, so many times, with its marks, and a mask (y, x) where there is one."""
     folder.mkdir(parents=True, exist_ok=True)
     file, csv = folder / "field.ome.tif", folder / "field.csv"
-    images.write(file, image_of(recorded()))
+    images.write(file, image_of(np.repeat(recorded(), planes, axis=0)))
     write_annotations(csv, marks or annotations())
     files = {"input": str(file), "annotations": str(csv)}
     if mask is not None:
@@ -76,8 +78,8 @@ def dataset(
     return records.dataset("day", records.image("field", **files))
 
 
-def restore(results: CellFiles, restored: Planes) -> None:
-    """Write what the package "net" made of the recording."""
-    file = results.prediction_file(CellKey("net", "day", "field"))
+def restore(results: CellFiles, restored: Planes, name: str = "net") -> None:
+    """Write what a package made of the recording."""
+    file = results.prediction_file(CellKey(name, "day", "field"))
     file.parent.mkdir(parents=True, exist_ok=True)
     images.write(file, image_of(restored))

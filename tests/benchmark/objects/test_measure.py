@@ -109,6 +109,26 @@ def test_a_package_that_restored_nothing_is_left_out(tmp_path: Path) -> None:
     assert found.points[0].absent == {"net": "It has not restored field."}
 
 
+def test_controls_stand_beside_packages(tmp_path: Path) -> None:
+    dataset, results = planted.dataset(tmp_path), CellFiles(tmp_path / "results")
+    planted.restore(results, planted.truth(), "richardson_lucy")
+    controls = [
+        records.package(name, control=True, delivery="part")
+        for name in ("input", "bicubic", "richardson_lucy")
+    ]
+    (found,) = measure_objects(dataset, controls, results).points
+    assert [one.name for one in found.found] == ["input", "richardson_lucy"]
+    assert found.absent == {}  # why bicubic has nothing to say is told beside its scores
+
+
+def test_planes_of_an_earlier_version_are_not_compared(tmp_path: Path) -> None:
+    dataset, results = planted.dataset(tmp_path, planes=2), CellFiles(tmp_path / "results")
+    planted.restore(results, np.repeat(planted.truth(), 2, axis=0), "richardson_lucy")
+    control = records.package("richardson_lucy", control=True, delivery="planes")
+    (found,) = measure_objects(dataset, [control], results).points
+    assert "stored each of its planes on a scale of its own" in found.absent["richardson_lucy"]
+
+
 def test_points_beside_no_line_say_so(tmp_path: Path) -> None:
     alone = planted.dataset(tmp_path, Annotations((Point("one", "spine", 3.0, 3.0),)))
     found = measure_objects(alone, [], CellFiles(tmp_path))

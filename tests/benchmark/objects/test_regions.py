@@ -108,6 +108,6 @@ def test_each_plane_of_a_stack_is_compared_with_itself() -> None:
 
 def test_the_area_is_the_statistic_of_mann_and_whitney() -> None:
     rng = np.random.default_rng(2)
-    ones, others = rng.integers(0, 9, 40) + 0.0, rng.integers(0, 7, 60) + 0.0
+    ones, others = rng.integers(0, 9, 40).astype(float), rng.integers(0, 7, 60).astype(float)
     expected = mannwhitneyu(ones, others).statistic / (40 * 60)
     assert area_under_curve(ones, others) == pytest.approx(expected)

@@ -7,6 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from benchmark.metrics import METRICS, MetricInputs, normalise
+from benchmark.running.controls import DELIVERY
 from benchmark.running.controls import truth as perfect
 from benchmark.running.planes import metric_inputs
 from imaging.datasets import Item, open_dataset
@@ -94,6 +95,6 @@ def test_without_a_frame_all_is_scored(tmp_path: Path) -> None:
 def test_the_control_truth_stays_perfect(tmp_path: Path) -> None:
     item = _item(tmp_path, input=_field(), target=_framed(_field()))
 
-    (known,) = metric_inputs(perfect(item), item, {})
+    (known,) = metric_inputs(perfect(item), item, {}, delivery=DELIVERY)
 
     np.testing.assert_allclose(known["delivered"], known["truth"], atol=1e-6)
