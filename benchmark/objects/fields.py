@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
@@ -121,6 +121,19 @@ def volume_of(planes: Planes, extent: Extent) -> Volume:
         first_um=(-extent.pixel_um["y"] / 2, -extent.pixel_um["x"] / 2),
         step_um=extent.step_um,
     )
+
+
+class Shows(Protocol):
+    """What was made of annotated images: by whom, and their pixels."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Return who made something, without the input."""
+        ...
+
+    def volume(self, name: str, field: Field) -> Volume:
+        """Return what one of them, or the input, shows of a field; raise where that is nothing."""
+        ...
 
 
 class Restorations:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from benchmark.metrics.metric import NotApplicable
 from benchmark.objects.brightness import Definition
 from benchmark.objects.detection import Detection, Looks, detect, lead, threshold
-from benchmark.objects.fields import Field, Restorations
+from benchmark.objects.fields import Field, Shows
 from benchmark.objects.points import Seen, Sites, find_sites, look
+from benchmark.objects.sensitivity import Sensitivity, compare, looks_by_variant
 from imaging.cli import UserError
 from imaging.scores import INPUT
 
@@ -60,6 +61,8 @@ class Objects:
     table
         A row for each package and place, columns `COLUMNS`; `in_input` is the brightness of the
         same place in the input.
+    sensitivity
+        Detectability by other definitions.
     """
 
     kind: str
@@ -70,10 +73,11 @@ class Objects:
     found: tuple[Found, ...]
     absent: dict[str, str]
     table: pd.DataFrame
+    sensitivity: tuple[Sensitivity, ...]
 
 
 def measure_points(
-    fields: Iterable[Field], shown: Restorations, definition: Definition | None = None
+    fields: Iterable[Field], shown: Shows, definition: Definition | None = None
 ) -> tuple[list[Objects], list[str]]:
     """Look at marks and control points in the input and in what was restored.
 
@@ -116,7 +120,7 @@ def measure_points(
 def _of_kind(
     kind: str,
     places: Sequence[tuple[Field, Sites]],
-    shown: Restorations,
+    shown: Shows,
     definition: Definition,
 ) -> Objects:
     def seen_in(name: str) -> dict[str, Seen]:
@@ -130,6 +134,8 @@ def _of_kind(
     baseline = _looks(sites, in_input, levels)
     found = [Found(INPUT, detect(baseline), None, _away_um(sites, in_input))]
     tables = [_table(INPUT, kind, sites, in_input, in_input, levels)]
+    by_variant = looks_by_variant(places, shown, INPUT)
+    sensitivity = compare(INPUT, by_variant)
     absent: dict[str, str] = {}
     for name in shown.names:
         try:
@@ -140,6 +146,7 @@ def _of_kind(
         looks = _looks(sites, seen, levels)
         found.append(Found(name, detect(looks), lead(looks, baseline), _away_um(sites, seen)))
         tables.append(_table(name, kind, sites, seen, in_input, levels))
+        sensitivity += compare(name, looks_by_variant(places, shown, name), by_variant)
     return Objects(
         kind=kind,
         images=len(sites),
@@ -149,6 +156,7 @@ def _of_kind(
         found=tuple(found),
         absent=absent,
         table=pd.concat(tables, ignore_index=True),
+        sensitivity=tuple(sensitivity),
     )
 
 

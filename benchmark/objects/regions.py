@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from benchmark.metrics.metric import NotApplicable
 from benchmark.objects.brightness import Definition, Values, Volume
-from benchmark.objects.fields import Field, Restorations
+from benchmark.objects.fields import Field, Shows
 from benchmark.objects.judged import Judged, Measure, Ratio, judge
 from imaging.cli import UserError
 from imaging.scores import INPUT
@@ -67,7 +67,7 @@ class Shown:
 
 
 def measure_masks(
-    fields: Iterable[Field], shown: Restorations, definition: Definition | None = None
+    fields: Iterable[Field], shown: Shows, definition: Definition | None = None
 ) -> tuple[list[Judged], list[str]]:
     """Tell drawn objects from what surrounds them, in the input and in what was restored.
 

@@ -9,7 +9,7 @@ from scipy.spatial import KDTree
 
 from benchmark.metrics.metric import NotApplicable
 from benchmark.objects.brightness import Definition, Values, Volume, vertices_of
-from benchmark.objects.fields import Field, Restorations
+from benchmark.objects.fields import Field, Shows
 from benchmark.objects.judged import Judged, Measure, Ratio, judge
 from benchmark.objects.side_places import Samples, beside, follow, sample
 from imaging.cli import counted
@@ -74,7 +74,7 @@ class Followed:
 
 
 def measure_lines(
-    fields: Iterable[Field], shown: Restorations, definition: Definition | None = None
+    fields: Iterable[Field], shown: Shows, definition: Definition | None = None
 ) -> tuple[list[Judged], list[str]]:
     """Follow traced lines in the input and in what was restored.
 
@@ -112,7 +112,7 @@ def measure_lines(
 
 
 def _of_kind(
-    kind: str, found: Sequence[tuple[Field, Traces]], shown: Restorations, definition: Definition
+    kind: str, found: Sequence[tuple[Field, Traces]], shown: Shows, definition: Definition
 ) -> Judged:
     length_um = np.concatenate([[line.length_um for line in here.along] for _, here in found])
     samples = np.concatenate([[float(len(line)) for line in here.along] for _, here in found])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from benchmark.objects.brightness import Definition
 from benchmark.objects.detection import Interval
 from benchmark.objects.marked_points import Found, Objects
+from benchmark.page.sensitivity_figure import draw_sensitivity
 from benchmark.page.text import enumerate_words, interval_text
 from benchmark.running.cell import CellFiles, CellKey
 from benchmark.running.planes import mean_channel
@@ -58,6 +59,8 @@ class ObjectsTold:
         Sentences naming packages without, and why.
     galleries
         SVG elements by package.
+    sensitivity
+        An SVG element.
     """
 
     kind: str
@@ -66,6 +69,7 @@ class ObjectsTold:
     rows: list[tuple[str, ...]]
     absent: list[str]
     galleries: dict[str, str]
+    sensitivity: str
 
 
 def tell_objects(
@@ -88,6 +92,7 @@ def tell_objects(
             rows=[_row(one) for one in objects.found],
             absent=[f"{name}: {reason}" for name, reason in objects.absent.items()],
             galleries=_galleries(objects, dataset, results),
+            sensitivity=draw_sensitivity(objects.sensitivity),
         )
         for objects in found
     ]

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from benchmark.comparison.agreement import Agreement, measure_agreement
 from benchmark.comparison.displacement_cost import measure_displacement
 from benchmark.comparison.reliability import measure_reliability
@@ -13,6 +15,7 @@ from benchmark.comparison.summary import summarise
 from benchmark.comparison.unchanged import split_intact
 from benchmark.metrics.columns import COSTS, QUALITY
 from benchmark.objects.measure import measure_objects
+from benchmark.objects.values import summary_table
 from benchmark.page import text
 from benchmark.page.charts import (
     draw_costs,
@@ -37,10 +40,11 @@ from benchmark.page.sections import (
 )
 from benchmark.page.tables import write_objects, write_tables
 from benchmark.page.views import choose_images, make_views
-from benchmark.running.results_folder import Results
+from benchmark.running.results_folder import OBJECTS, Results
 from benchmark.trust.trust_report import read_findings
 from imaging.benchmark_run import DatasetEntry, PackageEntry
 from imaging.cli import UserError, progress
+from imaging.csv_files import write_csv
 from imaging.figure_files import write_figures
 from imaging.page import write_page
 from imaging.results import Scores, read_scores
@@ -136,7 +140,10 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
         for section in bars.track(sections, description="Writing figures and tables as files"):
             write_figures(path / "figures", section.files)
             write_tables(path / "tables", section.anchor, section.name, section.summary)
-            write_objects(path / "tables", section.anchor, section.objects_tables)
+            write_objects(path / "tables", section.anchor, section.measured)
+    summaries = [summary_table(section.name, section.measured) for section in sections]
+    if any(len(summary) for summary in summaries):
+        write_csv(path / OBJECTS, pd.concat(summaries, ignore_index=True))
     return page
 
 
@@ -200,10 +207,9 @@ def _section(
         reliability=draw_reliability(reliabilities),
         reliability_caption=text.reliability_caption(reliabilities),
         calibrations=[tell_calibration(one) for one in reliabilities],
+        measured=measured,
         objects=tell_objects(measured.points, intact, results),
         judged=tell_judged(measured.judged),
-        objects_reasons=measured.reasons,
-        objects_tables=[of_kind.table for of_kind in measured.points],
         views=make_views(intact, scores, results, chosen, side),
         views_caption=text.views_caption(dataset),
         costs=draw_costs(summary),

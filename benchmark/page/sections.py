@@ -14,6 +14,7 @@ from benchmark.comparison.reliability import Reliability
 from benchmark.comparison.seeds import Spread
 from benchmark.comparison.summary import Family, Summary
 from benchmark.page.displacement_told import DisplacementTold
+from benchmark.objects.measure import Measured
 from benchmark.page.judged_told import JudgedTold
 from benchmark.page.objects_told import ObjectsTold
 from benchmark.page.panels import View, figure_of_panels
@@ -60,10 +61,8 @@ class Section:
         SVG elements by name.
     seeds, agreement, calibrations
         What is told of packages beside their scores.
-    objects, judged, objects_reasons
-        What is told of marked points, of lines and masks, and why some say nothing.
-    objects_tables
-        All values at marked points.
+    measured, objects, judged
+        What was measured on annotated objects, and what is told of points, and of lines and masks.
     views
         The images.
     """
@@ -88,10 +87,9 @@ class Section:
     reliability: dict[str, str]
     reliability_caption: str
     calibrations: list[tuple[str, list[tuple[str, ...]]]]
+    measured: Measured
     objects: list[ObjectsTold]
     judged: list[JudgedTold]
-    objects_reasons: list[str]
-    objects_tables: list[pd.DataFrame]
     views: list[View]
     views_caption: str
     costs: dict[str, str]
@@ -120,6 +118,7 @@ class Section:
                 for of in self.objects
                 for name, figure in of.galleries.items()
             },
+            **{f"sensitivity-{of.kind}": of.sensitivity for of in self.objects},
             **{f"image-{view.image}": figure_of_panels(view) for view in self.views},
         }
         return {f"{self.anchor}-{name}": figure for name, figure in figures.items()}

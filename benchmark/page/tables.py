@@ -1,12 +1,14 @@
 """The summary of a dataset as files: one tidy table, and LaTeX to set in a paper."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from benchmark.comparison.summary import Entry, Family, Summary, SummaryRow
 from benchmark.metrics.columns import Column
+from benchmark.objects.measure import Measured
+from benchmark.objects.values import place_table, sensitivity_table
 from imaging.csv_files import write_csv
 from imaging.files import replacing
 
@@ -49,13 +51,15 @@ def write_tables(folder: Path, anchor: str, name: str, summary: Summary) -> None
     write_csv(folder / f"{anchor}.tests.csv", tested(summary))
 
 
-def write_objects(folder: Path, anchor: str, tables: Sequence[pd.DataFrame]) -> None:
-    """Write what was measured at each marked object and control point, as ANCHOR.objects.csv.
+def write_objects(folder: Path, anchor: str, measured: Measured) -> None:
+    """Write what was measured at marked points.
 
-    Columns are `benchmark.objects.marked_points.COLUMNS`; no file where nothing was annotated.
+    Files are ANCHOR.objects.csv, of each mark and control point, and ANCHOR.sensitivity.csv, by
+    other definitions; see `benchmark.objects.values`. None where no points stand beside lines.
     """
-    if tables:
-        write_csv(folder / f"{anchor}.objects.csv", pd.concat(tables, ignore_index=True))
+    if measured.points:
+        write_csv(folder / f"{anchor}.objects.csv", place_table(measured))
+        write_csv(folder / f"{anchor}.sensitivity.csv", sensitivity_table(measured))
 
 
 def tested(summary: Summary) -> pd.DataFrame:

@@ -6,6 +6,8 @@
       run.json                                  what was run on what
       scores.parquet, scores.csv                package, dataset, image, metric, value
       not_applicable.csv                        package, dataset, image, metric, reason
+      objects.csv                               of `report`, on images with annotations: see
+                                                `benchmark.objects.values`
       cells/, predictions/, repeats/            see `benchmark.running.cell`
 """
 
@@ -24,6 +26,7 @@ from imaging.files import remove_abandoned, replacing
 from imaging.results import NOT_APPLICABLE, SCORES, Scores
 from imaging.scores import COLUMNS, REASON_COLUMNS
 
+OBJECTS = "objects.csv"
 _CSV = "scores.csv"
 _BEGUN = re.compile(rf"\.\d+\.{re.escape(BenchmarkRun.FILE)}")  # what a run killed at once leaves
 
@@ -67,7 +70,7 @@ class Results(CellFiles):
         run
             Without failures.
         """
-        for name in (SCORES, _CSV, NOT_APPLICABLE):
+        for name in (SCORES, _CSV, NOT_APPLICABLE, OBJECTS):
             (self.path / name).unlink(missing_ok=True)
         run.write(self._record)
 

@@ -46,7 +46,7 @@ def image_of(planes: NDArray[np.number]) -> xr.DataArray:
 
 
 def annotations() -> Annotations:
-    columns = np.arange(5.0, 395.0)
+    columns = np.arange(5.0, 395.0, 3.0)
     zeros = np.zeros(len(columns), dtype=np.int64)
     lines = [
         Line(f"shaft {row}", "shaft", columns * PIXEL, np.full(len(columns), row * PIXEL), zeros)

@@ -12,7 +12,7 @@ from benchmark.running.cell import CellFiles
 from tests import records
 from tests.benchmark.objects import planted
 
-GAP = 40  # pixels, of each shaft of 390
+GAP, LENGTH = 40, 387  # pixels, of each shaft
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +44,12 @@ def test_lines_and_masks_have_a_table_each(told: list[JudgedTold]) -> None:
 
 def test_the_cut_is_told_in_percent(told: list[JudgedTold]) -> None:
     share = float(cell(told[0], "net", "Continuity ↑ %").partition(" ")[0])
-    assert share == pytest.approx(100 * (1 - GAP / 389), abs=0.5)
+    assert share == pytest.approx(100 * (1 - GAP / LENGTH), abs=0.5)
 
 
 def test_one_break_in_each_line_is_told_per_length(told: list[JudgedTold]) -> None:
     breaks = float(cell(told[0], "net", "Breaks ↓ per 100 µm").partition(" ")[0])
-    assert breaks == pytest.approx(100 / 38.9, abs=0.01)
+    assert breaks == pytest.approx(100 / (LENGTH * planted.PIXEL), abs=0.01)
 
 
 def test_lines_that_are_far_apart_have_no_bridges(told: list[JudgedTold]) -> None:
