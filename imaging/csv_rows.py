@@ -83,12 +83,14 @@ def read_rows(path: Path, needed: Collection[str] = ()) -> list[Row]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is no text in UTF-8: save it as CSV again.") from error
+    if not text.strip():
+        raise UserError(f"{path} is empty: fill it, or remove it.")
     lines = csv.reader(text.splitlines())
     columns = [name.strip() for name in next(lines, [])]
     for name in needed:
         if name not in columns:
             raise UserError(
-                f"{path} has no column '{name}' (it has {', '.join(columns) or 'none'}): add it, "
+                f"{path} has no column '{name}' (it has {', '.join(columns)}): add it, "
                 "with commas between columns."
             )
     if len(set(columns)) < len(columns):

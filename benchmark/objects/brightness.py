@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,7 +164,7 @@ class Volume:
             moved = plane + depth
             yield moved, np.flatnonzero((moved >= 0) & (moved < len(self.planes)))
 
-    @property
+    @cached_property
     def background(self) -> float:
         """Return the intensity of what is empty: most of the field, so its median."""
         return float(np.median([np.median(plane) for plane in self.planes]))

@@ -70,7 +70,8 @@ def test_what_was_written_is_read_with_equal_values(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "a.csv has no column 'object' (it has none)"),
+        ("", "a.csv is empty: fill it, or remove it"),
+        ("\n \n", "a.csv is empty: fill it, or remove it"),
         (HEADER, "a.csv holds no rows"),
         ("object;shape\n1;point\n", "no column 'object' (it has object;shape)"),
         ("object,shape,kind,x_um\na,point,spine,1\n", "no column 'y_um'"),
