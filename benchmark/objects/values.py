@@ -29,13 +29,9 @@ def summary_table(dataset: str, measured: Measured) -> pd.DataFrame:
     `objects` are marks, lines or objects of a mask, and intervals are over `clusters`. Shares are
     of 1, positions µm, and breaks per 100 µm.
     """
-    rows = [
-        (dataset, *row)
-        for of, arranged in ((measured.points, _of_points), (measured.judged, _of_judged))
-        for one in of
-        for row in arranged(one)
-    ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    rows = [row for points in measured.points for row in _of_points(points)]
+    rows += [row for judged in measured.judged for row in _of_judged(judged)]
+    return pd.DataFrame([(dataset, *row) for row in rows], columns=list(COLUMNS))
 
 
 def sensitivity_table(measured: Measured) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from benchmark.objects.brightness import Definition
-from benchmark.objects.detection import Interval
+from benchmark.objects.detection import FALSE_POSITIVE_RATE, Interval
 from benchmark.objects.marked_points import Found, Objects
 from benchmark.page.sensitivity_figure import draw_sensitivity
 from benchmark.page.text import enumerate_words, interval_text
@@ -88,7 +88,7 @@ def tell_objects(
         ObjectsTold(
             kind=objects.kind,
             about=_about(objects),
-            finding=_finding(objects),
+            finding=" ".join([_finding(objects), *_faults(objects)]),
             rows=[_row(one) for one in objects.found],
             absent=[f"{name}: {reason}" for name, reason in objects.absent.items()],
             galleries=_galleries(objects, dataset, results),
@@ -133,6 +133,25 @@ def _finding(objects: Objects) -> str:
     if not said:
         return "No package is told from the input by how well these objects are seen."
     return f"{'; '.join(said)}, beyond chance."
+
+
+def _faults(objects: Objects) -> list[str]:
+    """Say who makes objects of nothing, and who loses marks: no count of lines excuses that."""
+    kept = objects.found[0].detection.kept.value
+    said: list[str] = []
+    for one in objects.found[1:]:
+        false, lost = one.detection.false, one.lead.kept if one.lead else None
+        if false.low is not None and false.low > FALSE_POSITIVE_RATE:
+            said.append(
+                f"{one.name} makes objects of {false.value:.0%} of the control points, the input "
+                f"of {FALSE_POSITIVE_RATE:.0%}.".replace("%", " %")
+            )
+        if lost and lost.high is not None and lost.high < 0:
+            said.append(
+                f"{one.name} keeps {one.detection.kept.value:.0%} of the marks, the input "
+                f"{kept:.0%}.".replace("%", " %")
+            )
+    return said
 
 
 def _row(one: Found) -> tuple[str, ...]:

@@ -27,13 +27,13 @@ from imaging.extent import extent_of
 from imaging.scores import INPUT
 
 app = App(name="python -m docs.examples.judge_liars", result_action="return_value")
-Planes = NDArray[np.float32]
+Planes = NDArray[np.floating]
 SIDE_UM, EVERY_UM = 1.2, 1.0  # where spots are painted: beside lines, and along them
 
 
 def blurred(planes: Planes, sigma: float) -> Planes:
     """Blur each plane, as many pixels as sigma says."""
-    return gaussian_filter(planes, (0, sigma, sigma))
+    return np.asarray(gaussian_filter(planes, (0, sigma, sigma)))
 
 
 def unsharp(planes: Planes) -> Planes:

@@ -38,6 +38,25 @@ def test_two_lines_prove_nothing(told: ObjectsTold) -> None:
     assert told.finding.startswith("2 lines cannot show that a package is ahead of the input")
 
 
+def test_who_makes_objects_of_nothing_and_loses_marks_is_named(tmp_path: Path) -> None:
+    """Spots along both sides of every shaft, in every other package nothing but the shafts."""
+    dataset, results = planted.dataset(tmp_path), CellFiles(tmp_path / "results")
+    spots, bare = planted.recorded(), planted.truth()
+    for row in planted.SHAFTS:
+        for side in (-planted.AWAY, planted.AWAY):
+            spots[0, row + side - 2 : row + side + 3, 4:396:8] = 400
+    bare[bare < 1] = 0
+    planted.restore(results, spots, "painter")
+    planted.restore(results, bare, "eraser")
+    packages = [records.package(name) for name in ("painter", "eraser")]
+    found = measure_objects(dataset, packages, results).points
+    finding = tell_objects(found, dataset, results)[0].finding
+    assert "painter makes objects of 100 % of the control points, the input of 5 %." in finding
+    assert "eraser keeps 0 % of the marks, the input" in finding
+    assert "painter keeps" not in finding
+    assert "eraser makes" not in finding
+
+
 def test_what_became_of_marks_adds_up(told: ObjectsTold) -> None:
     counts = {
         outcome: int(number)
