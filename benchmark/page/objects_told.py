@@ -110,11 +110,6 @@ def _about(objects: Objects) -> str:
 
 
 def _finding(objects: Objects) -> str:
-    if objects.lines < FEWEST_LINES:
-        return (
-            f"{counted(objects.lines, 'line')} cannot show that a package is ahead of the input or "
-            f"behind it: that asks for {FEWEST_LINES} at least. Intervals over few are too narrow."
-        )
     ahead = [
         one.name
         for one in objects.found
@@ -125,14 +120,21 @@ def _finding(objects: Objects) -> str:
         for one in objects.found
         if one.lead and one.lead.detectability.high is not None and one.lead.detectability.high < 0
     ]
-    said = [
-        f"{enumerate_words(names)} show{'s' if len(names) == 1 else ''} them {how} than the input"
-        for names, how in ((ahead, "better"), (behind, "worse"))
-        if names
-    ]
-    if not said:
+    if objects.lines < FEWEST_LINES:
+        said = (
+            f"{counted(objects.lines, 'line')} cannot show that a package is ahead of the input or "
+            f"behind it: that asks for {FEWEST_LINES} at least. Intervals over few are too narrow."
+        )
+        return f"{said} In these lines {_show(behind, 'worse')}." if behind else said
+    shown = [_show(names, how) for names, how in ((ahead, "better"), (behind, "worse")) if names]
+    if not shown:
         return "No package is told from the input by how well these objects are seen."
-    return f"{'; '.join(said)}, beyond chance."
+    return f"{'; '.join(shown)}, beyond chance."
+
+
+def _show(names: Sequence[str], how: str) -> str:
+    verb = "shows" if len(names) == 1 else "show"
+    return f"{enumerate_words(names)} {verb} them {how} than the input"
 
 
 def _faults(objects: Objects) -> list[str]:

@@ -50,8 +50,9 @@ def spotted(planes: Planes) -> Planes:
 
 
 def erased(planes: Planes) -> Planes:
-    """Leave a tenth of everything that is not among the brightest two percent."""
-    return np.where(blurred(planes, 1) < np.percentile(planes, 98), planes / 10, planes)
+    """Put the background in the place of what is not half as bright as the brightest is."""
+    bright = np.percentile(planes, 99.8)
+    return np.where(blurred(planes, 1) < bright / 2, np.median(planes), planes)
 
 
 def painted(planes: Planes, field: Field) -> Planes:

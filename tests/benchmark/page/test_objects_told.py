@@ -53,6 +53,7 @@ def test_who_makes_objects_of_nothing_and_loses_marks_is_named(tmp_path: Path) -
     finding = tell_objects(found, dataset, results)[0].finding
     assert "painter makes objects of 100 % of the control points, the input of 5 %." in finding
     assert "eraser keeps 0 % of the marks, the input" in finding
+    assert re.search("In these lines .*eraser shows? them worse than the input", finding)
     assert "painter keeps" not in finding
     assert "eraser makes" not in finding
 
