@@ -13,8 +13,8 @@ from benchmark.comparison.agreement import Agreement
 from benchmark.comparison.reliability import Reliability
 from benchmark.comparison.seeds import Spread
 from benchmark.comparison.summary import Family, Summary
-from benchmark.page.displacement_told import DisplacementTold
 from benchmark.objects.measure import Measured
+from benchmark.page.displacement_told import DisplacementTold
 from benchmark.page.judged_told import JudgedTold
 from benchmark.page.objects_told import ObjectsTold
 from benchmark.page.panels import View, figure_of_panels
