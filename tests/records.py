@@ -30,7 +30,7 @@ def package(name: str, *, control: bool = False, **entries: Any) -> PackageEntry
 
 def image(name: str, **entries: Any) -> ImageEntry:
     kinds = ("input", "target", "repeat")
-    unsaid = dict.fromkeys([*kinds, *(f"{kind}_sha256" for kind in kinds)], "")
+    unsaid: dict[str, Any] = dict.fromkeys([*kinds, *(f"{kind}_sha256" for kind in kinds)], "")
     return ImageEntry(name=name, **{"source": name, **unsaid, **entries})
 
 

@@ -147,7 +147,10 @@ def _unfolded(bends: Field, shown: NDArray[np.bool_]) -> tuple[Field, str]:
 
 def _continued(field: Field, shown: NDArray[np.bool_]) -> Field:
     """Put what a field is at the nearest pixel that is shown into those that are not."""
-    nearest = ndimage.distance_transform_edt(~shown, return_distances=False, return_indices=True)
+    nearest = np.empty((shown.ndim, *shown.shape), np.int32)
+    ndimage.distance_transform_edt(
+        ~shown, return_distances=False, indices=nearest, return_indices=True
+    )
     return field[:, *nearest]
 
 
@@ -176,7 +179,7 @@ def _error_on_copy(
     """Register a copy of a pair, and return the found map less the true one."""
     straight = placed.field(input.shape)
     axes, sign = _COPIES[number % len(_COPIES)]
-    truth = straight + sign * np.flip(bends, [axis + 1 for axis in axes])
+    truth = straight + sign * np.flip(bends, tuple(axis + 1 for axis in axes))
     blurred = ndimage.gaussian_filter(target, registration.blur_sigma_px)
     seen = warp(blurred, straight + bends)
     shown = np.isfinite(seen)

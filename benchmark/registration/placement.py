@@ -118,7 +118,12 @@ def _shifted_best(fixed: Image, moving: Image, angle_deg: float, scale: float) -
     rows, columns = np.ceil(np.abs(matrix.T / scale**2) @ np.array(moving.shape)).astype(int)
     middle, own = (np.array([rows, columns]) - 1) / 2, centre_of(moving.shape)
     turned = ndimage.affine_transform(
-        moving, matrix, own - matrix @ middle, (rows, columns), order=1, cval=np.nan
+        moving,
+        matrix,
+        own - matrix @ middle,  # pyright: ignore[reportArgumentType]  # the stubs know no vector
+        (rows, columns),
+        order=1,
+        cval=np.nan,
     )
     seen = np.isfinite(turned)
     shape = np.maximum(turned.shape, fixed.shape)

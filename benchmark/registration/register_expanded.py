@@ -107,7 +107,7 @@ def register_after_expansion(
     images.write(folder / "input" / name, input.plane.isel(y=part[0], x=part[1]))
     images.write(folder / "target" / name, _image(truth[fine], pixel_um))
     images.write(folder / "displaced" / name, _image(np.stack(displaced)[:, *fine], pixel_um))
-    field_um = linear(found.field * input.pixel_um * step, input.plane.shape)[:, *part]
+    field_um = linear(found.field * input.pixel_um * step, (rows * step, columns * step))[:, *part]
     images.write(folder / "deformation" / name, _image(field_um, input.pixel_um))
     figure = draw_registration(seen, _placed(coarse, found), found.relative)
     write_png(folder / pictures / f"{item.name}.png", figure)

@@ -30,7 +30,7 @@ def test_white_noise_is_what_theory_says_at_every_scale() -> None:
 
 
 def test_noise_of_photons_grows_with_brightness() -> None:
-    photons = np.random.default_rng(1).poisson(2 + 200 * X / SIDE)
+    photons = np.random.default_rng(1).poisson(2 + 200 * X / SIDE).astype(np.float64)
     # Half of the pixels are dark, with 50 photons in the mean; a tenth bright, with 190.
     assert statistics_of(photons)["noise.dark 0"] == pytest.approx(np.log10(52 / 192), abs=0.1)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
             for metric in SCORES:
                 score = METRICS[metric](normalise(scene), plane)
                 exact.setdefault((method, metric), []).append(score)
-        paths = {kind: str(file) for kind, file in files.items()}
+        paths: dict[str, Any] = {kind: str(file) for kind, file in files.items()}
         entries.append(
             ImageEntry(
                 name=name,
