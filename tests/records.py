@@ -31,7 +31,8 @@ def package(name: str, *, control: bool = False, **entries: Any) -> PackageEntry
 def image(name: str, **entries: Any) -> ImageEntry:
     kinds = ("input", "target", "repeat")
     unsaid: dict[str, Any] = dict.fromkeys([*kinds, *(f"{kind}_sha256" for kind in kinds)], "")
-    return ImageEntry(name=name, **{"source": name, **unsaid, **entries})
+    told: dict[str, Any] = {"source": name, **unsaid, **entries}
+    return ImageEntry(name=name, **told)
 
 
 def dataset(name: str, *images: ImageEntry, **entries: Any) -> DatasetEntry:
