@@ -4,11 +4,7 @@ Training and packaging are run through their command lines, as a user would: the
 them by their files only.
 """
 
-import shlex
-import subprocess
-import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +13,10 @@ import xarray as xr
 from benchmark.metrics.fetch import fetching_weights
 from benchmark.page.report import write_report
 from benchmark.running.run import run_benchmark
-from imaging.cli import STATUS_INTERRUPTED, UserError, complain, console
+from imaging.cli import UserError, complain, console
 from imaging.datasets import open_dataset
 from imaging.images import read, write
+from imaging.steps import command, step
 
 _IMAGES = 60
 _STACK_PLANES = 4
@@ -40,16 +37,14 @@ def demo(*, out: Path = Path("demo"), seed: int = 0) -> int:
     began = time.monotonic()
     with fetching_weights() as finish_weights:
         data, packages = _make(out, seed)
-        start = _heading("Weights of LPIPS")
-        try:
-            finish_weights(_PATIENCE_S)
-        except UserError as error:
-            complain(f"{error} The page says n/a for LPIPS.")
-        _done(start)
-    start = _heading("Benchmark both beside the controls")
-    scores = run_benchmark(packages, data, out / "results")
-    page = write_report(out / "results")
-    _done(start)
+        with step("Weights of LPIPS"):
+            try:
+                finish_weights(_PATIENCE_S)
+            except UserError as error:
+                complain(f"{error} The page says n/a for LPIPS.")
+    with step("Benchmark both beside the controls"):
+        scores = run_benchmark(packages, data, out / "results")
+        page = write_report(out / "results")
     console.print(f"\nAll done in {time.monotonic() - began:.0f} s. Open the page in a browser:")
     console.print(str(page.resolve()), soft_wrap=True, highlight=False)
     return 1 if scores.run.failures else 0
@@ -62,19 +57,21 @@ def _make(out: Path, seed: int) -> tuple[list[Path], list[Path]]:
     stack = out / "real" / "stack.ome.tif"
     seeded = ["--seed", str(seed)]
     other = ["--seed", str(seed + 100)]  # the reference package has seen images of seed 1
-    _step("Simulate images", "training", "simulate", data, "--images", _IMAGES, *seeded)
-    _step("Simulate a specimen", "training", "simulate", unseen, "--images", _STACK_PLANES, *other)
+    command("Simulate images", "training", "simulate", data, "--images", _IMAGES, *seeded)
+    command(
+        "Simulate a specimen", "training", "simulate", unseen, "--images", _STACK_PLANES, *other
+    )
     if not stack.exists():
         write_stack(unseen, stack)
-    _step(
+    command(
         f"Train CARE for {_TRAINING_MINUTES} min",
         *("training", "care", "--data", data, "--out", run),
         *("--preset", "small", "--minutes", _TRAINING_MINUTES, *seeded),
     )
-    _step("Package it", "packages", "build", "care", "--checkpoint", run, "--out", package)
-    _step("Check the package", "packages", "check", package)
+    command("Package it", "packages", "build", "care", "--checkpoint", run, "--out", package)
+    command("Check the package", "packages", "check", package)
     if not reference.exists():
-        _step("Package the reference weights", "packages", "build", "care", "--out", reference)
+        command("Package the reference weights", "packages", "build", "care", "--out", reference)
     return [data, stack.parent], [package, reference]
 
 
@@ -95,39 +92,3 @@ def write_stack(dataset: Path, path: Path) -> None:
     stack = xr.DataArray(np.stack([plane.values for plane in planes]), dims=("z", "y", "x"))
     stack.attrs["pixel_size_um"] = planes[0].attrs["pixel_size_um"]
     write(path, stack)
-
-
-def _step(heading: str, *words: str | Path | float) -> None:
-    """Run ``python -m WORDS...`` under a heading."""
-    start = _heading(heading)
-    command = [str(word) for word in words]
-    console.print(
-        shlex.join(["python", "-m", *command]), style="dim", soft_wrap=True, highlight=False
-    )
-    status = _run([sys.executable, "-m", *command])
-    if status == STATUS_INTERRUPTED:
-        raise KeyboardInterrupt
-    if status:
-        raise UserError(
-            f"The step '{heading}' ended with status {status}: see its message above; "
-            "the same command goes on from here."
-        )
-    _done(start)
-
-
-def _run(command: Sequence[str]) -> int:
-    with subprocess.Popen(command) as process:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            process.wait()  # it was interrupted too, and may be saving
-            raise
-
-
-def _heading(text: str) -> float:
-    console.print(f"\n{text}", style="bold")
-    return time.monotonic()
-
-
-def _done(start: float) -> None:
-    console.print(f"{time.monotonic() - start:.0f} s", style="dim", highlight=False)

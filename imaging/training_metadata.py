@@ -66,6 +66,28 @@ class Settings:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Lineage:
+    """The package whose weights a training began with.
+
+    Attributes
+    ----------
+    name, id, version
+        As it states them; empty where it does not.
+    sha256
+        Of the package.
+    data, data_sha256
+        Name and hash of what it was trained on; empty where it does not say.
+    """
+
+    name: str
+    id: str
+    version: str
+    sha256: Sha256
+    data: str
+    data_sha256: Sha256
+
+
+@dataclass(frozen=True, config=STRICT)
 class Request:
     """What training was asked for.
 
@@ -86,6 +108,8 @@ class Request:
     microscope
         Hash of the file of the microscope that degraded targets anew; "default"; None for frozen
         pairs.
+    adapted_from
+        The package whose weights it begins with; None where it begins with random ones.
     """
 
     recipe: str
@@ -98,6 +122,7 @@ class Request:
     data_sha256: Sha256
     microscope: str | None = None
     also: dict[str, Sha256] = field(default_factory=dict[str, Sha256])
+    adapted_from: Lineage | None = None
 
 
 @dataclass(frozen=True, config=STRICT)

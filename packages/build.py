@@ -278,13 +278,19 @@ def _divisor(network: nn.Module, chosen: Model) -> int:
 
 
 def _without_a_field(metadata: Metadata, trained: TrainedWeights) -> dict[str, Any]:
-    """Return what the zoo has no field for: images it knows, how its deviation was calibrated."""
-    known = {"known_images": asdict(metadata.known)} if metadata.known else {}
+    """Return what the zoo has no field for: descent, images it knows, how its deviation was found.
+
+    Its field for a parent wants the id of a model that the zoo has.
+    """
+    origin = metadata.request.adapted_from
+    stated = {"adapted_from": asdict(origin)} if origin else {}
+    if metadata.known:
+        stated["known_images"] = asdict(metadata.known)
     if metadata.calibration is None:
-        return known
+        return stated
     curve = {name: trained.weights[f"calibration.{name}"].tolist() for name in ("knots", "values")}
     rounded = {name: [float(f"{std:.6g}") for std in stds] for name, stds in curve.items()}
-    return known | {"calibration": asdict(metadata.calibration) | rounded}
+    return stated | {"calibration": asdict(metadata.calibration) | rounded}
 
 
 def _complete(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from imaging.provenance import written
-from imaging.training_metadata import SHARES, InferenceCost, Metadata
+from imaging.training_metadata import SHARES, InferenceCost, Lineage, Metadata
 
 _PROGRAMS = Path(__file__).parent / "programs.md"
 
@@ -149,6 +149,8 @@ def measured_text(metadata: Metadata, *, parameters: int) -> str:
             f"\n- Trained on, too: {other.name} (sha256 `{request.also[other.name][:16]}`), "
             f"{other.training_images} images. {written(other.name, other.provenance)}"
         ).rstrip()
+    if request.adapted_from:
+        of_data += f"\n- {_descent(request.adapted_from)}"
     return f"""## Training
 
 {of_data}
@@ -166,6 +168,16 @@ nothing, beside controls and other packages:
     python -m benchmark run {request.recipe}.zip --data {shlex.quote(data.name)} --out results
     python -m benchmark report results
 {_calibration(metadata)}"""
+
+
+def _descent(origin: Lineage) -> str:
+    """Say with whose weights the training began."""
+    version = f" {origin.version}" if origin.version else ""
+    data = f", which was trained on {origin.data}" if origin.data else ""
+    return (
+        f'Adapted from the package "{origin.name}"{version} (sha256 `{origin.sha256[:16]}`){data}: '
+        "the training began with its weights."
+    )
 
 
 def _measured_with(metadata: Metadata) -> str:

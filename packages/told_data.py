@@ -46,13 +46,24 @@ def tell_data(
         description |= {name: reference[name] for name in ("name", "description")}
         said += f"\n\n{model.reference_text()}"
     else:
-        description["name"] = _title(f"{description['name']} trained on {data.name}")
+        description["name"] = title_of(f"{description['name']} trained on {data.name}")
         description["description"] += f" Trained on {data.name}. {data.description}".rstrip()
     description["name"] = title or description["name"]
     _, _, rest = said.partition("\n")
     return f"# {description['name']}\n{rest}"
 
 
-def _title(words: str) -> str:
-    """Write words so that the zoo takes them for a title."""
+def title_of(words: str) -> str:
+    """Write words so that the zoo takes them for a title.
+
+    Parameters
+    ----------
+    words
+        In any characters, of any length.
+
+    Returns
+    -------
+    str
+        A title.
+    """
     return _NOT_IN_TITLES.sub("-", words)[:_LONGEST_TITLE].rstrip()

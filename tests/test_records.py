@@ -11,11 +11,13 @@ import pytest
 from torch import nn
 
 from benchmark.trust.outcomes import Outcomes
+from imaging.adaptation import Adaptation
 from imaging.benchmark_run import BenchmarkRun
 from imaging.cli import UserError
 from imaging.dataset_facts import Facts
 from imaging.files import read_toml
 from imaging.record import Record
+from imaging.training_metadata import Lineage
 from imaging.trust_run import TrustRun
 from packages.predict import RestoredFiles
 from packages.publish_toml import Publication
@@ -27,7 +29,8 @@ from training.run_record import TrainingRun
 
 REQUEST = trained_weights(nn.Conv2d(1, 1, 3), "care", {"filters": 8}).metadata.request
 RUN = records.run([records.package("care")], [records.dataset("cells", records.image("1"))])
-KINDS: tuple[type[Record], ...] = (BenchmarkRun, TrustRun, TrainingRun, Outcomes)
+LINEAGE = Lineage("CARE", "care", "0.1.0", "0" * 64, "cells", "1" * 64)
+KINDS: tuple[type[Record], ...] = (BenchmarkRun, TrustRun, TrainingRun, Outcomes, Adaptation)
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ EXAMPLES = {
         trust_run({"net": "1" * 64}, "splits nothing", "bridges gaps"), ("photons", 0), ("figures",)
     ),
     "training": Example(TrainingRun(REQUEST, {"torch": "2"}), ("request", "seed"), ("request",)),
+    "adaptation": Example(Adaptation("adapt", LINEAGE, {"stack": "2" * 64}), (), ("real",)),
     "outcomes": Example(Outcomes({"trust": "1"}, {"points": [{"d": 1.0}]}), (), ("outcomes",)),
 }
 WITH_NUMBERS = [name for name, example in EXAMPLES.items() if example.number]

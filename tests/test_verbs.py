@@ -24,6 +24,7 @@ from packages.predict import predict_file
 from packages.publish import publish
 from simulation.fitting.command import fit_command
 from simulation.simulate import simulate
+from training.adapt import adapt
 from training.calibrate import recalibrate
 from training.know import note_known
 
@@ -52,6 +53,7 @@ def words_of(app: App) -> list[list[str]]:
         (training_verbs.fit, fit_command),
         (training_verbs.calibrate, recalibrate),
         (training_verbs.know, note_known),
+        (training_verbs.adapt, adapt),
         (benchmark_verbs.annotate, annotate),
         (benchmark_verbs.demo, demo),
         (benchmark_verbs.register, register),

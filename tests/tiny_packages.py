@@ -140,6 +140,19 @@ def write(
     return _save(path, description, files)
 
 
+def write_care(path: Path, network: nn.Module, arguments: dict[str, Any]) -> Path:
+    """Write a folder as packages of our models are, with the state dict alone."""
+    write(path, network, pixel_um=0.08, weights=("pytorch_state_dict",))
+    (path / "weights.pt").write_bytes(tiny_networks.state_dict(network))
+    description = json.loads((path / "rdf.yaml").read_text())
+    architecture = description["weights"]["pytorch_state_dict"]["architecture"]
+    architecture |= {"callable": "UNet", "kwargs": arguments}
+    training = {"dataset": "noise", "dataset_sha256": "0" * 64}
+    description["config"] = {"bioimageio": {"training": training}}
+    (path / "rdf.yaml").write_text(json.dumps(description))
+    return path
+
+
 def build(
     path: Path,
     *,

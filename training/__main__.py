@@ -1,4 +1,4 @@
-"""``python -m training``: simulate, fit, calibrate, know, and one verb per recipe.
+"""``python -m training``: simulate, fit, calibrate, know, adapt, and one verb per recipe.
 
 A verb imports what it needs when it runs, so that help and refusals need not wait for it.
 """
@@ -6,9 +6,9 @@ A verb imports what it needs when it runs, so that help and refusals need not wa
 import importlib
 import pkgutil
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from imaging.cli import run as run_app
 from training import recipes
@@ -247,6 +247,82 @@ def know(weights: Path, /, *, data: list[Path], out: Path) -> None:
     from training.know import note_known
 
     note_known(weights, data=data, out=out)
+
+
+@app.command
+def adapt(
+    package: Path,
+    /,
+    *,
+    real: Annotated[list[Path], Parameter(consume_multiple=True, negative=())],
+    out: Path,
+    minutes: float = 4.0,
+    data: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative=())] = None,
+    pixel_size: float | None = None,
+    modality: Literal["two-photon", "confocal", "wide-field"] = "two-photon",
+    channel: str | None = None,
+    microscope: Path | None = None,
+    expanded: Path | None = None,
+    expansion: float = 1.0,
+    seed: int = 0,
+) -> None:
+    """Adapt a package to a microscope, by images that it recorded and that have no truth.
+
+    Fits the microscope to the images, simulates pairs with it, goes on with the training of the
+    package's weights on these, and packages what comes of it. The page shows the package before and
+    after: on simulated images that neither was trained on, on views of the real ones, on phantoms.
+    An interrupted command goes on where it was.
+
+    For instance:
+        python -m training adapt dist/mine.zip --real STACK.tif --out adapted
+
+    Parameters
+    ----------
+    package
+        A package of care, care_ensemble, hdn or hazematching; none of its code is run.
+    real
+        Images, folders of images or datasets, as the microscope wrote them.
+    out
+        Folder for everything: the microscope, the pairs, the training, the new package, the page.
+    minutes
+        How long to train.
+    data
+        Further datasets on which to compare before and after, such as annotated ones; what they
+        show should not be in --real. None without it.
+    pixel_size
+        In micrometres, where the files do not state it or are wrong; what they state without it.
+    modality
+        What the microscope is; nothing in the images tells it.
+    channel
+        Of images with several channels the one to take, by its name or its number from 1; without
+        it they are refused.
+    microscope
+        File of a microscope that `training fit` wrote, with all its options; without it one is
+        fitted here.
+    expanded
+        Folder of expanded images to simulate the pairs from; generated structure without it.
+    expansion
+        Factor to divide the pixel sizes stated in expanded files by; 1 if they are stated as before
+        expansion.
+    seed
+        Seed of the random numbers.
+    """
+    from training.adapt import adapt
+
+    adapt(
+        package,
+        real=real,
+        out=out,
+        minutes=minutes,
+        data=data,
+        pixel_size=pixel_size,
+        modality=modality,
+        channel=channel,
+        microscope=microscope,
+        expanded=expanded,
+        expansion=expansion,
+        seed=seed,
+    )
 
 
 def _add_verb(name: str) -> None:

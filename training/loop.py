@@ -133,8 +133,15 @@ class Log:
             stream.write(json.dumps(entry) + "\n")
 
 
-def start(recipe: Recipe[N], settings: Settings, *, seed: int, fabric: Fabric) -> State[N]:
-    """Build an untrained network and its optimiser on the fabric's device.
+def start(
+    recipe: Recipe[N],
+    settings: Settings,
+    *,
+    seed: int,
+    fabric: Fabric,
+    weights: dict[str, Tensor] | None = None,
+) -> State[N]:
+    """Build a network and its optimiser on the fabric's device.
 
     Parameters
     ----------
@@ -144,6 +151,8 @@ def start(recipe: Recipe[N], settings: Settings, *, seed: int, fabric: Fabric) -
         Of the initial weights.
     fabric
         Devices and precision.
+    weights
+        To begin with instead of random ones.
 
     Returns
     -------
@@ -152,6 +161,8 @@ def start(recipe: Recipe[N], settings: Settings, *, seed: int, fabric: Fabric) -
     """
     torch.manual_seed(seed)
     network = recipe.architecture(**settings.network)
+    if weights is not None:
+        network.load_state_dict(weights)
     network = network.to(fabric.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # the stubs miss it
     average = copy.deepcopy(network).requires_grad_(False).eval()
     # Fused Adam updates all weights in one pass over memory.

@@ -35,6 +35,7 @@ from imaging.remarks import Remarks
 from imaging.trained_weights import FILE_NAME, Example, TrainedWeights
 from imaging.training_metadata import Reached, Request, Settings
 from packages.network_contract import states_std
+from packages.unpack import Unpacked
 from simulation.microscope import Microscope, read_microscope
 from simulation.simulate import simulate
 from training.calibrate import calibrate_weights
@@ -73,10 +74,12 @@ def run(
     resume: bool,
     microscope: Path | None = None,
     also: Sequence[Path] = (),
+    origin: Unpacked | None = None,
 ) -> Path:
     """Train in a run folder, from the start or from where it stopped.
 
-    Parameters but the recipe are those of `python -m training MODEL`, described in its help.
+    Parameters but the recipe and `origin`, a package whose weights to begin with instead of random
+    ones, are those of `python -m training MODEL`, described in its help.
 
     Returns
     -------
@@ -110,6 +113,7 @@ def run(
         data_sha256=sha256(data),
         microscope=asked.name,
         also={other.dataset.name: sha256(other.dataset.path) for other in further},
+        adapted_from=origin.lineage if origin else None,
     )
     _refuse_another(out, request, resume=resume)
     remarks = inspect_dataset(dataset)
@@ -122,7 +126,7 @@ def run(
     patches = _patches(images.all_training, request, dataset, asked.microscope, fabric.device)
     # Only now: data that cannot be used leave no folder behind.
     TrainingRun(request, versions(), remarks.entries).write(out / TrainingRun.FILE)
-    state, log = _train(out, recipe, request, dataset, images, patches, fabric)
+    state, log = _train(out, recipe, request, dataset, images, patches, fabric, origin)
     reached = _finish(out, state.average, images, request, log)
     fresh = _fresh(images, request, dataset, asked.microscope, fabric.device)
     note_trained(out, images, fresh, ", ".join([dataset.name, *request.also]))
@@ -176,10 +180,12 @@ def _train(
     images: Images,
     patches: Patches,
     fabric: Fabric,
+    origin: Unpacked | None,
 ) -> tuple[State[N], Log]:
     """Train in the run folder until the length asked for is reached."""
     budget = Budget(request.steps, request.minutes)
-    state = start(recipe, request.settings, seed=request.seed, fabric=fabric)
+    weights = origin.weights if origin else None
+    state = start(recipe, request.settings, seed=request.seed, fabric=fabric, weights=weights)
     log = Log(out / "log.jsonl")
     _go_on(out, state, log, budget)
     metadata = collect_metadata(

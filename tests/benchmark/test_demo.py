@@ -7,8 +7,8 @@ import pytest
 
 from benchmark import demo as demo_module
 from benchmark.demo import demo, write_stack
-from imaging import images
-from imaging.cli import STATUS_INTERRUPTED, UserError
+from imaging import images, steps
+from imaging.cli import UserError
 from tests.benchmark import stand_ins
 
 
@@ -30,20 +30,6 @@ def test_a_dataset_without_native_pixels_cannot_be_stacked(tmp_path: Path) -> No
         write_stack(stand_ins.dataset(tmp_path / "data", 3), tmp_path / "stack.ome.tif")
 
 
-def test_a_step_that_fails_ends_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo_module, "_run", lambda command: 2)
-    with pytest.raises(UserError, match="'Simulate images' ended with status 2"):
-        demo(out=tmp_path)
-
-
-def test_an_interrupted_step_interrupts_the_demo(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(demo_module, "_run", lambda command: STATUS_INTERRUPTED)
-    with pytest.raises(KeyboardInterrupt):
-        demo(out=tmp_path)
-
-
 def test_the_seed_reaches_every_random_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,7 +41,7 @@ def test_the_seed_reaches_every_random_step(
 
     (tmp_path / "real").mkdir()
     (tmp_path / "real/stack.ome.tif").touch()
-    monkeypatch.setattr(demo_module, "_run", run)
+    monkeypatch.setattr(steps, "_run", run)
     with pytest.raises(UserError):
         demo(out=tmp_path, seed=7)
     seeds = [words[words.index("--seed") + 1] for words in commands if words[0] == "training"]
