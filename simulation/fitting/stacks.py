@@ -23,6 +23,7 @@ Order = Literal["depth", "time"]
 _SMALLEST_PX = 48
 _FEWEST_PX = 128 * 128
 _MOST_PLANES = 64
+_MOST_PX = 2**23  # of a stack: what more of them tell is little, and takes minutes
 _MOST_SATURATED = 0.01
 _ORDERS: dict[tuple[Hashable, ...], Order] = {("z",): "depth", ("b",): "time"}
 _LEAST_BITS, _MOST_BITS = 8, 16  # of converters
@@ -177,8 +178,11 @@ def _read(item: Item, remarks: Remarks, channel: str | None) -> Stack:
         )
     order = _ORDERS.get(image.dims[:-2])
     planes = np.asarray(image.values, np.float64).reshape(-1, *image.shape[-2:])
-    if len(planes) > _MOST_PLANES:
-        planes = planes[np.linspace(0, len(planes) - 1, _MOST_PLANES).round().astype(int)]
+    most = min(_MOST_PLANES, max(_MOST_PX // planes[0].size, 1))
+    thinned = 1.0
+    if len(planes) > most:
+        thinned = (len(planes) - 1) / max(most - 1, 1)
+        planes = planes[np.linspace(0, len(planes) - 1, most).round().astype(int)]
     planes = _with_data(planes)
     if min(planes.shape[1:]) < _SMALLEST_PX:
         raise UserError(
@@ -187,7 +191,6 @@ def _read(item: Item, remarks: Remarks, channel: str | None) -> Stack:
         )
     _refuse_unusable(path, planes)
     z_step_um = _stated(image, "z")
-    thinned = np.prod(image.shape[:-2], dtype=int) / len(planes)
     return Stack(
         path,
         planes,

@@ -13,6 +13,7 @@ from imaging.cli import UserError
 from imaging.images import write
 from imaging.intensities import BLANK, NO_DATA
 from imaging.remarks import Remarks
+from simulation.fitting import stacks as stacks_module
 from simulation.fitting.stacks import (
     Stack,
     common_pixel_size_um,
@@ -67,12 +68,22 @@ def test_a_plane_is_in_no_order(tmp_path: Path) -> None:
     assert (stack.order, stack.pixel_size_um, stack.z_step_um) == (None, None, None)
 
 
+def test_a_stack_of_large_planes_is_thinned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stacks_module, "_MOST_PX", 3 * 128 * 128)
+    path = _save(tmp_path / "a.tif", _counts(5, 128, 128), "zyx", z=1.0, y=0.2, x=0.2)
+    (stack,) = read_stacks([path], Remarks())
+    assert stack.planes.shape == (3, 128, 128)
+    assert stack.z_step_um == pytest.approx(2.0)  # planes 0, 2 and 4
+
+
 def test_a_long_stack_is_thinned(tmp_path: Path) -> None:
     pixels = _counts(128, 48, 48)
     (stack,) = read_stacks([_save(tmp_path / "a.tif", pixels, z=0.5, y=0.2, x=0.2)], Remarks())
     assert len(stack.planes) == 64
     np.testing.assert_array_equal(stack.planes[[0, -1]], pixels[[0, -1]])
-    assert stack.z_step_um == pytest.approx(1.0)
+    assert stack.z_step_um == pytest.approx(0.5 * 127 / 63)
 
 
 def test_several_paths_and_folders(tmp_path: Path) -> None:
