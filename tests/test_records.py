@@ -125,7 +125,7 @@ def test_an_unknown_entry_is_named(name: str, file: Path) -> None:
 
 @EACH
 def test_a_missing_entry_is_named(name: str, file: Path) -> None:
-    first = "computed_for" if name == "outcomes" else "versions"
+    first = {"outcomes": "computed_for", "adaptation": "package"}.get(name, "versions")
     changed(file, lambda content: content.pop(first))
     assert f"entry '{first}' is missing" in refused(file, type(EXAMPLES[name].record))
 

@@ -39,7 +39,7 @@ from packages.build import build
 from packages.told_data import title_of
 from packages.unpack import Unpacked, unpack
 from simulation.fitting.command import fit_command
-from simulation.fitting.stacks import Stack, read_stacks
+from simulation.fitting.stacks import Stack, common_pixel_size_um, read_stacks
 from simulation.microscope import read_microscope
 from simulation.psf import Modality
 from simulation.simulate import simulate
@@ -92,23 +92,30 @@ def adapt(
         raise UserError(f"--minutes {minutes:g} is no time to train: give more than 0.")
     old = unpack(package)
     recipe = _recipe(package, old)
-    asked = command_line(
-        _VERB,
-        package,
-        *real,
-        minutes=minutes,
-        pixel_size=pixel_size,
-        modality=modality,
-        channel=channel,
-        microscope=microscope,
-        expanded=expanded,
-        expansion=expansion,
-        seed=seed,
-    )
-    if microscope is not None:
-        read_microscope(microscope)
+    options: dict[str, Path | str | float | None] = {
+        "minutes": minutes,
+        "pixel_size": pixel_size,
+        "modality": modality,
+        "channel": channel,
+        "microscope": microscope,
+        "expanded": expanded,
+        "expansion": expansion,
+        "seed": seed,
+    }
     stacks = read_stacks(real, Remarks(), channel)
-    _begin(out, Adaptation(asked, old.lineage, {path.name: sha256(path) for path in real}))
+    given_um = pixel_size
+    if microscope is not None:
+        given_um = given_um or read_microscope(microscope).pixel_size_um
+    example = command_line(
+        _VERB, str(package), real=str(real[0]), out=str(out), **options | {"pixel_size": 0.1}
+    )
+    pixel_size_um = common_pixel_size_um(stacks, given_um, example)
+    asked = Adaptation(
+        command_line(_VERB, package, "--real", *real, **options),
+        old.lineage,
+        {path.name: sha256(path) for path in real},
+    )
+    _begin(out, asked)
     fitted = out / "microscope.toml"
     if not fitted.exists():
         with step("Fit the microscope to the real images"):
@@ -156,7 +163,7 @@ def adapt(
             build(old.model.name, checkpoint=weights, out=new, title=title)
     views = out / "real"
     if not views.exists():
-        _write_views(views, stacks, pixel_size, old.pixel_size_um)
+        _write_views(views, stacks, pixel_size_um, old.pixel_size_um)
     _compare(out, [package, new], [pairs, views, *(data or [])])
     _say_what_came_of_it(out, new)
     return new
@@ -196,23 +203,20 @@ def _begin(out: Path, asked: Adaptation) -> None:
 
 
 def _write_views(
-    out: Path, stacks: Sequence[Stack], given_um: float | None, restored_um: float | None
+    out: Path, stacks: Sequence[Stack], pixel_size_um: float, restored_um: float | None
 ) -> None:
     """Write the brightest windows of planes that are spread evenly over all real images.
 
-    `given_um` is the pixel size that overrules the files', `restored_um` that of the package.
+    `restored_um` is the pixel size of the package, to which it brings them.
     """
     planes = [(stack, number) for stack in stacks for number in range(len(stack.planes))]
     chosen = np.unique(np.linspace(0, len(planes) - 1, _VIEWS + 2).round().astype(int)[1:-1])
+    side = max(round(_VIEW_PX * (restored_um or pixel_size_um) / pixel_size_um), 1)
     with new_dataset(out) as temporary:
         for stack, number in (planes[index] for index in chosen):
-            size_um = given_um or stack.pixel_size_um
-            side = _VIEW_PX
-            if size_um and restored_um:
-                side = max(round(_VIEW_PX * restored_um / size_um), 1)
             view = _brightest(stack.planes[number], side).astype(np.uint16)
-            size = {"y": size_um, "x": size_um} if size_um else {}
-            image = xr.DataArray(view, dims=("y", "x"), attrs={"pixel_size_um": size})
+            image = xr.DataArray(view, dims=("y", "x"))
+            image.attrs["pixel_size_um"] = {"y": pixel_size_um, "x": pixel_size_um}
             write(temporary / "input" / f"{stem(stack.path)}-{number:03d}.tif", image)
         write_facts(temporary, Facts(description="Views of the real images."))
 

@@ -136,7 +136,7 @@ def test_a_package_is_adapted(
 def test_views_are_the_brightest_windows(stack: Path, tmp_path: Path) -> None:
     views = tmp_path / "views"
     stacks = read_stacks([stack], Remarks())
-    adapt_module._write_views(views, stacks, None, 0.08)  # pyright: ignore[reportPrivateUsage]
+    adapt_module._write_views(views, stacks, 0.32, 0.08)  # pyright: ignore[reportPrivateUsage]
     names = [item.name for item in open_dataset(views).items]
     assert names == ["stack-000", "stack-001", "stack-002"]
     view = open_dataset(views).items[0].read_input()
@@ -170,6 +170,10 @@ def test_what_cannot_be_adapted_leaves_nothing(
         adapt(package, real=[stack], out=out, minutes=0)
     with pytest.raises(UserError, match=r"absent\.tif"):
         short(package, tmp_path / "absent.tif", out)
+    bare = xr.DataArray(np.arange(40000, dtype=np.uint16).reshape(200, 200), dims=("y", "x"))
+    images.write(tmp_path / "bare.tif", bare.assign_attrs(pixel_size_um={}))
+    with pytest.raises(UserError, match=r"training adapt .*care --real .* --pixel-size 0\.1"):
+        short(package, tmp_path / "bare.tif", out)
     (tmp_path / "bad.toml").write_text("odd = 1")
     with pytest.raises(UserError, match=r"bad\.toml"):
         short(package, stack, out, microscope=tmp_path / "bad.toml")
