@@ -241,7 +241,9 @@ def _finish(out: Path, network: nn.Module, images: Images, request: Request, log
     reached = best.metadata.reached
     if reached.error_restored is None:  # once: a posterior's mean takes long
         errors = mean_absolute_errors(network, images.fixed)
-        reached = replace(reached, **errors, late_fall=log.late_fall)
+        # The loss of weights that were trained before hardly falls, and when, tells nothing.
+        late_fall = None if request.adapted_from else log.late_fall
+        reached = replace(reached, **errors, late_fall=late_fall)
         best = replace(best, metadata=replace(best.metadata, reached=reached))
         best.write(out / FILE_NAME)
     if best.metadata.calibration is None and states_std(network):

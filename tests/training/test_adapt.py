@@ -174,6 +174,9 @@ def test_what_cannot_be_adapted_leaves_nothing(
     images.write(tmp_path / "bare.tif", bare.assign_attrs(pixel_size_um={}))
     with pytest.raises(UserError, match=r"training adapt .*care --real .* --pixel-size 0\.1"):
         short(package, tmp_path / "bare.tif", out)
+    images.write(tmp_path / "views.tif", bare.assign_attrs(pixel_size_um={}))
+    with pytest.raises(UserError, match="is named 'views'"):
+        short(package, stack, out, data=[tmp_path / "views.tif"])
     (tmp_path / "bad.toml").write_text("odd = 1")
     with pytest.raises(UserError, match=r"bad\.toml"):
         short(package, stack, out, microscope=tmp_path / "bad.toml")
