@@ -6,6 +6,7 @@
       adaptation.json   what was asked for
       microscope.toml   fitted to the real images, with its page microscope.html
       pairs/            simulated with it; their validation images serve for nothing but comparing
+      dendrites/        further ones to train on, as every training without data of its own does
       weights/          the run folder of the training that begins with the package's weights
       NAME-adapted.zip  the new package
       views/            parts of the real images
@@ -54,6 +55,7 @@ _OURS = ("pairs", "views")
 _METRIC = "si_psnr_a"
 _LEARNING_RATE = 0.25  # of that of a training from random weights
 _IMAGES = 100  # generated: 70 to learn from, 10 to calibrate on, 20 to compare on
+_DENDRITES = 60  # generated: 42 to learn from
 _VIEWS = 3  # planes of the real images that are restored for the page
 _VIEW_PX = 512  # the longest side of a view, restored
 _DRAWS = 5  # objects in each condition of the trust tests
@@ -152,10 +154,12 @@ def adapt(
             channel=channel if expanded else None,
             seed=seed,
         )
+        also = () if expanded else (_dendrites(out / "dendrites", fitted, old, seed),)
     with step(f"Go on with the training of {package.name} on it"):
         weights = run(
             recipe,
             data=pairs,
+            also=also,
             out=out / "weights",
             preset=_PRESET,
             steps=None,
@@ -192,6 +196,18 @@ def _recipe(package: Path, old: Unpacked) -> Recipe[nn.Module]:
         usual, network=old.arguments, learning_rate=_LEARNING_RATE * usual.learning_rate
     )
     return replace(recipe, presets={_PRESET: short})
+
+
+def _dendrites(out: Path, microscope: Path, old: Unpacked, seed: int) -> Path:
+    """Simulate what trainings without data of their own learn beside cells."""
+    return simulate(
+        out,
+        microscope=microscope,
+        images=_DENDRITES,
+        pixel_size=old.pixel_size_um,
+        structure="dendrites",
+        seed=seed,
+    )
 
 
 def _begin(out: Path, asked: Adaptation) -> None:

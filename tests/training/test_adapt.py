@@ -91,6 +91,7 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> Benchmark:
     stand_in = Benchmark()
     monkeypatch.setattr(adapt_module, "command", stand_in)
     monkeypatch.setattr(adapt_module, "_IMAGES", 3)
+    monkeypatch.setattr(adapt_module, "_DENDRITES", 3)
     return stand_in
 
 
@@ -117,6 +118,7 @@ def test_a_package_is_adapted(
     assert f"(sha256 `{sha256(package)[:16]}`), which was trained on noise" in text
     learnt = TrainedWeights.read(out / "weights").metadata
     assert learnt.request.settings.network == NETWORK
+    assert [other.name for other in learnt.data.also] == ["dendrites"]
     assert learnt.data.pixel_size_um == pytest.approx(0.08)
     assert [words[0] for words in benchmark.given] == ["run", "trust", "report"]
     assert benchmark.given[1][benchmark.given[1].index("--photons") + 1] == "25"
