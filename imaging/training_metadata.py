@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 from imaging.benchmark_run import Sha256
 from imaging.files import STRICT
 from imaging.known_images import KnownImages
+from imaging.trust_mask import TrustMask
 
 _STEEP = 0.2  # of the fall of a loss: what is trained to its end gains less than 5 % that late
 SHARES = ("0.5", "0.9", "0.95")
@@ -299,6 +300,8 @@ class Metadata:
         What the training came to.
     calibration
         Of the standard deviation; None where none is predicted, or until it is calibrated.
+    trust_mask
+        What is promised of restored structures; None where nothing is.
     measured_with
         With which options `inference` and the errors in `reached` were measured, where the network
         has others now.
@@ -316,5 +319,6 @@ class Metadata:
     inference: InferenceCost
     reached: Reached
     calibration: CalibrationResult | None = None
+    trust_mask: TrustMask | None = None
     measured_with: SamplingOptions = SamplingOptions()
     known: KnownImages | None = None

@@ -18,6 +18,7 @@ from imaging.training_metadata import (
     Settings,
     TrainingData,
 )
+from imaging.trust_mask import TrustMask
 
 BEFORE = {"coverage_0.5": 0.4, "coverage_0.9": 0.8, "coverage_0.95": 0.85, "nll": -1.0, "ence": 0.5}
 AFTER = {"coverage_0.5": 0.5, "coverage_0.9": 0.9, "coverage_0.95": 0.95, "nll": -2.0, "ence": 0.1}
@@ -30,6 +31,16 @@ CALIBRATION = CalibrationResult(
     data="others",
     data_sha256="1" * 64,
 )
+TRUST_MASK = TrustMask(
+    heights={"0.9": 0.02, "0.95": 0.05},
+    scale_px=4,
+    false={"0.9": 0.07, "0.95": 0.03},
+    found={"0.9": 0.8, "0.95": 0.5},
+    calibration_images=30,
+    validation_images=60,
+    data="others",
+    data_sha256="1" * 64,
+)
 
 
 def trained_weights(
@@ -39,6 +50,7 @@ def trained_weights(
     *,
     calibration: CalibrationResult | None = None,
     known: KnownImages | None = None,
+    trust_mask: TrustMask | None = None,
 ) -> TrainedWeights:
     """Weights of a network that nothing was trained with."""
     rng = np.random.default_rng(0)
@@ -72,6 +84,7 @@ def trained_weights(
         reached=Reached(12, 3.5, 0.1, error_restored=0.1234, error_input=0.4321),
         calibration=calibration,
         known=known,
+        trust_mask=trust_mask,
     )
     example = Example(
         input=torch.from_numpy(rng.random((70, 90), dtype=np.float32) * 500),

@@ -1,4 +1,4 @@
-"""Calibrate the standard deviation of trained weights, or calibrate it again on other data."""
+"""Calibrate trained weights: their standard deviation, and what they promise of structures."""
 
 import importlib
 from collections.abc import Sequence
@@ -7,20 +7,24 @@ from pathlib import Path
 
 from torch import nn
 
-from imaging.cli import UserError, console
+from imaging.cli import UserError, console, counted
 from imaging.datasets import Dataset, open_dataset
 from imaging.files import sha256
 from imaging.inspection import inspect_dataset
 from imaging.pixel_sizes import are_unlike
 from imaging.trained_weights import TrainedWeights
 from imaging.training_metadata import CalibrationResult, SamplingOptions
-from packages.network_contract import StatesStd, states_std
+from imaging.trust_mask import PROMISED, TrustMask
+from packages.network_contract import states_std
 from packages.options import with_options
+from packages.posterior import Calibration
 from training.calibration_fit import calibrate
 from training.data import Pair, load_pairs
 from training.division import split_items
 from training.pixel_sizes import find_pixel_size_um
 from training.recipe import Recipe
+from training.restored import restore
+from training.trust_fit import FEWEST_IMAGES, fit_trust
 
 
 def recalibrate(
@@ -32,7 +36,7 @@ def recalibrate(
     samples: int | None = None,
     steps: int | None = None,
 ) -> Path:
-    """Calibrate the standard deviation of a trained model on other data.
+    """Calibrate a trained model on other data: standard deviation and trust mask.
 
     Parameters are those of `python -m training calibrate`, described in its help.
 
@@ -44,8 +48,8 @@ def recalibrate(
     Raises
     ------
     UserError
-        Weights without a standard deviation, a number of samples or steps that the model cannot
-        do, unusable data or of other pixels, or a file that exists.
+        A number of samples or steps that the model cannot do, unusable data, of other pixels or too
+        few to calibrate anything, or a file that exists.
     """
     if out.exists():
         raise UserError(f"{out} exists: choose another name, so that no weights are lost.")
@@ -59,6 +63,11 @@ def recalibrate(
         load_pairs(parts[part], remarks) for part in ("calibration", "validation")
     )
     remarks.say()
+    if len(calibration) < FEWEST_IMAGES and not states_std(network):
+        raise UserError(
+            f"{data} has {counted(len(calibration), 'calibration image')}, of which a trust mask "
+            f"takes {FEWEST_IMAGES}, and {weights} states no uncertainty: simulate more images."
+        )
     calibrate_weights(
         out,
         trained,
@@ -75,7 +84,7 @@ def recalibrate(
 def calibrate_weights(
     out: Path,
     trained: TrainedWeights,
-    network: StatesStd,
+    network: nn.Module,
     calibration: Sequence[Pair],
     validation: Sequence[Pair],
     *,
@@ -91,28 +100,55 @@ def calibrate_weights(
     trained
         The weights; they stay as they are.
     network
-        That holds them; it is calibrated in place.
+        That holds them; where it states a standard deviation, this is calibrated in place.
     calibration, validation
-        Images to fit on, and others to compare before and after on.
+        Images to fit on, and others to measure on what that brings.
     data, data_sha256
         Name and hash of their dataset, for the model card.
     """
-    with console.status("Calibrating the standard deviation"):
-        measured = calibrate(network, calibration, validation)
-    found = CalibrationResult(**measured, data=data, data_sha256=data_sha256)
-    fitted = {
-        f"calibration.{name}": tensor.cpu()
-        for name, tensor in network.calibration.state_dict().items()
-    }
-    metadata = replace(trained.metadata, calibration=found)
-    TrainedWeights(trained.weights | fitted, metadata, trained.example).write(out)
+    said: list[str] = []
+    weights, metadata = trained.weights, trained.metadata
+    with console.status("Calibrating"):
+        _forget_calibration(network)
+        seen, unseen = restore(network, calibration), restore(network, validation)
+        if states_std(network):
+            measured = calibrate(network, seen, unseen)
+            found = CalibrationResult(**measured, data=data, data_sha256=data_sha256)
+            fitted = network.calibration.state_dict()
+            weights = weights | {f"calibration.{k}": v.cpu() for k, v in fitted.items()}
+            metadata = replace(metadata, calibration=found)
+            said.append(_on_intervals(found))
+        trust = fit_trust(seen, unseen, data=data, data_sha256=data_sha256)
+        said.append(_on_trust(trust, len(seen)))
+    metadata = replace(metadata, trust_mask=trust)
+    TrainedWeights(weights, metadata, trained.example).write(out)
+    console.print("\n".join(said), highlight=False, soft_wrap=True)
+
+
+def _forget_calibration(network: nn.Module) -> None:
+    if states_std(network):
+        network.calibration.load_state_dict(Calibration().state_dict())
+
+
+def _on_intervals(found: CalibrationResult) -> str:
     covered = " and ".join(
         f"{scores['coverage_0.9']:.1%} {when} calibration"
         for scores, when in ((found.before, "before"), (found.after, "after"))
     )
-    console.print(
-        f"90 % intervals cover {covered}, on {found.images.validation} validation images.",
-        soft_wrap=True,
+    return f"90 % intervals cover {covered}, on {found.images.validation} validation images."
+
+
+def _on_trust(found: TrustMask | None, images: int) -> str:
+    if found is None:
+        return (
+            f"No trust mask: {counted(images, 'calibration image')} can promise nothing of "
+            f"structures, which takes {FEWEST_IMAGES}."
+        )
+    share = PROMISED[0]
+    return (
+        f"The trust mask of {float(share):.0%} holds {found.false[share]:.1%} false structures, "
+        f"and {found.found[share]:.0%} of the truth's, on "
+        f"{counted(found.validation_images, 'validation image')}."
     )
 
 
@@ -143,7 +179,7 @@ def refuse_other_pixels(weights: Path, learnt_um: float | None, dataset: Dataset
 
 def _network(
     weights: Path, trained: TrainedWeights, options: SamplingOptions
-) -> tuple[StatesStd, TrainedWeights]:
+) -> tuple[nn.Module, TrainedWeights]:
     """Build the network of trained weights with the options asked for, which enter its metadata."""
     model = trained.metadata.model
     try:
@@ -158,8 +194,6 @@ def _network(
         ) from error
     except ValueError as error:
         raise UserError(f"'{model}' cannot be built like this: {error}.") from error
-    if not states_std(network):
-        raise UserError(f"{weights} holds weights of '{model}', which states no uncertainty.")
     return network, trained
 
 

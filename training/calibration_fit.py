@@ -27,14 +27,12 @@ from imaging.calibration import (
     mean_z_squared,
     standardise,
 )
-from packages.network_contract import RestorationNetwork, StatesStd
-from packages.posterior import KNOTS, Calibration
-from training.data import Array, Pair
+from packages.network_contract import StatesStd
+from packages.posterior import KNOTS
+from training.restored import Restored
 
 LEVELS = (0.5, 0.9, 0.95)
 """Shares of pixels that intervals are meant to cover."""
-
-_LONGEST_PX = 512  # of an image's side; posteriors take time
 
 
 @dataclass(frozen=True)
@@ -53,36 +51,14 @@ class Errors:
     error: NDArray[np.float64]
 
 
-@torch.no_grad()
-def collect_errors(network: RestorationNetwork, pairs: Sequence[Pair]) -> list[Errors]:
-    """Restore images as a user of the package will, and compare with their truth.
-
-    Parameters
-    ----------
-    network
-        In evaluation mode; its output's first two channels are mean and standard deviation.
-    pairs
-        At most the upper left 512 pixels a side of each are looked at.
-
-    Returns
-    -------
-    list of Errors
-        One of each image.
-    """
-    device = next(network.parameters()).device
-    found: list[Errors] = []
-    for pair in pairs:
-        rows, columns = (min(side, _LONGEST_PX) for side in pair.target.shape)
-        image = _filled(pair.normalised_input[:rows, :columns], network.divisor)
-        given = network(torch.from_numpy(image)[None, None].to(device)).double().cpu().numpy()
-        mean, std = given[0, :2, :rows, :columns]
-        error = mean - pair.target[:rows, :columns]
-        found.append(Errors(std.flatten(), error.flatten()))
-    return found
+def errors_of(image: Restored) -> Errors:
+    """Compare a restored image that has a standard deviation with its truth."""
+    mean, std = image.channels.astype(np.float64)
+    return Errors(std.ravel(), (mean - image.truth).ravel())
 
 
 def calibrate(
-    network: StatesStd, calibration: Sequence[Pair], validation: Sequence[Pair]
+    network: StatesStd, calibration: Sequence[Restored], validation: Sequence[Restored]
 ) -> dict[str, Any]:
     """Fit the network's calibration in place, and measure it on other images.
 
@@ -91,9 +67,9 @@ def calibrate(
     network
         Whose calibration is fitted.
     calibration
-        Images to fit on.
+        Images to fit on, restored by the network before it was calibrated.
     validation
-        Images of other sources, on which before and after are compared.
+        Likewise, of other sources, on which before and after are compared.
 
     Returns
     -------
@@ -104,8 +80,8 @@ def calibrate(
         returns on the validation images. ``images`` of both kinds.
     """
     module = network.calibration
-    module.load_state_dict(Calibration().state_dict())
-    seen, unseen = pool(collect_errors(network, calibration)), collect_errors(network, validation)
+    seen = pool([errors_of(image) for image in calibration])
+    unseen = [errors_of(image) for image in validation]
     knots, values = fit_isotonic(seen.error, seen.std, KNOTS)
     slope, offset = fit_line(seen.error, seen.std)
     module.load_state_dict({"knots": torch.from_numpy(knots), "values": torch.from_numpy(values)})
@@ -174,9 +150,3 @@ def _mapped(calibration: nn.Module, std: NDArray[np.float64]) -> NDArray[np.floa
     with torch.no_grad():
         mapped = calibration(torch.from_numpy(std).float().to(device))
     return mapped.double().cpu().numpy()
-
-
-def _filled(image: Array, divisor: int) -> Array:
-    """Reflect an image up to the next size that the network takes."""
-    missing = [(0, -side % divisor) for side in image.shape]
-    return np.pad(image, missing, mode="symmetric")

@@ -34,7 +34,6 @@ from imaging.known_images import SIDES_PX
 from imaging.remarks import Remarks
 from imaging.trained_weights import FILE_NAME, Example, TrainedWeights
 from imaging.training_metadata import Reached, Request, Settings
-from packages.network_contract import states_std
 from packages.unpack import Unpacked
 from simulation.microscope import Microscope, read_microscope
 from simulation.simulate import simulate
@@ -246,7 +245,7 @@ def _finish(out: Path, network: nn.Module, images: Images, request: Request, log
         reached = replace(reached, **errors, late_fall=late_fall)
         best = replace(best, metadata=replace(best.metadata, reached=reached))
         best.write(out / FILE_NAME)
-    if best.metadata.calibration is None and states_std(network):
+    if best.metadata.calibration is None and best.metadata.trust_mask is None:
         calibrate_weights(
             out / FILE_NAME,
             best,

@@ -11,15 +11,22 @@ from imaging.cli import UserError
 from imaging.tensors import write_tensors
 from imaging.trained_weights import TrainedWeights
 from packages.models import Model, model_named, models
-from tests.trained import CALIBRATION, trained_weights
+from tests.trained import CALIBRATION, TRUST_MASK, trained_weights
 
 Entry = tuple[str, ...]
 
-TRAINED = trained_weights(nn.Conv2d(1, 1, 3), "care", {"filters": 8}, calibration=CALIBRATION)
+TRAINED = trained_weights(
+    nn.Conv2d(1, 1, 3),
+    "care",
+    {"filters": 8},
+    calibration=CALIBRATION,
+    trust_mask=TRUST_MASK,
+)
 # Entries whose own keys are data, and entries that may be left out.
 OPEN = {
     *("weights", "network", "provenance", "versions"),
     *("interval_factors", "before", "linear", "after"),
+    *("heights", "false", "found"),
 }
 OPTIONAL = {
     *(
@@ -31,7 +38,7 @@ OPTIONAL = {
         "error_input",
         "late_fall",
     ),
-    *("calibration", "measured_with", "samples"),
+    *("calibration", "trust_mask", "measured_with", "samples"),
 }
 
 

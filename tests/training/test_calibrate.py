@@ -59,7 +59,7 @@ def test_calibrating_twice_gives_what_once_gives(weights: Path, data: Path, tmp_
 @pytest.mark.parametrize(
     ("case", "said"),
     [("absent", "does not exist"), ("existing", "exists"), ("other", "this version"),
-     ("certain", "no uncertainty")],
+     ("certain", "1 calibration image, of which a trust mask takes 9")],
 )  # fmt: skip
 def test_what_cannot_be_calibrated_is_refused(
     weights: Path, data: Path, tmp_path: Path, case: str, said: str
