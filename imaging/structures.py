@@ -32,7 +32,7 @@ FAINTEST = 0.01
 """Height below which nothing is looked at, where 0 is background and 1 bright structure."""
 
 _SURROUNDINGS = 3  # widths of the spot
-_AT_LEAST = 0.5  # of its height must be there in another image
+_AT_LEAST = 0.5  # of the height of what lies nearby
 
 Image = NDArray[np.floating]
 
@@ -57,7 +57,8 @@ def find_structures(image: Image, scale_px: int = SCALE_PX) -> Structures:
     """Divide what stands out of an image into pieces.
 
     The highest pixel is the middle of a piece that reaches so many pixels as `scale_px` says; the
-    highest of the pixels outside is the next one's, and so on down to `FAINTEST`.
+    highest of the pixels outside is the next one's, and so on down to `FAINTEST`. A pixel less than
+    half as high as one no further away than half of `scale_px` is a flank and no middle.
 
     Parameters
     ----------
@@ -73,7 +74,8 @@ def find_structures(image: Image, scale_px: int = SCALE_PX) -> Structures:
     """
     height = _height(image, scale_px)
     rows, columns = height.shape
-    candidates = np.flatnonzero(height > FAINTEST)
+    flanks = height < _AT_LEAST * _highest_nearby(height, scale_px)
+    candidates = np.flatnonzero((height > FAINTEST) & ~flanks)
     candidates = candidates[np.argsort(-height.ravel()[candidates], kind="stable")]
     around = _disc(scale_px)
     free = np.ones((rows + 2 * scale_px, columns + 2 * scale_px), np.bool_)
@@ -107,7 +109,7 @@ def are_shown(structures: Structures, image: Image, scale_px: int = SCALE_PX) ->
     ndarray
         Of bool, shape (n,).
     """
-    there = ndimage.maximum_filter(_height(image, scale_px), footprint=_disc(scale_px // 2))
+    there = _highest_nearby(_height(image, scale_px), scale_px)
     return there[tuple(structures.places.T)] >= _AT_LEAST * structures.heights
 
 
@@ -175,6 +177,10 @@ def _height(image: Image, scale_px: int) -> NDArray[np.float64]:
     return ndimage.gaussian_filter(values, width) - ndimage.gaussian_filter(
         values, _SURROUNDINGS * width
     )
+
+
+def _highest_nearby(height: NDArray[np.float64], scale_px: int) -> NDArray[np.float64]:
+    return ndimage.maximum_filter(height, footprint=_disc(scale_px // 2))
 
 
 def _disc(radius: int) -> NDArray[np.bool_]:

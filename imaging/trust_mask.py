@@ -66,15 +66,14 @@ class TrustMask:
     @property
     def sentence(self) -> str:
         """Say what is promised, of what, and where it ends."""
-        shares = " and ".join(
-            f"{number} at most {1 - float(share):.0%}"
+        shares = ", and ".join(
+            f"where it is at least {number}, {1 - float(share):.0%}"
             for number, share in enumerate(self.heights, start=1)
         )
         return (
-            "Of the restored structures under a trust mask of at least "
-            f"{shares} are expected to be false, in the mean over images like the "
-            f"{self.calibration_images} calibration images of {self.data}: of the same "
-            "microscope and the same kind of structures; nothing is promised of a single image, "
-            "of other microscopes or structures, of detail finer than a structure, and of what "
-            "was not restored."
+            "Of the structures of a restored image that the trust mask covers, at most so many are "
+            f"expected to be false: {shares}. This is the mean over images like the "
+            f"{self.calibration_images} calibration images of '{self.data}', of the same "
+            "microscope and kind of structures; nothing is promised of a single image, of other "
+            "microscopes or structures, of detail finer than a structure, and of what was lost."
         )

@@ -135,6 +135,7 @@ def predict(
     channel: str | None = None,
     scene: str | None = None,
     trust: bool = False,
+    trust_mask: Path | None = None,
 ) -> int:
     """Restore an image, a stack, or every image of a folder.
 
@@ -175,6 +176,11 @@ def predict(
         positions of one shape are restored together, and others are listed.
     trust
         Let Python code of the package run.
+    trust_mask
+        Where to write the trust mask, a file or, for a folder, a folder: an image like the restored
+        one that is 0 where nothing is promised, 1 where of the restored structures at least 90 %
+        are expected to be real, and 2 where 95 %, as an overlay or labels for Fiji and napari. None
+        is written without it.
     """
     from packages.predict import predict_file
 
@@ -190,6 +196,7 @@ def predict(
         channel=channel,
         scene=scene,
         trust=trust,
+        trust_mask=trust_mask,
     )
 
 

@@ -278,19 +278,22 @@ def _divisor(network: nn.Module, chosen: Model) -> int:
 
 
 def _without_a_field(metadata: Metadata, trained: TrainedWeights) -> dict[str, Any]:
-    """Return what the zoo has no field for: descent, images it knows, how its deviation was found.
+    """Return what the zoo has no field for: descent, images it knows, how it was calibrated.
 
     Its field for a parent wants the id of a model that the zoo has.
     """
     origin = metadata.request.adapted_from
-    stated = {"adapted_from": asdict(origin)} if origin else {}
+    ours: dict[str, Any] = {"adapted_from": asdict(origin)} if origin else {}
     if metadata.known:
-        stated["known_images"] = asdict(metadata.known)
-    if metadata.calibration is None:
-        return stated
-    curve = {name: trained.weights[f"calibration.{name}"].tolist() for name in ("knots", "values")}
-    rounded = {name: [float(f"{std:.6g}") for std in stds] for name, stds in curve.items()}
-    return stated | {"calibration": asdict(metadata.calibration) | rounded}
+        ours["known_images"] = asdict(metadata.known)
+    if metadata.calibration is not None:
+        knots, values = (trained.weights[f"calibration.{name}"] for name in ("knots", "values"))
+        curve = {"knots": knots.tolist(), "values": values.tolist()}
+        rounded = {name: [float(f"{std:.6g}") for std in stds] for name, stds in curve.items()}
+        ours["calibration"] = asdict(metadata.calibration) | rounded
+    if metadata.trust_mask is not None:
+        ours["trust_mask"] = asdict(metadata.trust_mask)
+    return ours
 
 
 def _complete(

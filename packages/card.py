@@ -167,7 +167,7 @@ nothing, beside controls and other packages:
 
     python -m benchmark run {request.recipe}.zip --data {shlex.quote(data.name)} --out results
     python -m benchmark report results
-{_calibration(metadata)}"""
+{_calibration(metadata)}{_trust_mask(metadata)}"""
 
 
 def _descent(origin: Lineage) -> str:
@@ -237,4 +237,32 @@ Errors are no Gaussians: intervals that cover these shares are {factors}. The ca
 for structures and microscopes like those trained on. With another noise, another PSF or other
 structures intervals cover more or less than they state; `python -m benchmark run` measures how
 much.
+"""
+
+
+def _trust_mask(metadata: Metadata) -> str:
+    """Say what is promised of restored structures, where anything is."""
+    found = metadata.trust_mask
+    if found is None:
+        return ""
+    rows = "\n".join(
+        f"| {number} | {float(share):.0%} | {height:.3f} | "
+        f"{found.false[share]:.1%} | {found.found[share]:.0%} |"
+        for number, (share, height) in enumerate(found.heights.items(), start=1)
+    )
+    return f"""
+## Trust mask
+
+`python -m packages predict ZIP IN OUT --trust-mask MASK.ome.tif` writes a second image that says
+which restored structures to believe. {found.sentence}
+
+On {found.validation_images} validation images of {found.data} (sha256
+`{found.data_sha256[:16]}`), means over images; a structure is a piece of {found.scale_px} pixels
+in radius that stands out of its surroundings:
+
+| value from | promised real | stands out by more than | false inside | of the truth's inside |
+|---|---|---|---|---|
+{rows}
+
+For another microscope, `python -m training calibrate` finds the heights on images simulated of it.
 """

@@ -34,6 +34,7 @@ from packages.package import Package, Weights, open_package
 from packages.processing import IntensityScale
 from packages.resampling import grid
 from packages.runner import Runner, Scale
+from packages.trust_mask import read_trust_mask, write_mask
 
 # What the results hold needs floating-point pixels, named channels and, for large ones, regions.
 OUTPUT_SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".ome.zarr", ".zarr")
@@ -68,6 +69,7 @@ def predict_file(
     channel: str | None = None,
     scene: str | None = None,
     trust: bool = False,
+    trust_mask: Path | None = None,
 ) -> int:
     """Restore an image, a stack, or every image of a folder.
 
@@ -89,10 +91,11 @@ def predict_file(
     if tile is not None and tile < 1:
         raise UserError(f"A tile of {tile} pixels is impossible: give a positive number.")
     dataset, pairs = _pairs(of_scene(input_path, scene), output_path)
+    masks = None if trust_mask is None else _masks(trust_mask, output_path, pairs)
     skipped, failures = 0, list[str]()
     with open_package(package_path, trust=trust) as package:
         runner = Runner(package, weights=weights, device=device, scale=scale)
-        job = _Job(runner, pixel_size, tile, channel)
+        job = _Job(runner, pixel_size, tile, channel, masks)
         if output_path != pairs[0][1]:
             skipped, failures = _predict_folder(job, pairs, output_path, (weights, scale, channel))
         else:
@@ -116,7 +119,12 @@ class _Job:
     """One package at work on one file after the other."""
 
     def __init__(
-        self, runner: Runner, pixel_size: float | None, tile: int | None, channel: str | None
+        self,
+        runner: Runner,
+        pixel_size: float | None,
+        tile: int | None,
+        channel: str | None,
+        masks: dict[Path, Path] | None,
     ) -> None:
         self.package: Package = runner.package
         self.pixel_size = pixel_size
@@ -126,6 +134,12 @@ class _Job:
         self._runner = runner
         self._tile = tile
         self._channel = channel
+        self._masks = masks or {}
+        self._promised = None if masks is None else read_trust_mask(runner.package)
+
+    def is_made(self, target: Path) -> bool:
+        """Tell whether the result of a file is there, and its mask where one is wanted."""
+        return target.exists() and self._masks.get(target, target).exists()
 
     def restore(self, item: Item, target: Path) -> None:
         """Restore one file, with a progress bar."""
@@ -172,6 +186,10 @@ class _Job:
             if str(source) in message or str(target) in message:
                 raise
             raise UserError(f"{source}: {message}") from error
+        if self._promised is not None:
+            count = len(self.package.channels)
+            firsts = {one.name: i * count for i, one in enumerate(chosen)}
+            write_mask(target, self._masks[target], self._promised, firsts)
         self.remarks.add(source.name, [*inspect(image), *self._on_pixel_size(image, layout.grid)])
 
     def _compare(self, name: str, chosen: list[Chosen], shape: tuple[int, int]) -> None:
@@ -251,7 +269,7 @@ def _predict_folder(
             stated = (job.pixel_size, item.pixel_size_um)
             facts = (job.package.sha256, sha256(item.input), stated, asked, code)
             made_from = hashlib.sha256(repr(facts).encode()).hexdigest()
-            if target.exists() and record.made_from.get(target.name) == made_from:
+            if job.is_made(target) and record.made_from.get(target.name) == made_from:
                 skipped += 1
                 continue
             job.restore(item, target)
@@ -291,6 +309,22 @@ def _pairs(source: Path, target: Path) -> tuple[Dataset, list[tuple[Item, Path]]
     if target.resolve() in {source.resolve(), dataset.items[0].input.parent.resolve()}:
         raise UserError(f"{target} holds the input: choose another folder for the output.")
     return dataset, [(item, target / _result_name(item.input)) for item in dataset.items]
+
+
+def _masks(asked: Path, output: Path, pairs: Sequence[tuple[Item, Path]]) -> dict[Path, Path]:
+    """Return which mask belongs to which result: a file to a file, a folder to a folder."""
+    suffix = images.suffix_of(asked)
+    if output == pairs[0][1]:
+        if suffix is None or suffix.lower() not in OUTPUT_SUFFIXES:
+            raise UserError(
+                f"{asked}: masks are written as OME-TIFF or OME-Zarr: end the name in "
+                f"{DEFAULT_SUFFIX} or .ome.zarr."
+            )
+    elif suffix is not None or asked.is_file():
+        raise UserError(f"{output} is a folder of results: give a folder for the masks.")
+    if asked.resolve() in {path.resolve() for path in (output, *(p[0].input for p in pairs))}:
+        raise UserError(f"{asked} is input or output itself: choose another name for the mask.")
+    return {target: asked if output == target else asked / target.name for _, target in pairs}
 
 
 def _result_name(file: Path) -> str:

@@ -27,6 +27,10 @@ def test_spots_are_structures_where_they_are_and_the_brightest_is_first() -> Non
     assert found.heights[1] == pytest.approx(found.heights[0] / 2, rel=1e-3)
 
 
+def test_a_spot_is_one_structure_and_its_flanks_are_none() -> None:
+    assert find_structures(spot(48, 48)).places.tolist() == [[48, 48]]
+
+
 def test_a_tube_is_a_row_of_pieces_that_cover_it_from_end_to_end() -> None:
     found = find_structures(tube())
     on_axis = np.sort(found.places[found.places[:, 0] == 48][:, 1])

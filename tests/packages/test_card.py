@@ -7,7 +7,7 @@ from torch import nn
 
 from imaging.training_metadata import FurtherData, InferenceCost, SamplingOptions
 from packages.card import measured_text, training_entries
-from tests.trained import CALIBRATION, trained_weights
+from tests.trained import CALIBRATION, TRUST_MASK, trained_weights
 from training.data import HIGH_PERCENTILES, LOW_PERCENTILES
 
 PLAIN = trained_weights(nn.Conv2d(1, 1, 3), "care", {}).metadata
@@ -115,3 +115,12 @@ def test_further_data_are_told_and_count_in_an_epoch() -> None:
     assert told["further_datasets_sha256"] == {"dendrites": "4" * 64}
     words = text_of(data=metadata.data, request=metadata.request)
     assert "Trained on, too: dendrites (sha256 `4444444444444444`), 4 images. seed 4" in words
+
+
+def test_a_trust_mask_is_told_with_what_it_holds_and_where_it_ends() -> None:
+    told = text_of(trust_mask=TRUST_MASK)
+    assert "| 1 | 90% | 0.020 | 7.0% | 80% |" in told
+    assert "| 2 | 95% | 0.050 | 3.0% | 50% |" in told
+    assert TRUST_MASK.sentence in told
+    assert "On 60 validation images of others (sha256 `1111111111111111`)" in told
+    assert "Trust mask" not in text_of(trust_mask=None)
