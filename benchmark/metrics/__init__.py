@@ -5,6 +5,7 @@ in the file of its family; `benchmark.metrics.metric` says what all of them shar
 """
 
 from benchmark.metrics import (
+    believed,
     calibration,
     consistency,
     fidelity,
@@ -30,6 +31,7 @@ __all__ = [
     "MetricInputs",
     "MissingFile",
     "NotApplicable",
+    "believed",
     "calibration",
     "consistency",
     "fidelity",

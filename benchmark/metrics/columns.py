@@ -20,6 +20,7 @@ _FAMILIES = (
     "consistency",
     "calibration",
     "uncertainty",
+    "believed",
 )
 
 

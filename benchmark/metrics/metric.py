@@ -11,7 +11,8 @@ Metrics share what is said here once, and not by each of them:
   are in counts, native on the microscope's own pixels.
 - pixel_um is the side of a pixel of prediction and truth, tolerance_um how far the truth may lie
   beside its input, both in µm. microscope maps names to numbers, interval_factors nominal
-  coverages, as text, to half-widths in standard deviations.
+  coverages, as text, to half-widths in standard deviations; trust_mask is an
+  `imaging.trust_mask.TrustMask`.
 - The value is a float in the unit that its entry states, never NaN.
 - `NotApplicable` is raised, with the reason in a sentence, where something needed is not known, an
   image holds NaN or infinite values, or the metric can say nothing about this plane.
@@ -61,6 +62,7 @@ WHY_MISSING = {
     "tolerance_um": "dataset.toml states no tolerance, how far the truth may lie beside its input.",
     "microscope": "dataset.toml does not describe the microscope.",
     "interval_factors": "It states no intervals of its own.",
+    "trust_mask": "It promises nothing of structures.",
 }
 
 

@@ -264,7 +264,12 @@ def _rows(task: CellTask, results: CellFiles) -> dict[CellKey, list[MetricInputs
     repeat = images.read(task.repeat.output) if task.repeat else None
     method = task.method
     planes = metric_inputs(
-        restored, task.job.item, method.interval_factors, repeat, method.delivery
+        restored,
+        task.job.item,
+        method.interval_factors,
+        repeat,
+        method.delivery,
+        method.trust_mask,
     )
     samples = [sample for plane in planes if (sample := judging_sample(plane)) is not None]
     return {task.place: planes} | ({task.place.of_sample: samples} if samples else {})

@@ -1,12 +1,14 @@
-"""What a package states of what it delivers: the scale of intensities, and its own intervals."""
+"""What a package states of what it delivers: scale of intensities, intervals, trust mask."""
 
 import math
 from typing import Any
 
 from bioimageio.spec.model import v0_5
+from pydantic import TypeAdapter, ValidationError
 
 from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
 from imaging.scores import Delivery
+from imaging.trust_mask import TrustMask
 from packages.package import Package
 
 _KEEPS_SCALE = ("ensure_dtype", "clip")
@@ -72,3 +74,11 @@ def interval_factors(package: Package) -> dict[str, float]:
     except (AttributeError, TypeError, ValueError):
         return {}
     return factors if all(usable) else {}
+
+
+def trust_mask_of(package: Package) -> TrustMask | None:
+    """Read what a package promises of structures; None where nothing that can be understood."""
+    try:
+        return TypeAdapter(TrustMask).validate_python(package.own_entries.get("trust_mask"))
+    except ValidationError:
+        return None

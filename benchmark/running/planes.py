@@ -14,6 +14,7 @@ from imaging.datasets import Item
 from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
 from imaging.resample import linear
 from imaging.scores import Delivery
+from imaging.trust_mask import TrustMask
 
 Planes = NDArray[np.floating]  # (n, y, x)
 Stacks = dict[str, Planes | list[Planes | NotApplicable] | NotApplicable]
@@ -33,6 +34,7 @@ def metric_inputs(
     interval_factors: Mapping[str, float],
     repeat: xr.DataArray | None = None,
     delivery: Delivery = "planes",
+    trust_mask: TrustMask | None = None,
 ) -> list[MetricInputs]:
     """Collect what is known of each plane of a restored image.
 
@@ -55,6 +57,8 @@ def metric_inputs(
         What was restored from the repeat of the item, if that was done.
     delivery
         On which scale the package delivers.
+    trust_mask
+        What the package promises of structures.
 
     Returns
     -------
@@ -75,6 +79,7 @@ def metric_inputs(
         "tolerance_um": item.tolerance_um,
         "microscope": item.microscope or None,
         "interval_factors": interval_factors or None,
+        "trust_mask": trust_mask,
     }
     measured = _planes_on_grid(input, predictions.shape[-2:])
     stacks: Stacks = {
@@ -142,7 +147,7 @@ def judging_sample(known: MetricInputs) -> MetricInputs | None:
     delivered = known.get("delivered")
     scale = delivered if isinstance(delivered, NotApplicable) else sample
     known = {**known, "prediction": sample, "delivered": scale, "repeat": alone}
-    return known | dict.fromkeys(_OWN_CHANNELS, silent)
+    return known | dict.fromkeys((*_OWN_CHANNELS, "trust_mask"), silent)
 
 
 def on_common_grid(

@@ -14,7 +14,7 @@ import xarray as xr
 
 from benchmark.metrics import NotApplicable
 from benchmark.running.controls import CONTROLS, DELIVERY, INPUT
-from benchmark.running.delivery import delivery_of, interval_factors
+from benchmark.running.delivery import delivery_of, interval_factors, trust_mask_of
 from imaging import images
 from imaging.cli import UserError
 from imaging.datasets import Item
@@ -22,6 +22,7 @@ from imaging.known_images import KnownImages
 from imaging.measure import Measure
 from imaging.own_process import ProcessEndedError, own_process
 from imaging.scores import Delivery
+from imaging.trust_mask import TrustMask
 from packages.package import open_package
 from packages.resampling import grid
 from packages.runner import Runner
@@ -68,6 +69,8 @@ class Method:
         empty when it states none.
     delivery
         On which scale it delivers.
+    trust_mask
+        What it promises of structures; None where nothing, or nothing that can be understood.
     doubt
         Why its weights are hardly trained, where its training says so.
     known_images
@@ -83,6 +86,7 @@ class Method:
     trust: bool = False
     interval_factors: dict[str, float] = field(default_factory=dict[str, float])
     delivery: Delivery = "planes"
+    trust_mask: TrustMask | None = None
     doubt: str = ""
     known_images: KnownImages | None = None
 
@@ -127,6 +131,7 @@ def method_of(path: Path, *, trust: bool) -> Method:
             weights=package.weights[0],
             interval_factors=interval_factors(package),
             delivery=delivery_of(package),
+            trust_mask=trust_mask_of(package),
             doubt=str(package.own_entries.get("doubt", "")),
             known_images=package.known_images,
             trust=trust,

@@ -8,6 +8,7 @@ from benchmark.metrics import METRICS, Metric, NotApplicable
 from benchmark.metrics import metric as register
 from benchmark.metrics.metric import Image, MetricInputs
 from tests.benchmark.metrics.acquisitions import blurred
+from tests.trained import TRUST_MASK
 
 # LPIPS needs weights that are not part of the repository: see test_perception.py.
 OF_PAIRS = [
@@ -51,6 +52,7 @@ FACTS: MetricInputs = {
         "excess_noise_factor": 1.2,
     },
     "interval_factors": {"0.5": 0.7, "0.9": 1.7, "0.95": 2.0},
+    "trust_mask": TRUST_MASK,
 }
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -6,10 +7,11 @@ from typing import Any, cast
 import pytest
 from torch import nn
 
-from benchmark.running.delivery import delivery_of, interval_factors
+from benchmark.running.delivery import delivery_of, interval_factors, trust_mask_of
 from imaging.scores import Delivery
 from packages.package import Package, open_package
 from tests import tiny_packages as tiny
+from tests.trained import TRUST_MASK
 
 COMMON = {"min_percentile": 2, "max_percentile": 99.8}
 LINEAR = {"id": "scale_linear", "kwargs": {"gain": 300.0, "offset": 100.0}}
@@ -82,3 +84,11 @@ def test_intervals_are_read_from_the_entry_of_the_calibration() -> None:
     entries = {"calibration": {"interval_factors": {"0.5": 0.6, "0.9": 1.5}}}
     package = cast(Package, SimpleNamespace(own_entries=entries))
     assert interval_factors(package) == {"0.5": 0.6, "0.9": 1.5}
+
+
+def test_a_promise_of_structures_is_read_and_a_malformed_one_is_none() -> None:
+    stated = asdict(TRUST_MASK)
+    package = cast(Package, SimpleNamespace(own_entries={"trust_mask": stated}))
+    assert trust_mask_of(package) == TRUST_MASK
+    for odd in ({}, {"trust_mask": "much"}, {"trust_mask": stated | {"scale_px": -1}}):
+        assert trust_mask_of(cast(Package, SimpleNamespace(own_entries=odd))) is None
