@@ -63,11 +63,8 @@ def recalibrate(
         load_pairs(parts[part], remarks) for part in ("calibration", "validation")
     )
     remarks.say()
-    if len(calibration) < FEWEST_IMAGES and not states_std(network):
-        raise UserError(
-            f"{data} has {counted(len(calibration), 'calibration image')}, of which a trust mask "
-            f"takes {FEWEST_IMAGES}, and {weights} states no uncertainty: simulate more images."
-        )
+    if len(calibration) < FEWEST_IMAGES:
+        _refuse_nothing_to_fit(weights, network, data, len(calibration))
     calibrate_weights(
         out,
         trained,
@@ -174,6 +171,14 @@ def refuse_other_pixels(weights: Path, learnt_um: float | None, dataset: Dataset
         raise UserError(
             f"{dataset.path} has pixels of {size_um:g} µm and {weights} was trained on "
             f"{learnt_um:g} µm: calibrate on images of that size (in Fiji: Image > Scale)."
+        )
+
+
+def _refuse_nothing_to_fit(weights: Path, network: nn.Module, data: Path, images: int) -> None:
+    if not states_std(network):
+        raise UserError(
+            f"{data} has {counted(images, 'calibration image')}, of which a trust mask takes "
+            f"{FEWEST_IMAGES}, and {weights} states no uncertainty: simulate more images."
         )
 
 

@@ -38,7 +38,7 @@ OPTIONAL = {
         "error_input",
         "late_fall",
     ),
-    *("calibration", "trust_mask", "measured_with", "samples"),
+    *("also", "calibration", "trust_mask", "measured_with", "samples"),
 }
 
 
@@ -209,7 +209,7 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
 
 
 def test_weights_from_before_schemas_are_among_those_read() -> None:
-    assert "schema" not in torch.load(model_named("care").weights_file, weights_only=True)
+    assert "schema" not in torch.load(model_named("hdn").weights_file, weights_only=True)
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda model: model.name)
