@@ -10,7 +10,7 @@ from torch import nn
 from imaging.cli import UserError
 from imaging.tensors import write_tensors
 from imaging.trained_weights import TrainedWeights
-from packages.models import Model, model_named, models
+from packages.models import Model, models
 from tests.trained import CALIBRATION, TRUST_MASK, trained_weights
 
 Entry = tuple[str, ...]
@@ -206,10 +206,6 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     TRAINED.write(tmp_path / "w.pt")
     with pytest.raises(UserError, match=r"w\.pt holds weights of 'care', not of 'hdn'"):
         TrainedWeights.read(tmp_path / "w.pt", model="hdn")
-
-
-def test_weights_from_before_schemas_are_among_those_read() -> None:
-    assert "schema" not in torch.load(model_named("hdn").weights_file, weights_only=True)
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda model: model.name)
