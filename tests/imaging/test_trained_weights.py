@@ -38,7 +38,7 @@ OPTIONAL = {
         "error_input",
         "late_fall",
     ),
-    *("also", "calibration", "trust_mask", "measured_with", "samples"),
+    *("also", "calibration", "trust_mask", "known", "measured_with", "samples"),
 }
 
 
