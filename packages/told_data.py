@@ -36,7 +36,8 @@ def tell_data(
         Its documentation, Markdown: what is neither measured nor about other programs.
     """
     said, reference, data = model.documentation(), model.reference(), metadata.data
-    if reference.get("data_sha256") == metadata.request.data_sha256:
+    learnt = (metadata.request.data_sha256, metadata.request.also)
+    if (reference.get("data_sha256"), reference.get("also_sha256", {})) == learnt:
         entries, told = (each["config"]["bioimageio"] for each in (description, reference))
         for name, sentence in told.pop("bias_risks_limitations").items():
             known = entries["bias_risks_limitations"]

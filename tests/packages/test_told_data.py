@@ -21,12 +21,18 @@ OF_REFERENCE = re.compile(
 MODELS = pytest.mark.parametrize("model", models(), ids=lambda model: model.name)
 
 
-def trained_on(name: str, sha256: str = "5" * 64, description: str = "") -> Metadata:
+def trained_on(name: str, description: str = "", **request: Any) -> Metadata:
     return replace(
         OTHERS,
-        request=replace(OTHERS.request, data_sha256=sha256),
+        request=replace(OTHERS.request, **{"data_sha256": "5" * 64, **request}),
         data=replace(OTHERS.data, name=name, description=description),
     )
+
+
+def of_reference(model: Model) -> dict[str, Any]:
+    """What the reference weights of a model were trained on."""
+    reference = model.reference()
+    return {"data_sha256": reference["data_sha256"], "also": reference.get("also_sha256", {})}
 
 
 def told(model: Model, metadata: Metadata, title: str | None = None) -> tuple[dict[str, Any], str]:
@@ -54,11 +60,9 @@ def test_a_package_of_other_data_names_them(model: Model) -> None:
 
 @MODELS
 def test_of_the_reference_data_it_is_told_what_they_are(model: Model) -> None:
-    description, documentation = told(
-        model, trained_on("renamed", model.reference()["data_sha256"])
-    )
+    description, documentation = told(model, trained_on("renamed", **of_reference(model)))
     entries = description["config"]["bioimageio"]
-    assert description["name"].endswith(" for in-vivo two-photon images of membranes")
+    assert " for in-vivo two-photon images of membranes" in description["name"]
     assert {"two-photon", "glioblastoma", "pytorch"} <= set(description["tags"])
     assert entries["modality"] == "two-photon fluorescence microscopy"
     assert "smooth tubes" in entries["bias_risks_limitations"]["known_biases"]
@@ -67,10 +71,18 @@ def test_of_the_reference_data_it_is_told_what_they_are(model: Model) -> None:
 
 def test_a_title_of_reference_weights_changes_the_name_alone() -> None:
     model = model_named("care")
-    metadata = trained_on("membranes", model.reference()["data_sha256"])
+    metadata = trained_on("membranes", **of_reference(model))
     (plain, text), (titled, other) = told(model, metadata), told(model, metadata, "Another")
     assert titled == plain | {"name": "Another"}
     assert other.partition("\n")[2] == text.partition("\n")[2]
+
+
+def test_of_further_data_that_are_not_the_references_nothing_is_said_of_these() -> None:
+    model = model_named("care")
+    learnt = of_reference(model)
+    learnt["also"] = {**learnt["also"], "yeast": "6" * 64}
+    metadata = trained_on("membranes", **learnt)
+    assert told(model, metadata)[0]["name"] == "CARE trained on membranes"
 
 
 @pytest.mark.parametrize("name", ["µ-tubules/2", "a" * 300, "day 3: actin", "=1"])
