@@ -12,10 +12,7 @@
 """
 
 import math
-import signal
-import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,6 +40,7 @@ from training.data import Pair, Patches, load_pairs
 from training.degrade import FreshPatches
 from training.division import describe_division, split_items
 from training.further import Further, open_further
+from training.interruption import interrupt_between_steps
 from training.know import note_trained
 from training.loop import Budget, Log, State, start, train
 from training.metadata import (
@@ -198,7 +196,7 @@ def _train(
         also=tuple(described for described, _ in images.also),
     )
     folder = RunFolder(out, recipe, metadata, images, log)
-    with progress() as bars, _interrupt_between_steps() as interrupted:
+    with progress() as bars, interrupt_between_steps() as interrupted:
         bar = bars.add_task("", total=1.0)
 
         def after_step(state: State[N], done: float) -> None:
@@ -377,26 +375,3 @@ def _settings(
     if seed < 0:
         raise UserError(f"--seed {seed} is negative: give a whole number from 0.")
     return presets[preset]
-
-
-@contextmanager
-def _interrupt_between_steps() -> Generator[Callable[[], bool]]:
-    """Let Ctrl-C wait for the end of a step, so that what is saved is consistent.
-
-    A second Ctrl-C interrupts at once.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    asked = threading.Event()
-    before = signal.getsignal(signal.SIGINT)
-
-    def ask(number: int, frame: object) -> None:
-        signal.signal(signal.SIGINT, before)
-        asked.set()
-
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
