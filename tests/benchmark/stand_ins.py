@@ -66,6 +66,7 @@ def open_package(path: Path, *, trust: bool = False) -> Generator[SimpleNamespac
         pixel_size_um={"y": PIXEL_UM, "x": PIXEL_UM},
         weights=("torchscript",),
         own_entries=CALIBRATED["restoration_zoo"],
+        known_images=None,
         input=SimpleNamespace(axes=[], preprocessing=[NORMALISED]),
         output=SimpleNamespace(axes=[], postprocessing=[]),
     )

@@ -150,7 +150,7 @@ def test_a_package_that_fails_on_one_set_has_a_fault_until_it_does_not(
 
 def test_a_package_that_dies_is_started_again(trust: Run, packages: stand_ins.StandIns) -> None:
     assert trust("die on one") == STATUS_FAILED_CHECK
-    assert packages.started == 7
+    assert packages.started == 8
 
 
 def test_a_package_that_cannot_be_loaded_is_said(
