@@ -4,8 +4,7 @@ from typing import ClassVar
 
 from pydantic.dataclasses import dataclass
 
-from imaging.benchmark_run import Sha256
-from imaging.files import STRICT
+from imaging.files import STRICT, Sha256
 from imaging.record import Record
 from imaging.training_metadata import Lineage
 

@@ -6,13 +6,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from imaging.files import FINITE
+from imaging.files import FINITE, Sha256
 from imaging.record import Record
 from imaging.remarks import RemarkEntry
 from imaging.scores import Delivery, Direction
 
-Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
-"""Hexadecimal digits; empty for a file that is not there."""
 _Anything = str | int | Annotated[float, Field(allow_inf_nan=True)]
 """What a dataset.toml may state where nothing is computed with it."""
 

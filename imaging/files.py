@@ -11,17 +11,20 @@ import tomllib
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import psutil
 import tomli_w
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from imaging.cli import UserError
 
 T = TypeVar("T")
+
+Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
+"""Hexadecimal digits; empty for a file that is not there."""
 
 STRICT = ConfigDict(extra="forbid")
 """For what is read from a file: an entry that nobody knows is a slip of its writer."""

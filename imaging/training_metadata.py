@@ -6,8 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, JsonValue
 from pydantic.dataclasses import dataclass
 
-from imaging.benchmark_run import Sha256
-from imaging.files import STRICT
+from imaging.files import STRICT, Sha256
 from imaging.known_images import KnownImages
 from imaging.trust_mask import TrustMask
 

@@ -6,8 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
-from imaging.benchmark_run import Sha256
-from imaging.files import FINITE
+from imaging.files import FINITE, Sha256
 
 PROMISED = ("0.9", "0.95")
 """Shares of real structures that are promised, where images suffice; the first one always is."""

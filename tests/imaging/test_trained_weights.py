@@ -38,7 +38,7 @@ OPTIONAL = {
         "error_input",
         "late_fall",
     ),
-    *("also", "calibration", "trust_mask", "known", "measured_with", "samples"),
+    *("also", "adapted_from", "calibration", "trust_mask", "known", "measured_with", "samples"),
 }
 
 
