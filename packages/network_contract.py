@@ -20,9 +20,12 @@ class RestorationNetwork(Protocol):
     ----------
     divisor
         Sides of the images that it takes are multiples of this.
+    factor
+        Pixels of the restored image along one of the image that it takes: 1 on the same grid.
     """
 
     divisor: int
+    factor: int
 
     def __call__(self, image: Tensor, /) -> Tensor:
         """Restore.
@@ -35,8 +38,8 @@ class RestorationNetwork(Protocol):
         Returns
         -------
         Tensor
-            Shape (batch, channels, y, x), the channels that rdf.yaml names: the restored image
-            first, a standard deviation second.
+            Shape (batch, channels, factor · y, factor · x), the channels that rdf.yaml names: the
+            restored image first, a standard deviation second.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from pydantic import JsonValue
 from torch import Tensor, nn
@@ -12,14 +12,47 @@ from imaging.training_metadata import Settings
 N = TypeVar("N", bound=nn.Module)
 
 
-def laptop(network: dict[str, JsonValue]) -> Settings:
+_PATCH_PX = 128  # of the truth; of an image with a finer truth at least half as many are seen
+
+
+class Grid(NamedTuple):
+    """How the pixels of truth, image and microscope lie in each other.
+
+    Attributes
+    ----------
+    factor
+        Pixels of the truth along one of the image.
+    coarsen
+        Pixels of the image along one of the microscope, where it was interpolated.
+    """
+
+    factor: int
+    coarsen: int
+
+    @property
+    def arguments(self) -> dict[str, JsonValue]:
+        """Those of an architecture that works on the grid of the microscope's pixels."""
+        return {"coarsen": self.coarsen, "factor": self.factor}
+
+
+Preset = Callable[[Grid], Settings]
+"""Hyper-parameters for images on a grid; raises `UserError` where the model cannot learn these."""
+
+
+def laptop(grid: Grid, network: dict[str, JsonValue]) -> Settings:
     """Return the settings for a laptop of a network with these arguments."""
-    return Settings(network, patch_px=128, batch_size=8, learning_rate=2e-3, steps=6000)
+    return Settings(network, _patch_px(grid), batch_size=8, learning_rate=2e-3, steps=6000)
 
 
-def gpu(network: dict[str, JsonValue], learning_rate: float) -> Settings:
+def gpu(grid: Grid, network: dict[str, JsonValue], learning_rate: float) -> Settings:
     """Return the settings for a GPU of such a network, as many steps as CARE was published with."""
-    return Settings(network, patch_px=128, batch_size=16, learning_rate=learning_rate, steps=40_000)
+    return Settings(
+        network, _patch_px(grid), batch_size=16, learning_rate=learning_rate, steps=40_000
+    )
+
+
+def _patch_px(grid: Grid) -> int:
+    return max(_PATCH_PX, _PATCH_PX // 2 * grid.factor)
 
 
 def _nothing(network: nn.Module, image: Tensor, target: Tensor) -> dict[str, float]:
@@ -37,12 +70,13 @@ class Recipe(Generic[N]):
     architecture
         Builds the network, of type N, from `Settings.network`.
     loss
-        ``loss(network, input, target)``: a scalar, from tensors of shape (batch, 1, y, x). The
-        network's own forward is the restoration, all channels of it.
+        ``loss(network, input, target)``: a scalar, from tensors of shape (batch, 1, y, x), that of
+        the target on the restored image's grid. The network's own forward is the restoration, all
+        channels of it.
     loss_name
         As it goes into the model card.
     presets
-        Settings by name; "small" is for a laptop, "full" for a GPU.
+        By name; "small" is for a laptop, "full" for a GPU.
     measure
         ``measure(network, input, target)``: further numbers to log at each mark, by name.
     """
@@ -51,5 +85,5 @@ class Recipe(Generic[N]):
     architecture: Callable[..., N]
     loss: Callable[[N, Tensor, Tensor], Tensor]
     loss_name: str
-    presets: Mapping[str, Settings]
+    presets: Mapping[str, Preset]
     measure: Callable[[N, Tensor, Tensor], dict[str, float]] = _nothing

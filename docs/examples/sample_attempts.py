@@ -30,7 +30,7 @@ from imaging.deconvolution import blur_and_sample
 from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
 from imaging.trained_weights import TrainedWeights
 from packages.hazematching.flow import midpoint, midpoint_times
-from packages.hazematching.model import COARSEN, HazeMatching
+from packages.hazematching.model import HazeMatching
 from training.data import Pair, load_pairs
 from training.division import split_items
 
@@ -115,31 +115,31 @@ def _draw(
     modulations = network.velocity.modulation(torch.tensor(midpoint_times(steps)))
     noise = network.noise(0, network.choose(case.image))
     if correlation:
-        noise = _correlated(noise, correlation)
+        noise = _correlated(noise, correlation, network.cell)
 
     def velocity(state: Tensor, i: int) -> Tensor:
         return network.velocity(state, modulations[i : i + 1], encoding.condition)
 
-    rest = F.pixel_shuffle(midpoint(velocity, deviation * noise, steps), COARSEN)
+    rest = F.pixel_shuffle(midpoint(velocity, deviation * noise, steps), network.cell)
     return (encoding.mean + encoding.scale * rest)[0, 0].double().numpy()
 
 
-def _correlated(noise: Tensor, width: float) -> Tensor:
+def _correlated(noise: Tensor, width: float, cell: int) -> Tensor:
     """Return noise of the same variance, smoothed with a Gaussian on the fine grid."""
-    fine = F.pixel_shuffle(noise, COARSEN)
+    fine = F.pixel_shuffle(noise, cell)
     smooth = torch.from_numpy(ndimage.gaussian_filter(fine.numpy(), width, axes=(2, 3)))
-    return F.pixel_unshuffle(smooth / smooth.std(), COARSEN)
+    return F.pixel_unshuffle(smooth / smooth.std(), cell)
 
 
 def _guided(network: HazeMatching, case: Case, *, eta: float) -> Image:
     """Return a sample after ten gradient steps towards the image, as the known blur sees it."""
     sample = _draw(network, case)
     fwhm = float(case.microscope["blur_fwhm_um"]) / case.pixel_um
-    rows, columns = (blur_and_sample(side, COARSEN, fwhm) for side in sample.shape)
+    rows, columns = (blur_and_sample(side, network.cell, fwhm) for side in sample.shape)
     low, high = np.percentile(case.native, [LOW_PERCENTILE, HIGH_PERCENTILE])
     seen = (case.native - low) / (high - low)
     for _ in range(10):
-        missing = seen - (columns @ (rows @ sample).T).T / COARSEN**2
+        missing = seen - (columns @ (rows @ sample).T).T / network.cell**2
         sample = sample + eta * (columns.T @ (rows.T @ missing).T).T
     return sample
 

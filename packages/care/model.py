@@ -53,7 +53,7 @@ class ConvBlock(nn.Sequential):
 
 
 class UNet(nn.Module):
-    """U-Net that restores an image on its own grid.
+    """U-Net that restores an image on its own grid, or on a finer one.
 
     Parameters
     ----------
@@ -75,6 +75,10 @@ class UNet(nn.Module):
         Work on a grid this many times coarser and return to the input's grid at the end, by
         sub-pixel convolution (Shi et al. 2016). An input whose microscope pixels were that much
         coarser loses nothing, and the work falls with the square. 1 is the plain U-Net.
+    factor
+        Pixels of the restored image along one of the input's; sub-pixel convolution makes them, so
+        that all other work is done on the input's grid. A residual network adds to the input
+        interpolated linearly.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class UNet(nn.Module):
         batch_norm: bool = False,
         residual: bool = True,
         coarsen: int = 1,
+        factor: int = 1,
     ) -> None:
         super().__init__()
         if residual and channels_in != channels_out:
@@ -96,6 +101,7 @@ class UNet(nn.Module):
         if kernel_size % 2 == 0:
             raise ValueError("kernel_size must be odd, or the image would shift")
         self.residual = residual
+        self.factor = factor
         self.divisor = coarsen * 2**depth  # sides of the input must be multiples of this
 
         def block(before: int, after: int) -> ConvBlock:
@@ -127,19 +133,18 @@ class UNet(nn.Module):
             ]
         )
         # The last layer mixes neighbouring coarse cells on the fine grid: no visible cell borders.
-        fine = max(filters // coarsen, 8) if coarsen > 1 else filters
+        finer = coarsen * factor
+        fine = max(filters // finer, 8) if finer > 1 else filters
         self.expand = (
-            nn.Sequential(
-                nn.Conv2d(filters, fine * coarsen**2, 1), nn.PixelShuffle(coarsen), nn.ReLU()
-            )
-            if coarsen > 1
+            nn.Sequential(nn.Conv2d(filters, fine * finer**2, 1), nn.PixelShuffle(finer), nn.ReLU())
+            if finer > 1
             else None
         )
         self.head = nn.Conv2d(
             fine,
             channels_out,
-            kernel_size if coarsen > 1 else 1,
-            padding=kernel_size // 2 if coarsen > 1 else 0,
+            kernel_size if finer > 1 else 1,
+            padding=kernel_size // 2 if finer > 1 else 0,
         )
 
     def forward(self, image: Tensor) -> Tensor:
@@ -153,7 +158,7 @@ class UNet(nn.Module):
         Returns
         -------
         Tensor
-            Restored image, shape (batch, channels_out, y, x).
+            Restored image, shape (batch, channels_out, factor · y, factor · x).
         """
         x = image if self.stem is None else self.stem(image)
         skips: list[Tensor] = []
@@ -168,4 +173,11 @@ class UNet(nn.Module):
         if self.expand is not None:
             x = self.expand(x)
         x = self.head(x)
-        return image + x if self.residual else x
+        return enlarged(image, self.factor) + x if self.residual else x
+
+
+def enlarged(image: Tensor, factor: int) -> Tensor:
+    """Interpolate an image linearly to a grid some times finer, the same field; 1 leaves it."""
+    if factor == 1:
+        return image
+    return F.interpolate(image, scale_factor=float(factor), mode="bilinear", align_corners=False)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from packages.care.model import UNet
+from packages.care.model import UNet, enlarged
 from packages.posterior import Calibration
 
 SMALLEST_SCALE = 1e-3
@@ -32,7 +32,7 @@ class CareEnsemble(nn.Module):
     ----------
     members
         Networks of the ensemble (Weigert et al.: about 5).
-    depth, filters, kernel_size, coarsen, residual
+    depth, filters, kernel_size, coarsen, residual, factor
         Of each member, as for CARE's `UNet`. In a residual one the input is added to the location.
     """
 
@@ -45,6 +45,7 @@ class CareEnsemble(nn.Module):
         kernel_size: int = 3,
         coarsen: int = 4,
         residual: bool = False,
+        factor: int = 1,
     ) -> None:
         super().__init__()
         if members < 2:
@@ -57,11 +58,13 @@ class CareEnsemble(nn.Module):
                 kernel_size=kernel_size,
                 residual=False,
                 coarsen=coarsen,
+                factor=factor,
             )
             for _ in range(members)
         ]
         self.members = nn.ModuleList(networks)
         self.residual = residual
+        self.factor = factor
         self.divisor = networks[0].divisor  # sides of the input must be multiples of this
         self.calibration = Calibration()
 
@@ -76,13 +79,14 @@ class CareEnsemble(nn.Module):
         Returns
         -------
         tuple of Tensor
-            Location μ and scale b, each of shape (batch, members, y, x).
+            Location μ and scale b, each of shape (batch, members, factor · y, factor · x).
         """
+        added = enlarged(image, self.factor) if self.residual else 0
         locations: list[Tensor] = []
         scales: list[Tensor] = []
         for member in self.members:
             location, scale = cast(Tensor, member(image)).split(1, dim=1)
-            locations.append(image + location if self.residual else location)
+            locations.append(location + added)
             scales.append(F.softplus(scale) + SMALLEST_SCALE)
         return torch.cat(locations, dim=1), torch.cat(scales, dim=1)
 
@@ -100,7 +104,7 @@ class CareEnsemble(nn.Module):
         Returns
         -------
         Tensor
-            Shape (batch, 3, y, x): mean, std, disagreement.
+            Shape (batch, 3, factor · y, factor · x): mean, std, disagreement.
         """
         location, scale = self.distributions(image)
         mean = location.mean(dim=1, keepdim=True)

@@ -5,8 +5,8 @@ Here a U-Net sees the degraded image once. It gives features, the mean μ of wha
 been, and how far a pixel may be from it, σ. What flows from noise is the rest, r = (x₁ − μ) / σ, as
 in posterior-mean rectified flow (Ohayon et al. 2024, https://arxiv.org/abs/2410.00418): of zero
 mean and unit variance at each pixel, so that the flow only has to learn how neighbours vary
-together, and a small network of few steps does it. All of it works on a grid 4 times coarser than
-the image, as `packages.care` does.
+together, and a small network of few steps does it. All of it works on a grid of cells, each of
+several pixels of the restored image, as `packages.care` does.
 """
 
 from typing import Any, ClassVar, NamedTuple, cast
@@ -20,8 +20,6 @@ from packages.hazematching.flow import embed_times, midpoint, midpoint_times, re
 from packages.hazematching.published import PublishedHazeMatching
 from packages.posterior import Calibration, FieldChoice, NoiseBank, refuse_samples, summarise
 
-COARSEN = 4
-"""The simulated microscope's pixels are this many times coarser than the image's."""
 SMALLEST_SCALE = 0.01
 """Of the deviation from the mean, in normalised intensity."""
 TIME_SIZE = 32
@@ -34,11 +32,11 @@ class Encoding(NamedTuple):
     Attributes
     ----------
     condition
-        What guides the flow, on the coarse grid, shape (batch, channels, y / 4, x / 4).
+        What guides the flow, on the grid of cells, shape (batch, channels, rows, columns).
     mean
-        μ, shape (batch, 1, y, x).
+        μ, of the restored image's shape, (batch, 1, y, x).
     scale
-        σ, shape (batch, 1, y, x), positive.
+        σ, of the same shape, positive.
     """
 
     condition: Tensor
@@ -47,28 +45,30 @@ class Encoding(NamedTuple):
 
 
 class LocalVelocity(nn.Module):
-    """Velocity of the flow: residual blocks that look at a few coarse pixels around each.
+    """Velocity of the flow: residual blocks that look at a few cells around each.
 
     What is ambiguous is about as wide as the microscope's point spread function, so the reach need
     not be larger; what lies farther is in the condition.
 
     Parameters
     ----------
+    pixels
+        Of the restored image in a cell.
     width
         Channels of the blocks.
     blocks
-        How many; each widens the reach by 2 coarse pixels.
+        How many; each widens the reach by 2 cells.
     """
 
-    def __init__(self, width: int, blocks: int) -> None:
+    def __init__(self, pixels: int, width: int, blocks: int) -> None:
         super().__init__()
         self.time = nn.Sequential(
             nn.Linear(TIME_SIZE, 2 * width), nn.SiLU(), nn.Linear(2 * width, blocks * 2 * width)
         )
-        self.stem = nn.Conv2d(COARSEN**2, width, 3, padding=1)
+        self.stem = nn.Conv2d(pixels, width, 3, padding=1)
         self.before = nn.ModuleList([nn.Conv2d(width, width, 3, padding=1) for _ in range(blocks)])
         self.after = nn.ModuleList([nn.Conv2d(width, width, 3, padding=1) for _ in range(blocks)])
-        self.out = nn.Conv2d(width, COARSEN**2, 3, padding=1)
+        self.out = nn.Conv2d(width, pixels, 3, padding=1)
         nn.init.zeros_(self.out.weight)
 
     def modulation(self, times: Tensor) -> Tensor:
@@ -81,16 +81,16 @@ class LocalVelocity(nn.Module):
         Parameters
         ----------
         state
-            r_t, the pixels of a coarse pixel as channels, shape (batch, 16, y, x).
+            r_t, the pixels of a cell as channels, shape (batch, pixels, rows, columns).
         modulation
             Of the time t, shape (batch, ...) or (1, ...).
         condition
-            Of the image, shape (batch, (1 + blocks) · width, y, x).
+            Of the image, shape (batch, (1 + blocks) · width, rows, columns).
 
         Returns
         -------
         Tensor
-            Shape (batch, 16, y, x).
+            Of the state's shape.
         """
         guides = condition.chunk(1 + len(self.before), dim=1)
         scales_and_shifts = modulation[:, :, None, None].chunk(2 * len(self.before), dim=1)
@@ -115,6 +115,10 @@ class HazeMatching(nn.Module):
         Draws of the posterior, even.
     steps
         From noise to sample, by the midpoint method.
+    coarsen
+        Pixels of the input along a cell.
+    factor
+        Pixels of the restored image along one of the input's.
     """
 
     published: ClassVar[bool] = False
@@ -128,15 +132,20 @@ class HazeMatching(nn.Module):
         blocks: int = 2,
         samples: int = 16,
         steps: int = 2,
+        coarsen: int = 4,
+        factor: int = 1,
     ) -> None:
         super().__init__()
         refuse_samples(samples)
         refuse_steps(steps)
         self.samples = samples
         self.steps = steps
-        self.divisor = COARSEN * 2**depth  # sides of the input must be multiples of this
+        self.factor = factor
+        self.coarsen = coarsen
+        self.cell = coarsen * factor  # pixels of the restored image along a cell
+        self.divisor = coarsen * 2**depth  # sides of the input must be multiples of this
         self.encoder = UNet(
-            channels_in=COARSEN**2,
+            channels_in=coarsen**2,
             channels_out=filters,
             depth=depth,
             filters=filters,
@@ -145,21 +154,21 @@ class HazeMatching(nn.Module):
         self.guide = nn.Conv2d(filters, (1 + blocks) * width, 1)
         fine = 12  # as many as CARE's
         self.expand = nn.Sequential(
-            nn.Conv2d(filters, fine * COARSEN**2, 1),
-            nn.PixelShuffle(COARSEN),
+            nn.Conv2d(filters, fine * self.cell**2, 1),
+            nn.PixelShuffle(self.cell),
             nn.ReLU(),
             nn.Conv2d(fine, 2, 3, padding=1),
         )
-        self.velocity = LocalVelocity(width, blocks)
+        self.velocity = LocalVelocity(self.cell**2, width, blocks)
         self.register_buffer("times", torch.tensor(midpoint_times(steps)), persistent=False)
         self.times: Tensor
         self.choose = FieldChoice(self.divisor)
-        self.noise = NoiseBank(COARSEN**2, self.divisor // COARSEN)
+        self.noise = NoiseBank(self.cell**2, 2**depth)
         self.calibration = Calibration()
 
     def encode(self, image: Tensor) -> Encoding:
         """Look at the degraded image, shape (batch, 1, y, x): once, whatever is drawn then."""
-        features = F.relu(self.encoder(F.pixel_unshuffle(image, COARSEN)))
+        features = F.relu(self.encoder(F.pixel_unshuffle(image, self.coarsen)))
         mean, scale = self.expand(features).split(1, dim=1)
         return Encoding(self.guide(features), mean, F.softplus(scale) + SMALLEST_SCALE)
 
@@ -169,7 +178,7 @@ class HazeMatching(nn.Module):
         Parameters
         ----------
         noise
-            Shape (batch, 16, y / 4, x / 4).
+            Shape (batch, pixels of a cell, rows, columns).
         encoding
             Of the degraded image.
         modulations
@@ -178,14 +187,14 @@ class HazeMatching(nn.Module):
         Returns
         -------
         Tensor
-            Shape (batch, 1, y, x).
+            Shape (batch, 1, factor · y, factor · x).
         """
 
         def velocity(state: Tensor, i: int) -> Tensor:
             return self.velocity(state, modulations[i : i + 1], encoding.condition)
 
         rest = midpoint(velocity, noise, self.steps)
-        return encoding.mean + encoding.scale * F.pixel_shuffle(rest, COARSEN)
+        return encoding.mean + encoding.scale * F.pixel_shuffle(rest, self.cell)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return mean, standard deviation and a sample of the posterior.
@@ -198,7 +207,7 @@ class HazeMatching(nn.Module):
         Returns
         -------
         Tensor
-            Shape (batch, 3, y, x).
+            Shape (batch, 3, factor · y, factor · x).
         """
         encoding = self.encode(image)
         modulations = self.velocity.modulation(self.times)

@@ -200,6 +200,7 @@ class PublishedHazeMatching(nn.Module):
         self.samples = samples
         self.steps = steps
         self.divisor = 64
+        self.factor = 1
         self.velocity = VelocityUNet(
             base=base, multipliers=multipliers, attention_level=attention_level
         )

@@ -117,7 +117,7 @@ class BottomUp(nn.Module):
     Parameters
     ----------
     images
-        How many images are seen, as channels.
+        How many images are seen, as channels, or parts of one.
     widths
         Channels of each level, the finest first.
     coarsen
@@ -220,6 +220,8 @@ class HDN(nn.Module):
         Probability with which the blocks leave out a channel in training (HDN: 0.2).
     coarsen
         Pixels per cell of the finest level; each further level doubles that.
+    factor
+        Pixels of the restored image along one of the image that is seen.
     lowest_log_variance
         Below which a pixel's variance given z is never stated. -9 is a standard deviation of 0.011
         in normalised intensity: dark background is known about that well.
@@ -240,6 +242,7 @@ class HDN(nn.Module):
         blocks: int = 1,
         dropout: float = 0.0,
         coarsen: int = 4,
+        factor: int = 1,
         lowest_log_variance: float = -9.0,
         samples: int = 16,
     ) -> None:
@@ -252,6 +255,7 @@ class HDN(nn.Module):
                 "least 1"
             )
         self.divisor = cells[-1]  # sides of the input must be multiples of this
+        self.factor = factor
         self.samples = samples
         self.log_variance_bounds = (lowest_log_variance, 3.0)
         widths = list(filters)
@@ -259,7 +263,9 @@ class HDN(nn.Module):
         # The proposal is a helper of training: half the width does.
         halves = [width // 2 for width in widths]
         self.see_image = BottomUp(1, widths, coarsen=coarsen, blocks=blocks, dropout=dropout)
-        self.see_truth = BottomUp(2, halves, coarsen=coarsen, blocks=blocks, dropout=dropout)
+        self.see_truth = BottomUp(
+            1 + factor**2, halves, coarsen=coarsen, blocks=blocks, dropout=dropout
+        )
         self.levels = nn.ModuleList(
             [
                 TopDownLevel(
@@ -277,11 +283,12 @@ class HDN(nn.Module):
             ]
         )
         # As in CARE's UNet, the last layer mixes neighbouring cells on the fine grid.
-        fine = max(widths[0] // coarsen, 8)
+        finer = coarsen * factor
+        fine = max(widths[0] // finer, 8)
         self.decode = nn.Sequential(
             *gated_blocks(widths[0], blocks=blocks, dropout=dropout),
-            nn.Conv2d(widths[0], fine * coarsen**2, 1),
-            nn.PixelShuffle(coarsen),
+            nn.Conv2d(widths[0], fine * finer**2, 1),
+            nn.PixelShuffle(finer),
             nn.ELU(),
             nn.Conv2d(fine, 2, 3, padding=1),
         )
@@ -296,16 +303,19 @@ class HDN(nn.Module):
         ----------
         seen
             What `see_image` makes of the image.
-        image, truth
+        image
             Normalised, shape (batch, 1, y, x); y and x multiples of `divisor`.
+        truth
+            Normalised, shape (batch, 1, factor · y, factor · x).
 
         Returns
         -------
         tuple
-            p(x | z, y) of shape (batch, 1, y, x), and for each level, the finest first, the
+            p(x | z, y) of the truth's shape, and for each level, the finest first, the
             divergence of proposal and prior, shape (batch, latents, its y, its x).
         """
-        known = self.see_truth(torch.cat([image, truth], dim=1))
+        on_its_grid = F.pixel_unshuffle(truth, self.factor)
+        known = self.see_truth(torch.cat([image, on_its_grid], dim=1))
         divergences: list[Tensor] = []
         state: Tensor | None = None
         for module, of_image, of_truth in zip(
@@ -348,7 +358,7 @@ class HDN(nn.Module):
         Returns
         -------
         Gaussian
-            p(x | z, y), shape (batch, 1, y, x).
+            p(x | z, y), shape (batch, 1, factor · y, factor · x).
         """
         state: Tensor | None = None
         for i in reversed(range(len(seen))):
@@ -370,8 +380,8 @@ class HDN(nn.Module):
         Returns
         -------
         Tensor
-            Shape (batch, 3, y, x): the mean of the samples (the estimate of least squared error),
-            calibrated standard deviation, and one sample.
+            Shape (batch, 3, factor · y, factor · x): the mean of the samples (the estimate of
+            least squared error), calibrated standard deviation, and one sample.
         """
         seen = self.see_image(image)
         chosen = self.choose(image)

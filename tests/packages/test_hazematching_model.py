@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from packages.export import save_onnx
 from packages.hazematching.model import (
-    COARSEN,
     SMALLEST_SCALE,
     Encoding,
     HazeMatching,
@@ -20,6 +19,7 @@ from packages.hazematching.model import (
 )
 from packages.hazematching.published import PublishedHazeMatching, VelocityUNet
 
+CELL = 4  # pixels along a cell, without another wish
 TINY: dict[str, Any] = {"filters": 4, "depth": 1, "width": 8, "blocks": 1, "samples": 4, "steps": 1}
 TINY_PUBLISHED: dict[str, Any] = {"multipliers": [1, 1], "attention_level": 1, "samples": 2}
 
@@ -111,9 +111,9 @@ def test_samples_differ_between_and_mirror_within_pairs(image: Tensor) -> None:
     rest, mirrored_rest = first - encoding.mean, mirrored - encoding.mean
     constant = (rest + mirrored_rest) / encoding.scale
     assert constant.flatten(2)[..., 0].isfinite().all()
-    period = constant[..., : 2 * COARSEN, : 2 * COARSEN]
+    period = constant[..., : 2 * CELL, : 2 * CELL]
     torch.testing.assert_close(
-        period[..., :COARSEN, :COARSEN], period[..., COARSEN:, COARSEN:], atol=1e-5, rtol=0
+        period[..., :CELL, :CELL], period[..., CELL:, CELL:], atol=1e-5, rtol=0
     )
     assert (first - second).abs().mean() > 0.1 * encoding.scale.mean()
 
@@ -125,10 +125,10 @@ def test_a_sample_is_mean_and_scaled_rest(network: HazeMatching) -> None:
     resting = HazeMatching(**TINY)
     for parameter in resting.velocity.out.parameters():
         nn.init.zeros_(parameter)
-    noise = torch.randn(1, COARSEN**2, 16, 16)
+    noise = torch.randn(1, CELL**2, 16, 16)
     with torch.no_grad():
         sample = resting.draw(noise, encoding, resting.velocity.modulation(resting.times))
-    torch.testing.assert_close(sample, 3 + 2 * torch.pixel_shuffle(noise, COARSEN))
+    torch.testing.assert_close(sample, 3 + 2 * torch.pixel_shuffle(noise, CELL))
 
 
 def test_the_scale_is_positive(network: HazeMatching, image: Tensor) -> None:
@@ -152,9 +152,9 @@ def test_a_tile_agrees_with_the_whole_image_inside() -> None:
 
 def test_the_velocity_reaches_two_coarse_pixels_a_block_and_two_more() -> None:
     torch.manual_seed(0)
-    velocity = LocalVelocity(width=8, blocks=2)
+    velocity = LocalVelocity(CELL**2, width=8, blocks=2)
     stirred(velocity)
-    state = torch.zeros(1, COARSEN**2, 31, 31)
+    state = torch.zeros(1, CELL**2, 31, 31)
     condition, modulation = torch.rand(1, 24, 31, 31), velocity.modulation(torch.tensor([0.3]))
     lit = state.clone()
     lit[..., 15, 15] = 1

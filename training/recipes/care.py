@@ -3,8 +3,9 @@
 from torch import Tensor
 from torch.nn import functional as F
 
+from imaging.training_metadata import Settings
 from packages.care.model import UNet
-from training.recipe import Recipe, gpu, laptop
+from training.recipe import Grid, Recipe, gpu, laptop
 
 
 def loss(network: UNet, image: Tensor, target: Tensor) -> Tensor:
@@ -12,19 +13,27 @@ def loss(network: UNet, image: Tensor, target: Tensor) -> Tensor:
     return F.l1_loss(network(image), target)
 
 
+def small(grid: Grid) -> Settings:
+    """Return the settings for a laptop.
+
+    Where the microscope's pixels are coarser than the image's, working on their grid costs a
+    fraction of the operations. Not residual: on that grid the network would have to cancel the
+    noise of the fine one exactly. See decision 3.
+    """
+    network = {"depth": 2, "filters": 48, "kernel_size": 3, "residual": False}
+    return laptop(grid, network | grid.arguments)
+
+
+def full(grid: Grid) -> Settings:
+    """Return the published network and schedule length, on the image's grid."""
+    network = {"depth": 2, "filters": 32, "kernel_size": 5, "factor": grid.factor}
+    return gpu(grid, network, learning_rate=4e-4)
+
+
 RECIPE = Recipe(
     model="care",
     architecture=UNet,
     loss=loss,
     loss_name="mean absolute error",
-    presets={
-        # The simulated microscope's pixels are 4 times coarser than the target's: working on
-        # their grid costs a sixteenth of the operations. Not residual: on that grid the network
-        # would have to cancel the noise of the fine one exactly. See decision 3.
-        "small": laptop(
-            {"depth": 2, "filters": 48, "kernel_size": 3, "residual": False, "coarsen": 4}
-        ),
-        # The published network and schedule length, on the fine grid.
-        "full": gpu({"depth": 2, "filters": 32, "kernel_size": 5}, learning_rate=4e-4),
-    },
+    presets={"small": small, "full": full},
 )

@@ -5,8 +5,9 @@ import math
 import torch
 from torch import Tensor
 
+from imaging.training_metadata import Settings
 from packages.care_ensemble.model import CareEnsemble
-from training.recipe import Recipe, gpu, laptop
+from training.recipe import Grid, Recipe, gpu, laptop
 
 
 def loss(network: CareEnsemble, image: Tensor, target: Tensor) -> Tensor:
@@ -37,36 +38,27 @@ def measure(network: CareEnsemble, image: Tensor, target: Tensor) -> dict[str, f
     }
 
 
+def small(grid: Grid) -> Settings:
+    """Return the settings for a laptop.
+
+    CARE's "small" with 40 filters instead of 48: the most, in steps of 8, of which five members
+    stay below 16 MB of weights. A step costs four of CARE's.
+    """
+    network = {"members": 5, "depth": 2, "filters": 40, "kernel_size": 3, "residual": False}
+    return laptop(grid, network | grid.arguments)
+
+
+def full(grid: Grid) -> Settings:
+    """Return the published networks and schedule length, on the image's grid."""
+    network = {"members": 5, "depth": 2, "filters": 32, "kernel_size": 5, "residual": True}
+    return gpu(grid, network | {"coarsen": 1, "factor": grid.factor}, learning_rate=4e-4)
+
+
 RECIPE = Recipe(
     model="care_ensemble",
     architecture=CareEnsemble,
     loss=loss,
     loss_name="negative log likelihood of a Laplace distribution, mean over members",
     measure=measure,
-    presets={
-        # CARE's "small" with 40 filters instead of 48: the most, in steps of 8, of which five
-        # members stay below 16 MB of weights. A step costs four of CARE's.
-        "small": laptop(
-            {
-                "members": 5,
-                "depth": 2,
-                "filters": 40,
-                "kernel_size": 3,
-                "residual": False,
-                "coarsen": 4,
-            }
-        ),
-        # The published networks and schedule length, on the fine grid.
-        "full": gpu(
-            {
-                "members": 5,
-                "depth": 2,
-                "filters": 32,
-                "kernel_size": 5,
-                "residual": True,
-                "coarsen": 1,
-            },
-            learning_rate=4e-4,
-        ),
-    },
+    presets={"small": small, "full": full},
 )

@@ -4,11 +4,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from imaging.cli import UserError
 from imaging.training_metadata import Settings
 from packages.hazematching.flow import path
-from packages.hazematching.model import COARSEN, HazeMatching, hazematching
+from packages.hazematching.model import HazeMatching, hazematching
 from packages.hazematching.published import PublishedHazeMatching
-from training.recipe import Recipe, gpu, laptop
+from training.recipe import Grid, Recipe, gpu, laptop
 
 _DRAWS = 2  # noises and times for each image: the velocity costs less than what sees the image
 _TYPICAL_ERROR = 0.1  # of the mean, in normalised intensity: its loss is then of the order of 1
@@ -49,8 +50,8 @@ def loss_of_parts(network: HazeMatching, image: Tensor, target: Tensor) -> Tenso
     error, scale = target - encoding.mean, encoding.scale
     likelihood = (error.detach() / scale).square() / 2 + scale.log()
 
-    end = many(F.pixel_unshuffle((error / scale).detach(), COARSEN))
-    weight = many(F.pixel_unshuffle((scale / scale.mean()).detach(), COARSEN))
+    end = many(F.pixel_unshuffle((error / scale).detach(), network.cell))
+    weight = many(F.pixel_unshuffle((scale / scale.mean()).detach(), network.cell))
     noise = torch.randn_like(end)
     time = torch.rand(len(end), device=end.device)
     velocity = network.velocity(
@@ -101,6 +102,58 @@ def measure(network: nn.Module, image: Tensor, target: Tensor) -> dict[str, floa
     }
 
 
+def small(grid: Grid) -> Settings:
+    """Return the settings for a laptop: as many parameters as CARE's "small"."""
+    network = {"filters": 45, "width": 48, "blocks": 2, "samples": 16, "steps": 2}
+    return laptop(grid, network | grid.arguments)
+
+
+def full(grid: Grid) -> Settings:
+    """Return as many parameters as the published network has."""
+    network = {"filters": 80, "width": 96, "blocks": 2, "samples": 16, "steps": 2}
+    return gpu(grid, network | grid.arguments, learning_rate=1e-3)
+
+
+def published(grid: Grid) -> Settings:
+    """Return the network, times and solver of the publication.
+
+    Warm-up, cosine, clipping and the average of the weights are the loop's, so that the two forms
+    differ in nothing else.
+    """
+    _refuse_finer(grid)
+    return gpu(grid, {"published": True, "samples": 16, "steps": 19}, learning_rate=1e-4)
+
+
+def published_small(grid: Grid) -> Settings:
+    """Return the published form with as many parameters as `small`, and its patches.
+
+    Two samples while it is trained, for 19 calls each are dear: `training calibrate --samples 16`
+    makes it comparable. The learning rate is that of a short training.
+    """
+    _refuse_finer(grid)
+    return Settings(
+        network={
+            "published": True,
+            "multipliers": [1, 2, 2],
+            "attention_level": 2,
+            "samples": 2,
+            "steps": 19,
+        },
+        patch_px=64,
+        batch_size=8,
+        learning_rate=1e-3,
+        steps=2400,
+    )
+
+
+def _refuse_finer(grid: Grid) -> None:
+    if grid.factor > 1:
+        raise UserError(
+            f"The published form of HazeMatching restores an image on its own grid, and the "
+            f"targets are {grid.factor} times as fine: take the preset small or full."
+        )
+
+
 RECIPE = Recipe(
     model="hazematching",
     architecture=hazematching,
@@ -108,30 +161,9 @@ RECIPE = Recipe(
     loss_name="flow matching with mean and deviation",
     measure=measure,
     presets={
-        # As many parameters as CARE's "small".
-        "small": laptop({"filters": 45, "width": 48, "blocks": 2, "samples": 16, "steps": 2}),
-        # As many as the published network.
-        "full": gpu(
-            {"filters": 80, "width": 96, "blocks": 2, "samples": 16, "steps": 2}, learning_rate=1e-3
-        ),
-        # The network, times and solver of the publication. Warm-up, cosine, clipping and the
-        # average of the weights are the loop's, so that the two forms differ in nothing else.
-        "published": gpu({"published": True, "samples": 16, "steps": 19}, learning_rate=1e-4),
-        # The same with as many parameters as "small" and the patches on which it was published too.
-        # Two samples while it is trained, for 19 calls each are dear: `training calibrate
-        # --samples 16` makes it comparable. The learning rate is that of a short training.
-        "published-small": Settings(
-            network={
-                "published": True,
-                "multipliers": [1, 2, 2],
-                "attention_level": 2,
-                "samples": 2,
-                "steps": 19,
-            },
-            patch_px=64,
-            batch_size=8,
-            learning_rate=1e-3,
-            steps=2400,
-        ),
+        "small": small,
+        "full": full,
+        "published": published,
+        "published-small": published_small,
     },
 )

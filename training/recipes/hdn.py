@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from imaging.training_metadata import Settings
 from packages.hdn.model import HDN, Gaussian
-from training.recipe import Recipe, gpu, laptop
+from training.recipe import Grid, Recipe, gpu, laptop
 
 FREE_NATS = 1.0
 """Divergence of a level, for a whole patch, that costs nothing (HDN's value): too little to matter
@@ -87,26 +88,24 @@ def measure(network: HDN, image: Tensor, target: Tensor) -> dict[str, float]:
     }
 
 
+def small(grid: Grid) -> Settings:
+    """Return the settings for a laptop: three levels, the finest on the microscope's grid."""
+    network = {"filters": [48, 72, 104], "latents": 8, "blocks": 1, "dropout": 0.0}
+    return laptop(grid, network | grid.arguments)
+
+
+def full(grid: Grid) -> Settings:
+    """Return HDN's published sizes, its finest level at 2 pixels of the restored image."""
+    network = {"filters": [64] * 6, "latents": 32, "blocks": 5, "dropout": 0.2}
+    finest = {"coarsen": 1 if grid.factor > 1 else 2, "factor": grid.factor}
+    return gpu(grid, network | finest, learning_rate=3e-4)
+
+
 RECIPE = Recipe(
     model="hdn",
     architecture=HDN,
     loss=loss,
     loss_name="evidence lower bound, and squared error at the mean of the prior",
     measure=measure,
-    presets={
-        "small": laptop(
-            {"filters": [48, 72, 104], "latents": 8, "blocks": 1, "dropout": 0.0, "coarsen": 4}
-        ),
-        # HDN's published sizes, its finest level at 2 pixels.
-        "full": gpu(
-            {
-                "filters": [64, 64, 64, 64, 64, 64],
-                "latents": 32,
-                "blocks": 5,
-                "dropout": 0.2,
-                "coarsen": 2,
-            },
-            learning_rate=3e-4,
-        ),
-    },
+    presets={"small": small, "full": full},
 )

@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from packages.hazematching.model import COARSEN, Encoding, HazeMatching
+from packages.hazematching.model import Encoding, HazeMatching
 from packages.hazematching.published import PublishedHazeMatching
 from packages.models import model_named
 from training.recipes.hazematching import RECIPE, loss, loss_of_parts, measure
 
+CELL = 4  # pixels along a cell, without another wish
 TINY: dict[str, Any] = {"filters": 4, "depth": 1, "width": 16, "blocks": 1, "samples": 8}
 TINY_PUBLISHED: dict[str, Any] = {"multipliers": [1, 1], "attention_level": 1, "samples": 2}
 
@@ -25,7 +26,7 @@ class KnownParts(HazeMatching):
 
     def encode(self, image: Tensor) -> Encoding:
         flat = torch.ones_like(image)
-        condition = torch.zeros_like(F.pixel_unshuffle(image, COARSEN)).repeat(1, 2, 1, 1)
+        condition = torch.zeros_like(F.pixel_unshuffle(image, CELL)).repeat(1, 2, 1, 1)
         return Encoding(condition, 0.2 * flat, 0.5 * flat)
 
 
@@ -88,7 +89,7 @@ def test_published_loss_is_the_equation(monkeypatch: pytest.MonkeyPatch) -> None
 
 def blocks(count: int) -> Tensor:
     """Independent standard normal values, each filling a coarse pixel."""
-    return torch.randn(count, 1, 16, 16).repeat_interleave(COARSEN, 2).repeat_interleave(COARSEN, 3)
+    return torch.randn(count, 1, 16, 16).repeat_interleave(CELL, 2).repeat_interleave(CELL, 3)
 
 
 def test_it_learns_a_posterior_that_is_known() -> None:
@@ -111,7 +112,7 @@ def test_it_learns_a_posterior_that_is_known() -> None:
         mean, std, sample = network.eval()(recorded).split(1, dim=1)
     assert (mean - recorded / 2).square().mean().sqrt() < 0.2
     assert std.square().mean().sqrt().item() == pytest.approx(0.5**0.5, rel=0.2)
-    together = F.avg_pool2d(sample - mean, COARSEN)
+    together = F.avg_pool2d(sample - mean, CELL)
     assert together.square().mean().sqrt().item() == pytest.approx(0.5**0.5, rel=0.15)
 
 
