@@ -1,6 +1,5 @@
 """A model and a checkpoint become one zip that the zoo, Fiji and ilastik can load."""
 
-import io
 import math
 import re
 import tempfile
@@ -15,7 +14,6 @@ import torch
 import xarray as xr
 import yaml
 from numpy.typing import NDArray
-from PIL import Image
 from torch import nn
 
 from imaging import images
@@ -26,6 +24,7 @@ from imaging.trained_weights import TrainedWeights
 from imaging.training_metadata import Metadata, SamplingOptions
 from packages import card
 from packages.checks.completeness import completeness
+from packages.cover import draw_cover
 from packages.evaluations import add_evidence
 from packages.evidence import read_evidence, read_verdict
 from packages.export import (
@@ -51,7 +50,6 @@ from packages.told_data import tell_data
 
 __all__ = ["build"]
 
-_COVER_PX = 512
 _SCENE_PX = 640  # side of the image on which an effective halo is measured
 
 
@@ -157,16 +155,18 @@ def _furnish(
     model_file.write_bytes(self_contained(chosen.model_file).encode())
     network, metadata = _load(model_file, architecture, chosen, trained, options)
     arguments = metadata.request.settings.network
-    step = _divisor(network, chosen)
+    restores = _checked(network, chosen)
+    step, factor = restores.divisor, restores.factor
     ours = _without_a_field(metadata, trained)
     example = trained.example.input.numpy()
     try:
         if isinstance(network, DrawsSamples):  # every sample passes over the image many times
             scene = normalise(_fitted(example, _SCENE_PX, step))
-            halo = measure_effective_halo(network, torch.from_numpy(scene)[None, None], step)
+            scene = torch.from_numpy(scene)[None, None]
+            halo = measure_effective_halo(network, scene, step, factor)
             ours["tiles_tolerance"] = TILES_TOLERANCE
         else:
-            halo = measure_halo(network, step)
+            halo = measure_halo(network, step, factor)
     except ValueError as error:
         raise UserError(
             f"'{chosen.name}' with these settings cannot be packaged, for an image could not be "
@@ -203,16 +203,21 @@ def _furnish(
     size_um = metadata.data.pixel_size_um
     if size_um:
         ours["pixel_size_um"] = {"y": size_um, "x": size_um}
-    for side, image in (("input", example), ("output", restored[0, 0].numpy())):
-        attributes = {"pixel_size_um": ours.get("pixel_size_um", {})}
-        sample = xr.DataArray(image, dims=("y", "x"), attrs=attributes)
+    for side, image, finer in (("input", example, 1), ("output", restored[0, 0].numpy(), factor)):
+        sizes = {axis: size / finer for axis, size in ours.get("pixel_size_um", {}).items()}
+        sample = xr.DataArray(image, dims=("y", "x"), attrs={"pixel_size_um": sizes})
         images.write(folder / f"sample-{side}.tif", sample)
-    _cover(folder / "cover.png", example, restored[0, 0].numpy())
+    draw_cover(folder / "cover.png", example, restored[0, 0].numpy())
 
     parts = (
         tell_data(chosen, description, metadata, title),
         card.programs_text(
-            step=step, halo=halo, smallest=smallest, block=block, channels=chosen.channels()
+            step=step,
+            halo=halo,
+            smallest=smallest,
+            block=block,
+            channels=chosen.channels(),
+            factor=factor,
         ),
         card.measured_text(metadata, parameters=_count(network)),
     )
@@ -226,6 +231,7 @@ def _furnish(
         step=step,
         halo=halo,
         smallest=smallest,
+        factor=factor,
         parameters=_count(network),
         largest=float(restored.max()),
     )
@@ -262,19 +268,20 @@ def _load(
     return network, metadata
 
 
-def _divisor(network: nn.Module, chosen: Model) -> int:
-    """Return of what the sides of images are multiples; refuse a network that lacks anything."""
+def _checked(network: nn.Module, chosen: Model) -> RestorationNetwork:
+    """Return the network; refuse one that lacks anything."""
     if not isinstance(network, RestorationNetwork):
         raise UserError(
-            f"{chosen.model_file}: the network does not state its `divisor`, of which the sides of "
-            "images are multiples: give it one."
+            f"{chosen.model_file}: the network does not state its `divisor` and its `factor`, of "
+            "what the sides of images are multiples and how much finer the restored ones are: give "
+            "it both."
         )
     if "std" in chosen.channels() and not states_std(network):
         raise UserError(
             f"{chosen.model_file}: rdf.yaml names a channel 'std', and the network has no "
             "`calibration` for it: give it one."
         )
-    return network.divisor
+    return network
 
 
 def _without_a_field(metadata: Metadata, trained: TrainedWeights) -> dict[str, Any]:
@@ -306,6 +313,7 @@ def _complete(
     step: int,
     halo: int,
     smallest: int,
+    factor: int,
     parameters: int,
     largest: float,
 ) -> None:
@@ -321,7 +329,9 @@ def _complete(
                 axis |= {"size": {"min": smallest, "step": step}}
             elif axis["type"] == "space":
                 reference = {"tensor_id": description["inputs"][0]["id"], "axis_id": axis["id"]}
-                axis |= {"size": reference, "halo": halo}
+                axis |= {"size": reference, "halo": factor * halo}
+                if factor > 1:
+                    axis["scale"] = 1 / factor
     description["covers"] = ["cover.png"]
     torch_version = metadata.versions["torch"].split("+")[0]
     description["weights"] = {
@@ -374,20 +384,6 @@ def _fitted(image: NDArray[np.float32], smallest: int, step: int) -> NDArray[np.
     sides = [max(smallest, math.ceil(side / step) * step) for side in image.shape]
     missing = [(0, wanted - side) for wanted, side in zip(sides, image.shape, strict=True)]
     return np.pad(image, missing, mode="symmetric")
-
-
-def _cover(path: Path, image: NDArray[np.float32], restored: NDArray[np.float32]) -> None:
-    """Draw input and restored side by side, 2:1, each scaled to its own percentiles."""
-    panels: list[NDArray[np.uint8]] = []
-    side = min(image.shape)
-    for values in (image, restored):
-        square = normalise(values[:side, :side], 1.0, 99.7).clip(0, 1)
-        picture = Image.fromarray((255 * square).astype(np.uint8))
-        panels.append(np.asarray(picture.resize((_COVER_PX, _COVER_PX), Image.Resampling.NEAREST)))
-    cover = Image.fromarray(np.concatenate(panels, axis=1))
-    stream = io.BytesIO()
-    cover.save(stream, format="png", optimize=True)
-    path.write_bytes(stream.getvalue())
 
 
 def _pack(folder: Path, path: Path) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 from imaging.provenance import written
 from imaging.training_metadata import SHARES, InferenceCost, Lineage, Metadata
 
+_FINER = (
+    "The restored image shows the same field with {factor} times as many pixels along y and x. "
+)
 _PROGRAMS = Path(__file__).parent / "programs.md"
 
 
@@ -75,7 +78,7 @@ def training_entries(metadata: Metadata) -> dict[str, Any]:
 
 
 def programs_text(
-    *, step: int, halo: int, smallest: int, block: int, channels: Sequence[str]
+    *, step: int, halo: int, smallest: int, block: int, channels: Sequence[str], factor: int
 ) -> str:
     """Write how programs of the zoo treat the sizes, borders and channels of images.
 
@@ -89,6 +92,8 @@ def programs_text(
         Sides: the smallest, and that of bioimageio.core's default blocks, in pixels.
     channels
         Of the output.
+    factor
+        Pixels of the output along one of the input.
 
     Returns
     -------
@@ -109,6 +114,7 @@ def programs_text(
             smallest=smallest,
             block=block,
             tiff=tiff,
+            finer=_FINER.format(factor=factor) if factor > 1 else "",
             off_grid=(
                 "the noise is another, so that `sample`, `std` and `mean` differ"
                 if "sample" in channels

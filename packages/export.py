@@ -132,7 +132,7 @@ def save_onnx(network: nn.Module, example: Tensor, path: Path, *, axes: Mapping[
 
 
 @torch.no_grad()
-def measure_halo(network: nn.Module, divisor: int) -> int:
+def measure_halo(network: nn.Module, divisor: int, factor: int = 1) -> int:
     """Measure how far an output pixel can depend on the input.
 
     A twin of the network whose weights are all positive lets every influence through: what a lit
@@ -141,14 +141,17 @@ def measure_halo(network: nn.Module, divisor: int) -> int:
     Parameters
     ----------
     network
-        Shape (batch, 1, y, x) in and out, on one grid.
+        Shape (batch, 1, y, x) in, (batch, channels, factor · y, factor · x) out.
     divisor
         Sides are multiples of it; a cell of this side is lit.
+    factor
+        Pixels of the output along one of the input.
 
     Returns
     -------
     int
-        Pixels from the cell's edge to the farthest change, rounded up to a multiple of `divisor`.
+        Pixels of the input from the cell's edge to the farthest change, rounded up to a multiple of
+        `divisor`.
 
     Raises
     ------
@@ -173,15 +176,15 @@ def measure_halo(network: nn.Module, divisor: int) -> int:
         dark = twin(torch.zeros_like(image))
         changed = (twin(image) - dark)[0].abs().amax(dim=(0, 1)).nonzero().flatten()
         first, last = int(changed.min()), int(changed.max())
-        if first > 0 and last < cells * divisor - 1:
-            reach = max(start - first, last - (start + divisor - 1))
-            return -(-reach // divisor) * divisor
+        if first > 0 and last < factor * cells * divisor - 1:
+            reach = max(factor * start - first, last - (factor * (start + divisor) - 1))
+            return -(-reach // (factor * divisor)) * divisor
         cells = 2 * cells - 1
     raise ValueError("every output pixel depends on the whole image: the network has no halo")
 
 
 @torch.no_grad()
-def measure_effective_halo(network: nn.Module, image: Tensor, divisor: int) -> int:
+def measure_effective_halo(network: nn.Module, image: Tensor, divisor: int, factor: int = 1) -> int:
     """Measure how far the edge of a tile can be noticed, on an image.
 
     For networks that pass over an image many times: what could reach an output pixel is then far
@@ -191,18 +194,20 @@ def measure_effective_halo(network: nn.Module, image: Tensor, divisor: int) -> i
     Parameters
     ----------
     network
-        In evaluation mode; shape (1, 1, y, x) in, (1, channels, y, x) out.
+        In evaluation mode; shape (1, 1, y, x) in, (1, channels, factor · y, factor · x) out.
     image
         Normalised, with structure; y and x multiples of the divisor, at least 4 times
         that and 256.
     divisor
         Windows start at multiples of it.
+    factor
+        Pixels of the output along one of the input.
 
     Returns
     -------
     int
-        Pixels, a multiple of `divisor`: farther from a tile's edge no channel differs by more
-        than `TILES_PRECISION` of its range.
+        Pixels of the input, a multiple of `divisor`: farther from a tile's edge no channel differs
+        by more than `TILES_PRECISION` of its range.
 
     Raises
     ------
@@ -215,11 +220,12 @@ def measure_effective_halo(network: nn.Module, image: Tensor, divisor: int) -> i
     first = -(-_CUT_OFF // divisor) * divisor
     noticed = 0
     for top, left in ((first, first), (first, 2 * first), (2 * first, first)):
-        start = np.s_[..., top:, left:]
-        there = ((network(image[start])[0] - whole[start]).abs() / extent).amax(dim=0)
+        window = network(image[..., top:, left:])[0]
+        beside = window - whole[..., factor * top :, factor * left :]
+        there = (beside.abs() / extent).amax(dim=0)
         y, x = (there > TILES_PRECISION).nonzero(as_tuple=True)
         if len(y):
-            noticed = max(noticed, 1 + int(torch.minimum(y, x).max()))
+            noticed = max(noticed, 1 + int(torch.minimum(y, x).max()) // factor)
     if noticed > (min(image.shape[-2:]) - 2 * first) // 2:
         raise ValueError("the edge of a tile is noticed everywhere: the network has no halo")
     return max(-(-noticed // divisor), 1) * divisor

@@ -36,6 +36,7 @@ from imaging.images import write
 from imaging.remarks import Remarks
 from imaging.results import read_scores
 from imaging.steps import command, step
+from imaging.training_metadata import Settings
 from imaging.trust_run import TrustRun
 from packages.build import build
 from packages.told_data import title_of
@@ -45,7 +46,7 @@ from simulation.fitting.stacks import Stack, common_pixel_size_um, read_stacks
 from simulation.microscope import read_microscope
 from simulation.psf import Modality
 from simulation.simulate import simulate
-from training.recipe import Recipe
+from training.recipe import Grid, Recipe
 from training.run import run
 
 DEFAULT_MINUTES = 4.0
@@ -191,10 +192,12 @@ def _recipe(package: Path, old: Unpacked) -> Recipe[nn.Module]:
             f"{package}: its weights do not fit {old.model.model_file}, as they are of another "
             "version of that network: build the package again from its training."
         ) from error
-    usual = recipe.presets["small"]
-    short = replace(
-        usual, network=old.arguments, learning_rate=_LEARNING_RATE * usual.learning_rate
-    )
+
+    def short(grid: Grid) -> Settings:
+        usual = recipe.presets["small"](grid)
+        rate = _LEARNING_RATE * usual.learning_rate
+        return replace(usual, network=old.arguments, learning_rate=rate)
+
     return replace(recipe, presets={_PRESET: short})
 
 

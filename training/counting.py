@@ -22,15 +22,15 @@ def cut_to_counting(
     file
         To be named.
     inputs, targets
-        (..., y, x), of one shape.
+        (..., y, x), of one shape, or the targets on a grid a whole factor finer.
     region
-        What of them is meant.
+        What is meant, in pixels of the inputs.
 
     Returns
     -------
     tuple
-        Both, and where the region lies in them. Artefacts that are strewn over the field, such as
-        hot pixels, have the median of their plane.
+        Both, and where the region lies in the inputs. Artefacts that are strewn over the field,
+        such as hot pixels, have the median of their plane.
 
     Raises
     ------
@@ -56,13 +56,21 @@ def cut_to_counting(
                 "check that both show the same field, or remove the pair."
             )
         in_part.append(slice(start - along.start, stop - along.start))
-    for i, (planes, of_stack) in enumerate(zip(stacks, found, strict=True)):
-        mended = planes.copy()
+    for i, (whole, of_stack) in enumerate(zip((inputs, targets), found, strict=True)):
+        mended = stacks[i].copy()
         for plane, valid in zip(mended, of_stack, strict=True):
             if valid is not None:
                 plane[valid.artefacts] = valid.median
-        stacks[i] = mended.reshape(inputs.shape)[..., *part]
+        stacks[i] = mended.reshape(whole.shape)[..., *finer(part, whole.shape[-1] // columns)]
     return stacks[0], stacks[1], (*region[:-2], *in_part)
+
+
+def finer(part: tuple[slice, ...], factor: int) -> tuple[slice, ...]:
+    """Return a part of a plane, rows and columns, in pixels some times finer."""
+    return tuple(
+        slice(*(end if end is None else factor * end for end in (along.start, along.stop)))
+        for along in part
+    )
 
 
 def without_blank(stack: Array) -> Array:

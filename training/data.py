@@ -29,8 +29,9 @@ from imaging.normalise import (
 )
 from imaging.remarks import Remark, Remarks
 from imaging.resample import turned
-from training.counting import cut_to_counting, without_blank
+from training.counting import cut_to_counting, finer, without_blank
 from training.division import region_in_words
+from training.grid import factor_between
 
 Array = NDArray[np.float32]
 
@@ -61,7 +62,7 @@ class Pair:
     input
         Counts as read, shape (y, x); those of a faint image times `gain_for` its range.
     target
-        Truth, normalised by percentiles of its whole file, shape (y, x).
+        Truth, normalised by percentiles of its whole file, shape (factor · y, factor · x).
     lows, highs
         Percentiles of its whole file at the ends of `LOW_PERCENTILES` and `HIGH_PERCENTILES`.
     limits
@@ -76,6 +77,11 @@ class Pair:
     limits: tuple[float, float] | None = None
 
     @property
+    def factor(self) -> int:
+        """Pixels of the target along one of the input."""
+        return self.target.shape[0] // self.input.shape[0]
+
+    @property
     def normalised_input(self) -> Array:
         """The input as a package normalises it in its file."""
         return normalise(self.input) if self.limits is None else between(self.input, *self.limits)
@@ -83,7 +89,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one training step sees: two tensors of shape (batch, 1, y, x)."""
+    """What one training step sees: (batch, 1, y, x), and targets that may be on a finer grid."""
 
     input: Tensor
     target: Tensor
@@ -110,7 +116,8 @@ def load_pairs(items: tuple[Item, ...], remarks: Remarks | None = None) -> list[
     Raises
     ------
     UserError
-        A file cannot be read, the two sizes differ, or an image is constant or of many channels.
+        A file cannot be read, the two sizes do not fit, or an image is constant or of many
+        channels.
     """
     pairs: list[Pair] = []
     for item in items:
@@ -130,7 +137,8 @@ def _load(item: Item) -> tuple[list[Pair], list[int]]:
         raise UserError(f"{item.input} has no target: training needs pairs.")
     degraded = images.read(item.input)
     truth = images.read(item.target)
-    _refuse_unlike(item.input, degraded, item.target, truth)
+    _refuse_channels(item.input, degraded, item.target, truth)
+    factor = factor_between(item.input, degraded.sizes, item.target, truth.sizes)
     region = tuple(item.region.get(str(dim), slice(None)) for dim in degraded.dims)
     numbers = np.arange(math.prod(degraded.shape[:-2])).reshape(degraded.shape[:-2])
     planes, truths = (np.asarray(image.values, np.float32) for image in (degraded, truth))
@@ -158,7 +166,12 @@ def _load(item: Item) -> tuple[list[Pair], list[int]]:
         limits = float(dark), float(bright)
     pairs: list[Pair] = []
     blank: list[int] = []
-    chosen = (numbers[region[:-2]].ravel(), _planes(planes[region]), _planes(truths[region]))
+    region_of_truth = (*region[:-2], *finer(region[-2:], factor))
+    chosen = (
+        numbers[region[:-2]].ravel(),
+        _planes(planes[region]),
+        _planes(truths[region_of_truth]),
+    )
     for i, plane, true_plane in zip(*chosen, strict=True):
         if numbers.size > 1 and any(p.min() == p.max() for p in (plane, true_plane)):
             blank.append(int(i))
@@ -182,19 +195,13 @@ def _load(item: Item) -> tuple[list[Pair], list[int]]:
     return pairs, blank
 
 
-def _refuse_unlike(file: Path, degraded: xr.DataArray, target: Path, truth: xr.DataArray) -> None:
+def _refuse_channels(file: Path, degraded: xr.DataArray, target: Path, truth: xr.DataArray) -> None:
     for path, image in ((file, degraded), (target, truth)):
         if "c" in image.dims:
             raise UserError(
                 f"{path} has {image.sizes['c']} channels: a pair has one, save the channel you "
                 "need as files of their own (in Fiji: Image > Color > Split Channels)."
             )
-    # What one program writes as frames is written as slices by another.
-    if degraded.shape != truth.shape:
-        raise UserError(
-            f"{file} is {dict(degraded.sizes)} but {target} is "
-            f"{dict(truth.sizes)}: the two images of a pair must have the same size."
-        )
 
 
 def _planes(stack: Array) -> Array:
@@ -208,9 +215,9 @@ class Patches:
     Parameters
     ----------
     pairs
-        Images to draw from.
+        Images to draw from, of one factor.
     size_px
-        Side of a patch.
+        Side of a patch of the target, a multiple of the factor.
     batch_size
         Patches in a batch.
     seed
@@ -224,7 +231,9 @@ class Patches:
 
     def __init__(self, pairs: list[Pair], *, size_px: int, batch_size: int, seed: int) -> None:
         self.pairs = pairs
+        self.factor = factor = pairs[0].factor
         self.size_px = size_px
+        self.input_px = size_px // factor
         self.batch_size = batch_size
         self.seed = seed
         candidates: list[tuple[int, int, int]] = []
@@ -232,10 +241,11 @@ class Patches:
         for index, pair in enumerate(pairs):
             if min(pair.target.shape) < size_px:
                 raise UserError(
-                    f"Image '{pair.name}' is {pair.target.shape[1]}x{pair.target.shape[0]} pixels, "
-                    f"smaller than a training patch of {size_px}: use larger images."
+                    f"Image '{pair.name}' is {pair.input.shape[1]}x{pair.input.shape[0]} pixels, "
+                    f"smaller than a training patch of {self.input_px}: use larger images."
                 )
-            share = _window_mean(pair.target > _FOREGROUND, size_px)[::_STRIDE, ::_STRIDE]
+            stride = _STRIDE * factor
+            share = _window_mean(pair.target > _FOREGROUND, size_px)[::stride, ::stride]
             for (i, j), value in np.ndenumerate(share):
                 candidates.append((index, i * _STRIDE, j * _STRIDE))
                 weights.append(float(value) + _EMPTY_SHARE)
@@ -253,31 +263,37 @@ class Patches:
         Returns
         -------
         Batch
-            Two tensors of shape (batch_size, 1, size_px, size_px).
+            Inputs of shape (batch_size, 1, input_px, input_px), and targets of
+            (batch_size, 1, size_px, size_px).
         """
         rng = np.random.default_rng((self.seed, step))
-        inputs = np.empty((self.batch_size, 1, self.size_px, self.size_px), np.float32)
-        targets = np.empty_like(inputs)
+        inputs, targets = self._empty()
         for k, (index, i, j) in enumerate(self._draw_places(rng)):
             pair = self.pairs[index]
-            window = np.s_[i : i + self.size_px, j : j + self.size_px]
+            window = np.s_[i : i + self.input_px, j : j + self.input_px]
             low = np.interp(rng.random(), [0, 1], pair.lows)
             high = np.interp(rng.random(), [0, 1], pair.highs)
             degraded = (pair.input[window] - np.float32(low)) / np.float32(high - low + EPSILON)
             turns, flip = int(rng.integers(4)), bool(rng.integers(2))
             inputs[k, 0] = turned(degraded, turns, flip)
-            targets[k, 0] = turned(pair.target[window], turns, flip)
+            targets[k, 0] = turned(pair.target[finer(window, self.factor)], turns, flip)
         return Batch(torch.from_numpy(inputs), torch.from_numpy(targets))
 
+    def _empty(self) -> tuple[Array, Array]:
+        """Return room for the inputs and the targets of a batch."""
+        sides = (self.input_px, self.size_px)
+        inputs, targets = (np.empty((self.batch_size, 1, px, px), np.float32) for px in sides)
+        return inputs, targets
+
     def _draw_places(self, rng: np.random.Generator) -> Iterator[tuple[int, int, int]]:
-        """Yield image and corner of each patch of a batch."""
+        """Yield image and corner, in pixels of the input, of each patch of a batch."""
         chosen = np.searchsorted(self._cumulative, rng.random(self.batch_size))
         for c in chosen:
             index, i, j = self._candidates[min(int(c), len(self._candidates) - 1)]
-            height, width = self.pairs[index].target.shape
+            height, width = self.pairs[index].input.shape
             # Any phase of the sampling grid must be met, so the corner moves within the stride.
-            i = min(i + int(rng.integers(_STRIDE)), height - self.size_px)
-            j = min(j + int(rng.integers(_STRIDE)), width - self.size_px)
+            i = min(i + int(rng.integers(_STRIDE)), height - self.input_px)
+            j = min(j + int(rng.integers(_STRIDE)), width - self.input_px)
             yield index, i, j
 
     def batches(self, first: int) -> Iterator[Batch]:

@@ -13,6 +13,7 @@ from imaging.cli import UserError
 from imaging.normalise import EPSILON
 from simulation import formation, optics, specimen
 from simulation.microscope import Microscope, stack
+from training.counting import finer
 from training.data import HIGH_PERCENTILES, LOW_PERCENTILES, Array, Batch, Pair, Patches, turned
 from training.illumination import expected_photons, light_over
 from training.percentiles import Sample, Sampler, area_px
@@ -33,7 +34,7 @@ class FreshPatches(Patches):
     """Draws batches whose targets are those of `Patches`, and whose inputs are new each time.
 
     A patch is recorded with its surroundings at any place of the microscope's pixels, resampled to
-    the target's, and normalised by percentiles that the whole image would have.
+    those of the pairs' inputs, and normalised by percentiles that the whole image would have.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ class FreshPatches(Patches):
     ------
     UserError
         An image is smaller than a patch, or the microscope's pixels are no whole number of the
-        target's.
+        target's or of the input's.
     """
 
     def __init__(
@@ -75,6 +76,12 @@ class FreshPatches(Patches):
         self._microscope = microscope
         self._pixel_size_um = pixel_size_um
         self._sampling = sampling = sampling_of(microscope, pixel_size_um)
+        if sampling % self.factor:
+            raise UserError(
+                f"{sampling} pixels of the targets lie along one of the microscope, which is no "
+                f"whole number of the inputs' pixels, of {self.factor} each: simulate data with "
+                "this microscope."
+            )
         reach_px = formation.margin_px(microscope, pixel_size_um)
         self._reach_px = math.ceil(reach_px / sampling) * sampling
         # Interpolation looks at one native pixel beyond the patch.
@@ -105,20 +112,24 @@ class FreshPatches(Patches):
         """Draw and degrade the batch of one step, of the shapes of `Patches.batch`."""
         rng = np.random.default_rng((self.seed, step))
         places = list(self._draw_places(rng))
-        phases = rng.integers(self._sampling, size=(self.batch_size, 2))
+        phases = rng.integers(self._sampling // self.factor, size=(self.batch_size, 2))
+        phases *= self.factor
         counts, wanted = self._record(places, phases, rng)
         percentiles = wanted.numpy(force=True)
         fine = F.interpolate(
-            counts[:, None], scale_factor=self._sampling, mode="bilinear", align_corners=False
+            counts[:, None],
+            scale_factor=self._sampling // self.factor,
+            mode="bilinear",
+            align_corners=False,
         )[:, 0].numpy(force=True)
-        inputs = np.empty((self.batch_size, 1, self.size_px, self.size_px), np.float32)
-        targets = np.empty_like(inputs)
+        inputs, targets = self._empty()
         for k, (index, i, j) in enumerate(places):
-            first = self._margin_px + phases[k]
-            here = tuple(slice(start, start + self.size_px) for start in first)
+            first = (self._margin_px + phases[k]) // self.factor
+            here = tuple(slice(start, start + self.input_px) for start in first)
             low, high = percentiles[k]
             degraded = (fine[k][here] - low) / (high - low + np.float32(EPSILON))
-            target = self.pairs[index].target[i : i + self.size_px, j : j + self.size_px]
+            window = np.s_[i : i + self.input_px, j : j + self.input_px]
+            target = self.pairs[index].target[finer(window, self.factor)]
             turns, flip = int(rng.integers(4)), bool(rng.integers(2))
             inputs[k, 0] = turned(degraded, turns, flip)
             targets[k, 0] = turned(target, turns, flip)
@@ -137,7 +148,8 @@ class FreshPatches(Patches):
         low and high percentile of the images as recorded (batch, 2).
         """
         fields = [self._fields[index] for index, _, _ in places]
-        corners = np.array([corner for _, *corner in places]) - phases - self._margin_px
+        beginnings = self.factor * np.array([corner for _, *corner in places])
+        corners = beginnings - phases - self._margin_px
         brightness = self._regions(fields, corners)
         acquisition = stack([self._microscope.draw(rng) for _ in places], brightness)
         generator = torch.Generator(self._device).manual_seed(int(rng.integers(2**63)))

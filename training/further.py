@@ -9,6 +9,7 @@ from imaging.datasets import Dataset, Item, open_dataset
 from imaging.pixel_sizes import are_unlike
 from imaging.training_metadata import FurtherData
 from training.division import split_items
+from training.grid import find_grid
 from training.pixel_sizes import find_pixel_size_um
 
 
@@ -53,6 +54,7 @@ def open_further(paths: Sequence[Path], first: Dataset) -> tuple[Further, ...]:
     UserError
         One cannot be used, has other pixels than the first, or the name of another.
     """
+    factor = find_grid(first).factor
     size_um = find_pixel_size_um(first)
     named = {first.name: first.path}
     found: list[Further] = []
@@ -65,6 +67,12 @@ def open_further(paths: Sequence[Path], first: Dataset) -> tuple[Further, ...]:
             )
         named[dataset.name] = path
         own_um = find_pixel_size_um(dataset)
+        own_factor = find_grid(dataset).factor
+        if own_factor != factor:
+            raise UserError(
+                f"The targets of {path} are {own_factor} times as fine as its inputs and those of "
+                f"{first.path} {factor} times: a model restores to one grid."
+            )
         if size_um is not None and own_um is not None and are_unlike(size_um, own_um):
             raise UserError(
                 f"{path} has pixels of {own_um:g} µm and {first.path} of {size_um:g} µm: a model "

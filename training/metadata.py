@@ -20,6 +20,7 @@ from imaging.training_metadata import (
     Request,
     TrainingData,
 )
+from training.counting import finer
 from training.data import Batch, Pair
 from training.loop import State
 from training.pixel_sizes import find_pixel_size_um
@@ -109,14 +110,17 @@ def mean_absolute_errors(network: nn.Module, fixed: Batch) -> dict[str, float]:
     Returns
     -------
     dict
-        ``error_restored`` and ``error_input``, in normalised intensity.
+        ``error_restored`` and ``error_input``, in normalised intensity; the latter interpolated
+        where the truth is finer.
     """
     device = next(network.parameters()).device
     target = fixed.target.to(device)
-    restored = network(fixed.input.to(device))[:, :1]
+    seen = fixed.input.to(device)
+    restored = network(seen)[:, :1]
+    unrestored = F.interpolate(seen, target.shape[-2:], mode="bilinear", align_corners=False)
     return {
         "error_restored": float(F.l1_loss(restored, target)),
-        "error_input": float(F.l1_loss(fixed.input.to(device), target)),
+        "error_input": float(F.l1_loss(unrestored, target)),
     }
 
 
@@ -131,17 +135,18 @@ def cut_example(pairs: Sequence[Pair]) -> Pair:
     Returns
     -------
     Pair
-        At most 256 pixels a side; the mean of the normalised truth, held between 0 and 1, is
-        largest in it.
+        At most 256 pixels a side of its input; the mean of the normalised truth, held between 0
+        and 1, is largest in it.
     """
-    windows = [(pair, window) for pair in pairs for window in _windows(pair.target.shape)]
+    windows = [(pair, window) for pair in pairs for window in _windows(pair.input.shape)]
 
     def structure(candidate: tuple[Pair, tuple[slice, slice]]) -> float:
         pair, window = candidate
-        return float(pair.target[window].clip(0, 1).mean())
+        return float(pair.target[finer(window, pair.factor)].clip(0, 1).mean())
 
     pair, window = max(windows, key=structure)
-    return replace(pair, input=pair.input[window].copy(), target=pair.target[window].copy())
+    target = pair.target[finer(window, pair.factor)]
+    return replace(pair, input=pair.input[window].copy(), target=target.copy())
 
 
 def _windows(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:

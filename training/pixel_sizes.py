@@ -7,6 +7,7 @@ from imaging.cli import UserError
 from imaging.datasets import Dataset
 from imaging.pixel_sizes import are_unlike
 from imaging.remarks import Remark, Remarks
+from training.grid import factor_of_files, find_grid
 
 _UNSTATED = Remark(
     "the pixel size is unknown and taken for that of the other images: if it is another, what is "
@@ -15,7 +16,7 @@ _UNSTATED = Remark(
 
 
 def find_pixel_size_um(dataset: Dataset) -> float | None:
-    """Find the side of a pixel that a dataset states.
+    """Find the side of a pixel that a dataset states of its inputs.
 
     Parameters
     ----------
@@ -30,7 +31,8 @@ def find_pixel_size_um(dataset: Dataset) -> float | None:
     Raises
     ------
     UserError
-        Two statements differ by more than 2 %, or targets are as recorded after expansion.
+        Two statements differ by more than 2 %, targets are as recorded after expansion, or do not
+        fit their inputs.
     """
     if dataset.facts.expansion_factor is not None:
         raise UserError(
@@ -66,12 +68,18 @@ def _statements(dataset: Dataset) -> Iterator[tuple[str, float]]:
     if facts.pixel_size_um is not None:
         yield f"{toml} (pixel_size_um)", facts.pixel_size_um
     if facts.target_pixel_size_um is not None:
-        yield f"{toml} (target_pixel_size_um)", facts.target_pixel_size_um
+        finer = find_grid(dataset).factor
+        yield f"{toml} (target_pixel_size_um{_times(finer)})", finer * facts.target_pixel_size_um
     for item in dataset.items:
-        for file in (item.input, item.target):
+        finer = factor_of_files(item) if item.target else 1
+        for file, times in ((item.input, 1), (item.target, finer)):
             if file is None:
                 continue
             stated: dict[str, float] = images.read(file, lazy=True).attrs["pixel_size_um"]
             for axis in "xy":
                 if axis in stated:
-                    yield f"{file} (along {axis})", stated[axis]
+                    yield f"{file} (along {axis}{_times(times)})", times * stated[axis]
+
+
+def _times(factor: int) -> str:
+    return f", times {factor}" if factor > 1 else ""

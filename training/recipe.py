@@ -1,5 +1,6 @@
 """What a recipe says: the hyper-parameters and the loss of one model."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
@@ -10,9 +11,12 @@ from torch import Tensor, nn
 from imaging.training_metadata import Settings
 
 N = TypeVar("N", bound=nn.Module)
+Arguments = dict[str, JsonValue]
+"""Of an architecture."""
 
 
 _PATCH_PX = 128  # of the truth; of an image with a finer truth at least half as many are seen
+_CELLS = 16  # networks halve the microscope's grid up to four times
 
 
 class Grid(NamedTuple):
@@ -30,7 +34,7 @@ class Grid(NamedTuple):
     coarsen: int
 
     @property
-    def arguments(self) -> dict[str, JsonValue]:
+    def arguments(self) -> Arguments:
         """Those of an architecture that works on the grid of the microscope's pixels."""
         return {"coarsen": self.coarsen, "factor": self.factor}
 
@@ -39,12 +43,12 @@ Preset = Callable[[Grid], Settings]
 """Hyper-parameters for images on a grid; raises `UserError` where the model cannot learn these."""
 
 
-def laptop(grid: Grid, network: dict[str, JsonValue]) -> Settings:
+def laptop(grid: Grid, network: Arguments) -> Settings:
     """Return the settings for a laptop of a network with these arguments."""
     return Settings(network, _patch_px(grid), batch_size=8, learning_rate=2e-3, steps=6000)
 
 
-def gpu(grid: Grid, network: dict[str, JsonValue], learning_rate: float) -> Settings:
+def gpu(grid: Grid, network: Arguments, learning_rate: float) -> Settings:
     """Return the settings for a GPU of such a network, as many steps as CARE was published with."""
     return Settings(
         network, _patch_px(grid), batch_size=16, learning_rate=learning_rate, steps=40_000
@@ -52,7 +56,10 @@ def gpu(grid: Grid, network: dict[str, JsonValue], learning_rate: float) -> Sett
 
 
 def _patch_px(grid: Grid) -> int:
-    return max(_PATCH_PX, _PATCH_PX // 2 * grid.factor)
+    """Return the side of a patch of the truth, the image's being whole cells of any network."""
+    cells = _CELLS * grid.coarsen
+    seen_px = max(_PATCH_PX // grid.factor, _PATCH_PX // 2)
+    return grid.factor * math.ceil(seen_px / cells) * cells
 
 
 def _nothing(network: nn.Module, image: Tensor, target: Tensor) -> dict[str, float]:

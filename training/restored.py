@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from packages.network_contract import RestorationNetwork
+from training.counting import finer
 from training.data import Array, Pair
 
 _LONGEST_PX = 512  # of an image's side; posteriors take time
@@ -45,7 +46,7 @@ def restore(network: nn.Module, pairs: Sequence[Pair]) -> list[Restored]:
     network
         A `RestorationNetwork`, in evaluation mode.
     pairs
-        At most the upper left 512 pixels a side of each are restored.
+        At most the upper left 512 pixels a side of each are restored, as many of the input.
 
     Returns
     -------
@@ -56,10 +57,13 @@ def restore(network: nn.Module, pairs: Sequence[Pair]) -> list[Restored]:
     device = next(network.parameters()).device
     found: list[Restored] = []
     for pair in pairs:
-        rows, columns = (min(side, _LONGEST_PX) for side in pair.target.shape)
-        image = _filled(pair.normalised_input[:rows, :columns], divisor)
-        given = network(torch.from_numpy(image)[None, None].to(device))[0, :2, :rows, :columns]
-        found.append(Restored(given.float().cpu().numpy(), pair.target[:rows, :columns]))
+        seen = np.s_[:_LONGEST_PX, :_LONGEST_PX]
+        image = pair.normalised_input[seen]
+        truth = pair.target[finer(seen, pair.factor)]
+        rows, columns = truth.shape
+        shown = torch.from_numpy(_filled(image, divisor))[None, None].to(device)
+        given = network(shown)[0, :2, :rows, :columns]
+        found.append(Restored(given.float().cpu().numpy(), truth))
     return found
 
 

@@ -40,6 +40,7 @@ from training.data import Pair, Patches, load_pairs
 from training.degrade import FreshPatches
 from training.division import describe_division, split_items
 from training.further import Further, open_further
+from training.grid import find_grid
 from training.interruption import interrupt_between_steps
 from training.know import note_trained
 from training.loop import Budget, Log, State, start, train
@@ -90,7 +91,10 @@ def run(
     KeyboardInterrupt
         After saving, when the user interrupts.
     """
-    settings = _settings(recipe.presets, preset, steps, minutes, seed)
+    _refuse_length(steps, minutes, seed)
+    if preset not in recipe.presets:
+        names = ", ".join(recipe.presets)
+        raise UserError(f"There is no preset '{preset}': choose one of {names}.")
     if resume and not (out / TrainingRun.FILE).exists():
         raise UserError(f"{out} holds no training to resume: leave --resume out to start one.")
     asked = _read_microscope(microscope)
@@ -98,6 +102,7 @@ def run(
         data, dendrites = _simulate(out, seed, asked.file)
         also = [dendrites, *also]
     dataset, parts = _open(data)
+    settings = recipe.presets[preset](find_grid(dataset))
     further = open_further(also, dataset)
     request = Request(
         recipe=recipe.model,
@@ -298,8 +303,8 @@ def _patches(
     size_px, batch_size = request.settings.patch_px, request.settings.batch_size
     if microscope is None:
         return Patches(pairs, size_px=size_px, batch_size=batch_size, seed=request.seed)
-    pixel_size_um = find_pixel_size_um(dataset)
-    if pixel_size_um is None:
+    input_um = find_pixel_size_um(dataset)
+    if input_um is None:
         raise UserError(
             f"{dataset.path} does not say how large its pixels are, which --microscope needs: "
             "state pixel_size_um in dataset.toml."
@@ -307,7 +312,7 @@ def _patches(
     return FreshPatches(
         pairs,
         microscope,
-        pixel_size_um=pixel_size_um,
+        pixel_size_um=input_um / pairs[0].factor,
         size_px=size_px,
         batch_size=batch_size,
         seed=request.seed,
@@ -325,8 +330,9 @@ def _fresh(
     """Draw windows that a microscope records anew, where the network was trained on such."""
     if microscope is None:
         return None
-    smallest = min(min(pair.target.shape) for pair in images.all_training)
-    windows = replace(request.settings, patch_px=min(smallest, SIDES_PX[0]))
+    factor = images.training[0].factor
+    smallest = min(min(pair.input.shape) for pair in images.all_training)
+    windows = replace(request.settings, patch_px=factor * min(smallest, SIDES_PX[0]))
     asked = replace(request, settings=windows)
     return _patches(images.all_training, asked, dataset, microscope, device)
 
@@ -358,20 +364,11 @@ def _refuse_another(out: Path, request: Request, *, resume: bool) -> None:
             )
 
 
-def _settings(
-    presets: Mapping[str, Settings],
-    preset: str,
-    steps: int | None,
-    minutes: float | None,
-    seed: int,
-) -> Settings:
-    """Return the preset, where a training of this length and seed can be."""
-    if preset not in presets:
-        raise UserError(f"There is no preset '{preset}': choose one of {', '.join(presets)}.")
+def _refuse_length(steps: int | None, minutes: float | None, seed: int) -> None:
+    """Make sure that a training of this length and seed can be."""
     if steps is not None and minutes is not None:
         raise UserError("Give --steps or --minutes, not both.")
     if (steps is not None and steps < 1) or (minutes is not None and not 0 < minutes < math.inf):
         raise UserError("A training needs at least one step, or more than 0 minutes.")
     if seed < 0:
         raise UserError(f"--seed {seed} is negative: give a whole number from 0.")
-    return presets[preset]

@@ -238,12 +238,17 @@ class Bare(nn.Module):
 
 class Divided(Bare):
     divisor = 16
+    factor = 1
 
 
 @pytest.mark.parametrize(
     ("network", "model", "sentence"),
     [
-        (Bare(), "care", r"care.model\.py: the network does not state its `divisor`"),
+        (
+            Bare(),
+            "care",
+            r"care.model\.py: the network does not state its `divisor` and its `factor`",
+        ),
         (Divided(3), "hdn", r"names a channel 'std', and the network has no `calibration`"),
         (Divided(2), "care", r"gives 2 channel\(s\), and rdf\.yaml names 1 \(mean\)"),
     ],

@@ -71,6 +71,7 @@ class Overconfident(nn.Module):
     """Restores nothing and states half of the noise."""
 
     divisor = 4
+    factor = 1
 
     def __init__(self) -> None:
         super().__init__()

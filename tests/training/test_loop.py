@@ -33,7 +33,7 @@ def absolute_error(network: nn.Module, image: torch.Tensor, target: torch.Tensor
     return F.l1_loss(network(image), target)
 
 
-TINY = Recipe("tiny", Tiny, absolute_error, "L1", {"small": SETTINGS})
+TINY = Recipe("tiny", Tiny, absolute_error, "L1", {"small": lambda _: SETTINGS})
 
 
 def run(
@@ -131,7 +131,7 @@ def test_mixed_precision_reaches_whatever_a_loss_calls(tmp_path: Path) -> None:
 
     fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
     patches = Patches([pair_of(np.ones((40, 40), np.float32))], size_px=16, batch_size=2, seed=1)
-    recipe = Recipe("unusual", Unusual, loss, "L2", {"small": SETTINGS})
+    recipe = Recipe("unusual", Unusual, loss, "L2", {"small": lambda _: SETTINGS})
     train(
         recipe,
         SETTINGS,

@@ -24,9 +24,9 @@ from training.run import run
 TINY = replace(
     RECIPE,
     presets={
-        "small": replace(
-            RECIPE.presets["small"],
-            network={"depth": 1, "filters": 8, "kernel_size": 3, "coarsen": 4},
+        "small": lambda grid: replace(
+            RECIPE.presets["small"](grid),
+            network={"depth": 1, "filters": 8, "kernel_size": 3, "factor": grid.factor},
             patch_px=32,
             batch_size=2,
             steps=6,

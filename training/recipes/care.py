@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from imaging.training_metadata import Settings
 from packages.care.model import UNet
-from training.recipe import Grid, Recipe, gpu, laptop
+from training.recipe import Arguments, Grid, Recipe, gpu, laptop
 
 
 def loss(network: UNet, image: Tensor, target: Tensor) -> Tensor:
@@ -20,13 +20,18 @@ def small(grid: Grid) -> Settings:
     fraction of the operations. Not residual: on that grid the network would have to cancel the
     noise of the fine one exactly. See decision 3.
     """
-    network = {"depth": 2, "filters": 48, "kernel_size": 3, "residual": False}
+    network: Arguments = {"depth": 2, "filters": 48, "kernel_size": 3, "residual": False}
     return laptop(grid, network | grid.arguments)
 
 
 def full(grid: Grid) -> Settings:
     """Return the published network and schedule length, on the image's grid."""
-    network = {"depth": 2, "filters": 32, "kernel_size": 5, "factor": grid.factor}
+    network: Arguments = {
+        "depth": 2,
+        "filters": 32,
+        "kernel_size": 5,
+        "factor": grid.factor,
+    }
     return gpu(grid, network, learning_rate=4e-4)
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from imaging.training_metadata import Settings
 from packages.care_ensemble.model import CareEnsemble
-from training.recipe import Grid, Recipe, gpu, laptop
+from training.recipe import Arguments, Grid, Recipe, gpu, laptop
 
 
 def loss(network: CareEnsemble, image: Tensor, target: Tensor) -> Tensor:
@@ -44,13 +44,25 @@ def small(grid: Grid) -> Settings:
     CARE's "small" with 40 filters instead of 48: the most, in steps of 8, of which five members
     stay below 16 MB of weights. A step costs four of CARE's.
     """
-    network = {"members": 5, "depth": 2, "filters": 40, "kernel_size": 3, "residual": False}
+    network: Arguments = {
+        "members": 5,
+        "depth": 2,
+        "filters": 40,
+        "kernel_size": 3,
+        "residual": False,
+    }
     return laptop(grid, network | grid.arguments)
 
 
 def full(grid: Grid) -> Settings:
     """Return the published networks and schedule length, on the image's grid."""
-    network = {"members": 5, "depth": 2, "filters": 32, "kernel_size": 5, "residual": True}
+    network: Arguments = {
+        "members": 5,
+        "depth": 2,
+        "filters": 32,
+        "kernel_size": 5,
+        "residual": True,
+    }
     return gpu(grid, network | {"coarsen": 1, "factor": grid.factor}, learning_rate=4e-4)
 
 

@@ -9,7 +9,7 @@ from imaging.training_metadata import Settings
 from packages.hazematching.flow import path
 from packages.hazematching.model import HazeMatching, hazematching
 from packages.hazematching.published import PublishedHazeMatching
-from training.recipe import Grid, Recipe, gpu, laptop
+from training.recipe import Arguments, Grid, Recipe, gpu, laptop
 
 _DRAWS = 2  # noises and times for each image: the velocity costs less than what sees the image
 _TYPICAL_ERROR = 0.1  # of the mean, in normalised intensity: its loss is then of the order of 1
@@ -104,13 +104,25 @@ def measure(network: nn.Module, image: Tensor, target: Tensor) -> dict[str, floa
 
 def small(grid: Grid) -> Settings:
     """Return the settings for a laptop: as many parameters as CARE's "small"."""
-    network = {"filters": 45, "width": 48, "blocks": 2, "samples": 16, "steps": 2}
+    network: Arguments = {
+        "filters": 45,
+        "width": 48,
+        "blocks": 2,
+        "samples": 16,
+        "steps": 2,
+    }
     return laptop(grid, network | grid.arguments)
 
 
 def full(grid: Grid) -> Settings:
     """Return as many parameters as the published network has."""
-    network = {"filters": 80, "width": 96, "blocks": 2, "samples": 16, "steps": 2}
+    network: Arguments = {
+        "filters": 80,
+        "width": 96,
+        "blocks": 2,
+        "samples": 16,
+        "steps": 2,
+    }
     return gpu(grid, network | grid.arguments, learning_rate=1e-3)
 
 

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from imaging.training_metadata import Settings
 from packages.hdn.model import HDN, Gaussian
-from training.recipe import Grid, Recipe, gpu, laptop
+from training.recipe import Arguments, Grid, Recipe, gpu, laptop
 
 FREE_NATS = 1.0
 """Divergence of a level, for a whole patch, that costs nothing (HDN's value): too little to matter
@@ -90,14 +90,24 @@ def measure(network: HDN, image: Tensor, target: Tensor) -> dict[str, float]:
 
 def small(grid: Grid) -> Settings:
     """Return the settings for a laptop: three levels, the finest on the microscope's grid."""
-    network = {"filters": [48, 72, 104], "latents": 8, "blocks": 1, "dropout": 0.0}
+    network: Arguments = {
+        "filters": [48, 72, 104],
+        "latents": 8,
+        "blocks": 1,
+        "dropout": 0.0,
+    }
     return laptop(grid, network | grid.arguments)
 
 
 def full(grid: Grid) -> Settings:
     """Return HDN's published sizes, its finest level at 2 pixels of the restored image."""
-    network = {"filters": [64] * 6, "latents": 32, "blocks": 5, "dropout": 0.2}
-    finest = {"coarsen": 1 if grid.factor > 1 else 2, "factor": grid.factor}
+    network: Arguments = {
+        "filters": [64, 64, 64, 64, 64, 64],
+        "latents": 32,
+        "blocks": 5,
+        "dropout": 0.2,
+    }
+    finest: Arguments = {"coarsen": 1 if grid.factor > 1 else 2, "factor": grid.factor}
     return gpu(grid, network | finest, learning_rate=3e-4)
 
 
