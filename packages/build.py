@@ -4,7 +4,6 @@ import math
 import re
 import tempfile
 import zipfile
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,6 @@ from packages.evaluations import add_evidence
 from packages.evidence import read_evidence, read_verdict
 from packages.export import (
     CORE_BLOCK_STEPS,
-    ONNX_OPSET,
     TILES_TOLERANCE,
     ZIP_TIME,
     load_network,
@@ -39,6 +37,7 @@ from packages.export import (
     save_state_dict,
     save_torchscript,
 )
+from packages.measured_entries import add_measured
 from packages.models import Model, model_named
 from packages.network_contract import DrawsSamples, RestorationNetwork, states_std
 from packages.options import with_options
@@ -222,7 +221,7 @@ def _furnish(
         card.measured_text(metadata, parameters=_count(network)),
     )
     (folder / "documentation.md").write_text("\n\n".join(parts), encoding="utf-8")
-    _complete(
+    add_measured(
         description,
         folder,
         metadata,
@@ -301,78 +300,6 @@ def _without_a_field(metadata: Metadata, trained: TrainedWeights) -> dict[str, A
     if metadata.trust_mask is not None:
         ours["trust_mask"] = asdict(metadata.trust_mask)
     return ours
-
-
-def _complete(
-    description: dict[str, Any],
-    folder: Path,
-    metadata: Metadata,
-    *,
-    architecture: str,
-    arguments: Mapping[str, Any],
-    step: int,
-    halo: int,
-    smallest: int,
-    factor: int,
-    parameters: int,
-    largest: float,
-) -> None:
-    """Add to the model's description what is measured or hashed."""
-    for tensor, side in (
-        (description["inputs"][0], "input"),
-        (description["outputs"][0], "output"),
-    ):
-        tensor["test_tensor"] = _file(folder, f"test-{side}.npy")
-        tensor["sample_tensor"] = _file(folder, f"sample-{side}.tif")
-        for axis in tensor["axes"]:
-            if axis["type"] == "space" and side == "input":
-                axis |= {"size": {"min": smallest, "step": step}}
-            elif axis["type"] == "space":
-                reference = {"tensor_id": description["inputs"][0]["id"], "axis_id": axis["id"]}
-                axis |= {"size": reference, "halo": factor * halo}
-                if factor > 1:
-                    axis["scale"] = 1 / factor
-    description["covers"] = ["cover.png"]
-    torch_version = metadata.versions["torch"].split("+")[0]
-    description["weights"] = {
-        "pytorch_state_dict": {
-            **_file(folder, "state-dict.pt"),
-            "architecture": {
-                **_file(folder, "model.py"),
-                "callable": architecture,
-                "kwargs": arguments,
-            },
-            "pytorch_version": torch_version,
-        },
-        "torchscript": {
-            **_file(folder, "torchscript.pt"),
-            "parent": "pytorch_state_dict",
-            "pytorch_version": torch_version,
-        },
-        "onnx": {
-            **_file(folder, "model.onnx"),
-            "parent": "pytorch_state_dict",
-            "opset_version": ONNX_OPSET,
-        },
-    }
-    description["config"]["bioimageio"] |= card.training_entries(metadata) | {
-        "model_parameter_count": parameters,
-        "reproducibility_tolerance": [_tolerance(largest)],
-    }
-
-
-def _tolerance(largest: float) -> dict[str, float]:
-    """State what another machine may differ by: the zoo's default, and less for faint images.
-
-    Readers since bioimageio.spec 0.5.14.2 refuse an absolute tolerance above 1 % of the largest
-    value of the test output.
-    """
-    absolute = min(1e-3, float(f"{0.009 * max(largest, 0.0):.3g}"))
-    return {"relative_tolerance": 1e-3, "absolute_tolerance": absolute}
-
-
-def _file(folder: Path, name: str) -> dict[str, str]:
-    return {"source": name, "sha256": sha256(folder / name)}
 
 
 def _count(network: nn.Module) -> int:
