@@ -50,3 +50,16 @@ def test_moving_the_image_moves_the_result() -> None:
         torch.testing.assert_close(
             network(moved)[..., inside, inside], expected[..., inside, inside]
         )
+
+
+@pytest.mark.parametrize("coarsen", [1, 2])
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_a_finer_output_shows_the_same_field(factor: int, coarsen: int) -> None:
+    """What a residual network adds to is the input, interpolated linearly."""
+    network = UNet(filters=4, coarsen=coarsen, factor=factor)
+    for parameter in network.head.parameters():
+        torch.nn.init.zeros_(parameter)
+    ramp = torch.arange(32.0).expand(1, 1, 32, 32)
+    finer = (torch.arange(32.0 * factor) + 0.5) / factor - 0.5
+    inside = slice(factor, -factor)
+    torch.testing.assert_close(network(ramp)[0, 0, 5, inside], finer[inside])

@@ -3,7 +3,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from packages.export import TILES_PRECISION, measure_effective_halo
+from packages.care.model import UNet
+from packages.export import TILES_PRECISION, measure_effective_halo, measure_halo
 
 
 class Smoothed(nn.Module):
@@ -59,3 +60,12 @@ class BesideNothing(nn.Module):
 
 def test_an_empty_channel_does_not_hide_the_halo_of_the_others() -> None:
     assert measure_effective_halo(BesideNothing(), IMAGE, 16) == 32
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_a_halo_is_measured_in_pixels_of_the_input(factor: int) -> None:
+    """Two convolutions of 3 pixels on the input's grid and one of 3 on the finer one."""
+    network = UNet(depth=0, filters=4, kernel_size=3, factor=factor, residual=False)
+    assert measure_halo(network, 1, factor) == 3
+    enlarging = nn.Sequential(Smoothed(1, 12), nn.Upsample(scale_factor=float(factor)))
+    assert measure_effective_halo(enlarging, IMAGE, 16, factor) == 16

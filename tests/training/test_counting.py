@@ -100,3 +100,14 @@ def test_a_blank_plane_changes_no_scale(tmp_path: Path) -> None:
     lows_and_highs = [*pair.lows, *pair.highs]
     np.testing.assert_allclose(lows_and_highs, np.percentile(stack[0], [1, 3, 99.5, 99.9]))
     np.testing.assert_allclose(pair.target, normalise(stack[0]), atol=1e-6)
+
+
+def test_a_finer_target_is_cut_as_its_input(tmp_path: Path) -> None:
+    target = flawed.recorded()
+    input = target[::2, ::2]
+
+    (pair,) = _pairs(tmp_path, _framed(input, rows=SIDE // 4), target)
+
+    first = SIDE // 4 + MIXED
+    np.testing.assert_array_equal(pair.input, input[first:])
+    np.testing.assert_array_equal(pair.target, normalise(target[2 * first :]))

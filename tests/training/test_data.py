@@ -197,3 +197,24 @@ def test_channels_are_not_taken_for_planes(tmp_path: Path, sides: tuple[str, ...
         images.write(tmp_path / side / "a.tif", image)
     with pytest.raises(UserError, match=rf"{sides[0]}.a\.tif has 2 channels"):
         load_pairs(open_dataset(tmp_path).items)
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_a_finer_target_shows_the_place_of_its_input(factor: int) -> None:
+    """Each pixel of the input is the mean of those of the target in it."""
+    target = noise(48 * factor, 40 * factor)
+    means = target.reshape(48, factor, 40, factor).mean(axis=(1, 3))
+    pair = replace(pair_of(target), input=means * 100 + 7)
+    batch = Patches([pair], size_px=16 * factor, batch_size=6, seed=1).batch(0)
+    assert batch.input.shape == (6, 1, 16, 16)
+    expected = torch.nn.functional.avg_pool2d(batch.target, factor)
+    torch.testing.assert_close(batch.input, expected, atol=1e-5, rtol=0)
+
+
+def test_a_part_of_an_image_is_the_same_part_of_its_finer_target(tmp_path: Path) -> None:
+    truth = noise(40, 48)
+    write_pair(tmp_path, "a", truth[::2, ::2], truth)
+    (item,) = open_dataset(tmp_path).items
+    (pair,) = load_pairs((replace(item, region={"x": slice(3, 9)}),))
+    np.testing.assert_array_equal(pair.input, truth[::2, ::2][:, 3:9])
+    np.testing.assert_array_equal(pair.target, normalise(truth)[:, 6:18])

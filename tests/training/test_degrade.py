@@ -14,10 +14,11 @@ from training.degrade import FreshPatches, sampling_of
 PIXEL_UM = 0.08
 
 
-def _pair(kind: str = "cells", side: int = 256, seed: int = 0) -> Pair:
+def _pair(kind: str = "cells", side: int = 256, seed: int = 0, factor: int = 1) -> Pair:
     grid = Grid((side, side), PIXEL_UM)
     target = normalise(STRUCTURES[kind](grid, np.random.default_rng(seed)).image)
-    return Pair(kind, np.zeros_like(target), target, (0.0, 0.0), (1.0, 1.0))
+    nothing = np.zeros((side // factor, side // factor), np.float32)
+    return Pair(kind, nothing, target, (0.0, 0.0), (1.0, 1.0))
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +68,8 @@ def test_drawing_ahead_changes_nothing(pairs: list[Pair]) -> None:
         assert torch.equal(next(stream).input, patches.batch(step).input)
 
 
-@pytest.mark.parametrize("sampling", [1, 3, 4])
-def test_input_shows_its_target_in_place(sampling: int) -> None:
+@pytest.mark.parametrize(("sampling", "factor"), [(1, 1), (3, 1), (4, 1), (4, 2), (2, 2)])
+def test_input_shows_its_target_in_place(sampling: int, factor: int) -> None:
     """With light in plenty, the target blurred like the input is the input."""
     quiet = Microscope(
         photons=(1e6, 1e6),
@@ -83,10 +84,10 @@ def test_input_shows_its_target_in_place(sampling: int) -> None:
         labels_per_um2=(1e9, 1e9),
         sampling=sampling,
     )
-    batch = _fresh([_pair(side=130)], quiet, batch_size=6).batch(0)
+    batch = _fresh([_pair(side=132, factor=factor)], quiet, size_px=72, batch_size=6).batch(0)
     kernel = formation.kernel(PIXEL_UM, stack([quiet.typical()], batch.input), 20)[:, None]
-    blurred = F.conv2d(batch.target, kernel)
-    inner = batch.input[..., 20:-20, 20:-20]
+    blurred = F.avg_pool2d(F.conv2d(batch.target, kernel), factor)
+    inner = batch.input[..., 20 // factor : -20 // factor, 20 // factor : -20 // factor]
 
     def likeness(moved: torch.Tensor) -> float:
         cut = (..., slice(4, -4), slice(4, -4))
@@ -127,3 +128,8 @@ def test_sampling_follows_from_the_pixels() -> None:
     assert sampling_of(Microscope(pixel_size_um=0.24), PIXEL_UM) == 3
     with pytest.raises(UserError, match=r"0\.2 µm are no whole number of the data's 0\.08"):
         sampling_of(Microscope(pixel_size_um=0.2), PIXEL_UM)
+
+
+def test_inputs_that_are_no_whole_number_of_native_pixels_are_refused() -> None:
+    with pytest.raises(UserError, match="3 pixels of the targets lie along one of the microscope"):
+        _fresh([_pair(side=128, factor=2)], Microscope(sampling=3))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from packages.care.model import UNet
 from training.data import Batch, Pair
 from training.metadata import cut_example, mean_absolute_errors
 
@@ -29,3 +30,10 @@ def test_errors_before_and_after_restoration() -> None:
     fixed = Batch(torch.ones(2, 1, 4, 4), torch.full((2, 1, 4, 4), 2.5))
     reached = mean_absolute_errors(network, fixed)
     assert reached == pytest.approx({"error_restored": 0.5, "error_input": 1.5})
+
+
+def test_an_input_with_a_finer_truth_is_interpolated_before_it_is_compared() -> None:
+    ramp = torch.arange(8.0).expand(1, 1, 8, 8)
+    finer = torch.nn.functional.interpolate(ramp, scale_factor=2.0, mode="bilinear")
+    errors = mean_absolute_errors(UNet(filters=4, factor=2), Batch(ramp, finer))
+    assert errors["error_input"] == 0

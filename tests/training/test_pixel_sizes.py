@@ -79,3 +79,10 @@ def test_targets_that_are_not_on_their_inputs_are_not_trained_on(tmp_path: Path)
     expanded = dataset(tmp_path, square(0.1), square(0.1), toml="expansion_factor = 4.0")
     with pytest.raises(UserError, match=r"dataset\.toml states an expansion_factor.*register`\.$"):
         find_pixel_size_um(expanded)
+
+
+def test_a_finer_target_states_its_own_pixels(tmp_path: Path) -> None:
+    pair = dataset(tmp_path, {}, {})
+    target = xr.DataArray(np.zeros((8, 8), np.float32), dims=("y", "x"))
+    images.write(pair.items[0].target or tmp_path, target.assign_attrs(pixel_size_um=square(0.05)))
+    assert find_pixel_size_um(open_dataset(tmp_path)) == pytest.approx(0.1)

@@ -16,6 +16,8 @@ from imaging.cli import UserError
 from imaging.files import sha256, write_toml
 from imaging.trained_weights import TrainedWeights
 from packages.build import build
+from packages.check import check
+from packages.predict import predict_file
 from simulation.microscope import Microscope, to_toml
 from training import run_folder
 from training.recipes.care import RECIPE
@@ -301,3 +303,23 @@ def test_further_datasets_are_trained_on_and_told(data: Path, tmp_path: Path) ->
     (told,) = metadata.data.also
     assert (told.name, told.training_images) == ("other", metadata.data.training_images)
     assert not same(weights(file), weights(start(data, tmp_path / "alone")))
+
+
+def test_finer_targets_are_trained_on_and_packaged(tmp_path: Path) -> None:
+    """Its restored images have twice as many pixels, half as wide."""
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        truth = rng.random((64, 96), dtype=np.float32)
+        for side, values, size_um in (("input", truth[::2, ::2], 0.1), ("target", truth, 0.05)):
+            (tmp_path / "data" / side).mkdir(exist_ok=True, parents=True)
+            attributes = {"pixel_size_um": {"y": size_um, "x": size_um}}
+            image = xr.DataArray(values, dims=("y", "x"), attrs=attributes)
+            images.write(tmp_path / "data" / side / f"{i}.tif", image)
+    start(tmp_path / "data", tmp_path / "run")
+    zipped = build("care", checkpoint=tmp_path / "run", out=tmp_path / "finer.zip")
+    assert check([zipped]) == 0
+    restored = tmp_path / "restored.ome.tif"
+    predict_file(zipped, tmp_path / "data" / "input" / "0.tif", restored)
+    read = images.read(restored)
+    assert read.sizes == {"y": 64, "x": 96}
+    assert read.attrs["pixel_size_um"] == pytest.approx({"y": 0.05, "x": 0.05})

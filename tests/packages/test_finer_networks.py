@@ -1,0 +1,52 @@
+"""Networks whose restored image has finer pixels than the image that they see."""
+
+import importlib
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from packages.care_ensemble.model import CareEnsemble
+from packages.hazematching.model import HazeMatching
+from packages.hdn.model import HDN
+from training.recipe import Grid, Recipe
+
+SMALLEST: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
+    "care_ensemble": (CareEnsemble, {"members": 2, "filters": 4}),
+    "hdn": (HDN, {"filters": (8, 8), "latents": 2, "samples": 4}),
+    "hazematching": (HazeMatching, {"filters": 4, "width": 8, "blocks": 1, "samples": 4}),
+}
+
+
+@pytest.mark.parametrize("coarsen", [1, 2])
+@pytest.mark.parametrize("factor", [2, 3])
+@pytest.mark.parametrize("name", SMALLEST)
+def test_all_channels_are_on_the_finer_grid(name: str, factor: int, coarsen: int) -> None:
+    architecture, arguments = SMALLEST[name]
+    network = architecture(**arguments, factor=factor, coarsen=coarsen).eval()
+    with torch.no_grad():
+        restored = network(torch.rand(2, 1, 16, 32))
+    assert restored.shape == (2, 3, factor * 16, factor * 32)
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_a_loss_compares_with_the_finer_truth(name: str) -> None:
+    """Every weight gets a gradient from it."""
+    recipe: Recipe[nn.Module] = importlib.import_module(f"training.recipes.{name}").RECIPE
+    architecture, arguments = SMALLEST[name]
+    network = architecture(**arguments, factor=2, coarsen=1)
+    recipe.loss(network, torch.rand(2, 1, 16, 16), torch.rand(2, 1, 32, 32)).backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("name", ["care", *SMALLEST])
+def test_presets_follow_from_the_grid(name: str) -> None:
+    """At least 64 pixels of the image are seen, in whole cells of the coarsest level."""
+    recipe: Recipe[nn.Module] = importlib.import_module(f"training.recipes.{name}").RECIPE
+    for grid in (Grid(1, 1), Grid(1, 3), Grid(2, 1), Grid(3, 1), Grid(4, 2)):
+        settings = recipe.presets["small"](grid)
+        network = recipe.architecture(**settings.network)
+        assert network.factor == grid.factor
+        assert settings.patch_px % (grid.factor * int(network.divisor)) == 0
+        assert settings.patch_px >= 64 * grid.factor
