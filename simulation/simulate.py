@@ -34,6 +34,7 @@ def simulate(
     structure: str = DEFAULT_STRUCTURE,
     thickness: float = 0.0,
     channel: str | None = None,
+    factor: int = 1,
 ) -> Path:
     """Make a dataset of inputs as a microscope records them, with their truth.
 
@@ -61,6 +62,7 @@ def simulate(
         structure=structure,
         thickness=thickness,
         channel=channel,
+        factor=factor,
     )
     if plan is None:
         console.print(f"{out} is already there, made by the same arguments.")
@@ -85,6 +87,7 @@ def plan_dataset(
     structure: str = DEFAULT_STRUCTURE,
     thickness: float = 0.0,
     channel: str | None = None,
+    factor: int = 1,
 ) -> Plan | None:
     """Plan the dataset that `simulate` makes of the same arguments.
 
@@ -113,6 +116,7 @@ def plan_dataset(
     if expanded and not pixel_size:
         drawn_um = find_pixel_size_um(files, expansion)
     pixel_size_um, sampling = _pixels(microscope, drawn_um)
+    _refuse_factor(factor, sampling)
     given, size = size, _whole_size(size, sampling)
     if given is None:
         _say_if_small(size, sampling)
@@ -131,6 +135,7 @@ def plan_dataset(
         structure=structure if structure != DEFAULT_STRUCTURE else None,
         thickness=thickness or None,
         channel=channel,
+        factor=factor if factor != 1 else None,
     )
     arguments: dict[str, str | int | float] = {
         "command": command,
@@ -157,7 +162,7 @@ def plan_dataset(
             structure=structure,
             thickness_um=thickness,
         )
-    return Plan(targets, microscope, sampling, thickness, seed, arguments)
+    return Plan(targets, microscope, sampling, thickness, seed, arguments, factor)
 
 
 def _refuse_arguments(
@@ -227,6 +232,15 @@ def _pixels(microscope: Microscope, drawn_um: float | None) -> tuple[float, int]
         soft_wrap=True,
     )
     return whole_um, sampling
+
+
+def _refuse_factor(factor: int, sampling: int) -> None:
+    if factor < 1 or sampling % factor:
+        possible = ", ".join(str(f) for f in range(1, sampling + 1) if sampling % f == 0)
+        raise UserError(
+            f"--factor {factor} cannot be used: {sampling} pixels of the truth lie along one of "
+            f"the microscope, so inputs can have pixels {possible} times as wide as the truth's."
+        )
 
 
 def _say_if_small(size: int, sampling: int) -> None:

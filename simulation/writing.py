@@ -50,6 +50,8 @@ class Plan:
         Of the acquisitions and their noise; image i depends on it and on i alone.
     arguments
         What was asked for, for the record.
+    factor
+        Pixels of a target along one of its input.
     """
 
     targets: Targets
@@ -58,6 +60,7 @@ class Plan:
     thickness_um: float
     seed: int
     arguments: dict[str, str | int | float]
+    factor: int = 1
 
     @property
     def margin_px(self) -> int:
@@ -116,9 +119,10 @@ def make(out: Path, plan: Plan, done: Callable[[], object] = lambda: None) -> No
 
     splits = split_of(targets.sources)
     facts = Facts(
-        pixel_size_um=targets.pixel_size_um,
+        pixel_size_um=targets.pixel_size_um * plan.factor,
+        target_pixel_size_um=targets.pixel_size_um if plan.factor > 1 else None,
         native_pixel_size_um=targets.pixel_size_um * plan.sampling,
-        interpolation="linear",
+        interpolation="linear" if plan.factor < plan.sampling else None,
         registration="exact",
         provenance={
             **provenance,
@@ -177,13 +181,15 @@ def _write_images(
         name = names[index]
         native, metadata = _record(target, index, plan, margin_px)
         rows, columns = target.image.shape
-        input = resample.linear(native, (rows, columns))
+        input = native
+        if plan.factor < plan.sampling:
+            input = resample.linear(native, (rows // plan.factor, columns // plan.factor))
         write_toml(folder / _BEGUN / f"{name}.toml", dict(metadata))
         if target.geometry is not None:
             write_json(folder / "geometry" / f"{name}.json", target.geometry)
         _write(folder / "target" / f"{name}.tif", target.image, pixel_size_um)
         _write(folder / "native" / f"{name}.tif", native, pixel_size_um * plan.sampling)
-        _write(folder / "input" / f"{name}.tif", input, pixel_size_um)
+        _write(folder / "input" / f"{name}.tif", input, pixel_size_um * plan.factor)
         done()
 
 

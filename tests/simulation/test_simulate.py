@@ -100,6 +100,19 @@ def test_input_is_native_interpolated(generated: Path) -> None:
         np.testing.assert_array_equal(made, resample.linear(native, (64, 64)))
 
 
+@pytest.mark.parametrize("factor", [2, 4])
+def test_inputs_may_have_coarser_pixels(generated: Path, tmp_path: Path, factor: int) -> None:
+    """Those of the microscope, or between these and the target's; all else is as without."""
+    coarser = simulate(tmp_path / "coarser", images=3, size=64, seed=7, factor=factor)
+    dataset = open_dataset(coarser)
+    assert dataset.facts.pixel_size_um == pytest.approx(0.08 * factor)
+    for item, other in zip(dataset.items, open_dataset(generated).items, strict=False):
+        native = read(other.native or tmp_path).values
+        expected = native if factor == 4 else resample.linear(native, (32, 32))
+        np.testing.assert_array_equal(read(item.input).values, expected)
+        assert (item.target or tmp_path).read_bytes() == (other.target or tmp_path).read_bytes()
+
+
 def test_input_shows_its_target_in_place(generated: Path) -> None:
     # The sampled, blurred truth explains the counts better than its shift by one native pixel.
     for item in open_dataset(generated).items:
@@ -280,6 +293,8 @@ def test_interrupted_expanded_run_resumes_to_the_same_bytes(
         ({"pixel_size": 0.2}, "too coarse"),
         ({"expansion": 0.0}, "--expansion 0"),
         ({"expansion": 4.0}, "with --expanded"),
+        ({"factor": 3}, "--factor 3 .* so inputs can have pixels 1, 2, 4 times"),
+        ({"factor": 0}, "--factor 0 cannot be used"),
         ({"structure": "spheres"}, "no structure 'spheres': choose one of cells"),
         ({"thickness": -1.0}, "--thickness -1 cannot be used"),
         ({"thickness": float("inf")}, "--thickness inf cannot be used"),
