@@ -39,7 +39,7 @@ from packages.export import (
 )
 from packages.measured_entries import add_measured
 from packages.models import Model, model_named
-from packages.network_contract import DrawsSamples, RestorationNetwork, states_std
+from packages.network_contract import RestorationNetwork, reaches_far, states_std
 from packages.options import with_options
 from packages.package import open_package
 from packages.publish_metadata import put_into
@@ -159,7 +159,7 @@ def _furnish(
     ours = _without_a_field(metadata, trained)
     example = trained.example.input.numpy()
     try:
-        if isinstance(network, DrawsSamples):  # every sample passes over the image many times
+        if reaches_far(network):
             scene = normalise(_fitted(example, _SCENE_PX, step))
             scene = torch.from_numpy(scene)[None, None]
             halo = measure_effective_halo(network, scene, step, factor)

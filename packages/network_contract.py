@@ -48,6 +48,19 @@ class RestorationNetwork(Protocol):
         ...
 
 
+@runtime_checkable
+class ReachesFar(RestorationNetwork, Protocol):
+    """A network that may look much farther than it does: attention over windows, many layers.
+
+    Attributes
+    ----------
+    reaches_far
+        Whether its halo is measured on an image, and not as the farthest that could matter.
+    """
+
+    reaches_far: bool
+
+
 class StatesStd(RestorationNetwork, Protocol):
     """A network with a standard deviation at each pixel: rdf.yaml names a channel "std".
 
@@ -84,6 +97,24 @@ class DrawsInSteps(DrawsSamples, Protocol):
     """
 
     steps: int
+
+
+def reaches_far(network: nn.Module) -> bool:
+    """Tell whether the halo of a network is what is noticed on an image.
+
+    Parameters
+    ----------
+    network
+        Any.
+
+    Returns
+    -------
+    bool
+        Of one that says so, or draws samples, each of which passes over the image many times.
+    """
+    if isinstance(network, ReachesFar):
+        return network.reaches_far
+    return isinstance(network, DrawsSamples)
 
 
 def states_std(network: nn.Module) -> TypeGuard[StatesStd]:

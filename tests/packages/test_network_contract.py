@@ -13,6 +13,7 @@ from packages.network_contract import (
     DrawsSamples,
     RestorationNetwork,
     StatesStd,
+    reaches_far,
     states_std,
 )
 
@@ -34,6 +35,7 @@ def test_networks_are_told_apart(network: nn.Module) -> None:
     assert states_std(network) == (network in STATING)
     assert isinstance(network, DrawsSamples) == (network in DRAWING)
     assert isinstance(network, DrawsInSteps) == (network in STEPPING)
+    assert reaches_far(network) == (network in DRAWING)
 
 
 @pytest.mark.parametrize(
