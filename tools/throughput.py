@@ -25,7 +25,7 @@ from simulation.targets import DEFAULT_PIXEL_SIZE_UM
 from training.data import Patches, load_pairs
 from training.degrade import FreshPatches
 from training.division import split_items
-from training.grid import find_grid
+from training.factor import find_factor
 from training.loop import MARKS, Budget, Log, State, start, train
 from training.pixel_sizes import find_pixel_size_um
 from training.recipes.care import RECIPE
@@ -57,7 +57,7 @@ def compare(data: Path, /, *, rounds: int = 5, preset: str = "small") -> None:
     preset
         Hyper-parameters of CARE.
     """
-    settings = RECIPE.presets[preset](find_grid(open_dataset(data)))
+    settings = RECIPE.presets[preset](find_factor(open_dataset(data)))
     steps = settings.steps // MARKS
     parts = split_items(open_dataset(data))
 
@@ -150,7 +150,7 @@ def fresh(data: Path, /, *, rounds: int = 15, batch_size: int = 16, preset: str 
     preset
         Hyper-parameters of CARE.
     """
-    settings = RECIPE.presets[preset](find_grid(open_dataset(data)))
+    settings = RECIPE.presets[preset](find_factor(open_dataset(data)))
     dataset = open_dataset(data)
     patches = FreshPatches(
         load_pairs(split_items(dataset)["train"]),

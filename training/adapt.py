@@ -46,7 +46,7 @@ from simulation.fitting.stacks import Stack, common_pixel_size_um, read_stacks
 from simulation.microscope import read_microscope
 from simulation.psf import Modality
 from simulation.simulate import simulate
-from training.recipe import Grid, Recipe
+from training.recipe import Recipe
 from training.run import run
 
 DEFAULT_MINUTES = 4.0
@@ -193,8 +193,8 @@ def _recipe(package: Path, old: Unpacked) -> Recipe[nn.Module]:
             "version of that network: build the package again from its training."
         ) from error
 
-    def short(grid: Grid) -> Settings:
-        usual = recipe.presets["small"](grid)
+    def short(factor: int) -> Settings:
+        usual = recipe.presets["small"](factor)
         rate = _LEARNING_RATE * usual.learning_rate
         return replace(usual, network=old.arguments, learning_rate=rate)
 

@@ -31,7 +31,7 @@ from imaging.remarks import Remark, Remarks
 from imaging.resample import turned
 from training.counting import cut_to_counting, finer, without_blank
 from training.division import region_in_words
-from training.grid import factor_between
+from training.factor import factor_between
 
 Array = NDArray[np.float32]
 

@@ -9,7 +9,7 @@ from imaging.datasets import Dataset, Item, open_dataset
 from imaging.pixel_sizes import are_unlike
 from imaging.training_metadata import FurtherData
 from training.division import split_items
-from training.grid import find_grid
+from training.factor import find_factor
 from training.pixel_sizes import find_pixel_size_um
 
 
@@ -54,7 +54,7 @@ def open_further(paths: Sequence[Path], first: Dataset) -> tuple[Further, ...]:
     UserError
         One cannot be used, has other pixels than the first, or the name of another.
     """
-    factor = find_grid(first).factor
+    factor = find_factor(first)
     size_um = find_pixel_size_um(first)
     named = {first.name: first.path}
     found: list[Further] = []
@@ -67,7 +67,7 @@ def open_further(paths: Sequence[Path], first: Dataset) -> tuple[Further, ...]:
             )
         named[dataset.name] = path
         own_um = find_pixel_size_um(dataset)
-        own_factor = find_grid(dataset).factor
+        own_factor = find_factor(dataset)
         if own_factor != factor:
             raise UserError(
                 f"The targets of {path} are {own_factor} times as fine as its inputs and those of "

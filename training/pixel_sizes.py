@@ -7,7 +7,7 @@ from imaging.cli import UserError
 from imaging.datasets import Dataset
 from imaging.pixel_sizes import are_unlike
 from imaging.remarks import Remark, Remarks
-from training.grid import factor_of_files, find_grid
+from training.factor import factor_of, find_factor
 
 _UNSTATED = Remark(
     "the pixel size is unknown and taken for that of the other images: if it is another, what is "
@@ -68,10 +68,10 @@ def _statements(dataset: Dataset) -> Iterator[tuple[str, float]]:
     if facts.pixel_size_um is not None:
         yield f"{toml} (pixel_size_um)", facts.pixel_size_um
     if facts.target_pixel_size_um is not None:
-        finer = find_grid(dataset).factor
+        finer = find_factor(dataset)
         yield f"{toml} (target_pixel_size_um{_times(finer)})", finer * facts.target_pixel_size_um
     for item in dataset.items:
-        finer = factor_of_files(item) if item.target else 1
+        finer = factor_of(item) if item.target else 1
         for file, times in ((item.input, 1), (item.target, finer)):
             if file is None:
                 continue

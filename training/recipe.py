@@ -1,9 +1,8 @@
 """What a recipe says: the hyper-parameters and the loss of one model."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import JsonValue
 from torch import Tensor, nn
@@ -16,50 +15,34 @@ Arguments = dict[str, JsonValue]
 
 
 _PATCH_PX = 128  # of the truth; of an image with a finer truth at least half as many are seen
-_CELLS = 16  # networks halve the microscope's grid up to four times
+_CELL_PX = 4  # along a cell, on whose grid small networks work: see decision 3
 
 
-class Grid(NamedTuple):
-    """How the pixels of truth, image and microscope lie in each other.
+Preset = Callable[[int], Settings]
+"""Hyper-parameters for truths some times as fine as their images, which is 1 on one grid.
 
-    Attributes
-    ----------
-    factor
-        Pixels of the truth along one of the image.
-    coarsen
-        Pixels of the image along one of the microscope, where it was interpolated.
-    """
-
-    factor: int
-    coarsen: int
-
-    @property
-    def arguments(self) -> Arguments:
-        """Those of an architecture that works on the grid of the microscope's pixels."""
-        return {"coarsen": self.coarsen, "factor": self.factor}
+Raises `UserError` where the model cannot learn these."""
 
 
-Preset = Callable[[Grid], Settings]
-"""Hyper-parameters for images on a grid; raises `UserError` where the model cannot learn these."""
+def on_cells(factor: int) -> Arguments:
+    """Return the arguments of an architecture that works on cells of 4 pixels of the truth."""
+    return {"coarsen": max(1, _CELL_PX // factor), "factor": factor}
 
 
-def laptop(grid: Grid, network: Arguments) -> Settings:
+def laptop(factor: int, network: Arguments) -> Settings:
     """Return the settings for a laptop of a network with these arguments."""
-    return Settings(network, _patch_px(grid), batch_size=8, learning_rate=2e-3, steps=6000)
+    return Settings(network, _patch_px(factor), batch_size=8, learning_rate=2e-3, steps=6000)
 
 
-def gpu(grid: Grid, network: Arguments, learning_rate: float) -> Settings:
+def gpu(factor: int, network: Arguments, learning_rate: float) -> Settings:
     """Return the settings for a GPU of such a network, as many steps as CARE was published with."""
     return Settings(
-        network, _patch_px(grid), batch_size=16, learning_rate=learning_rate, steps=40_000
+        network, _patch_px(factor), batch_size=16, learning_rate=learning_rate, steps=40_000
     )
 
 
-def _patch_px(grid: Grid) -> int:
-    """Return the side of a patch of the truth, the image's being whole cells of any network."""
-    cells = _CELLS * grid.coarsen
-    seen_px = max(_PATCH_PX // grid.factor, _PATCH_PX // 2)
-    return grid.factor * math.ceil(seen_px / cells) * cells
+def _patch_px(factor: int) -> int:
+    return max(_PATCH_PX, _PATCH_PX // 2 * factor)
 
 
 def _nothing(network: nn.Module, image: Tensor, target: Tensor) -> dict[str, float]:

@@ -39,8 +39,8 @@ from training.checkpoint import load_checkpoint
 from training.data import Pair, Patches, load_pairs
 from training.degrade import FreshPatches
 from training.division import describe_division, split_items
+from training.factor import find_factor
 from training.further import Further, open_further
-from training.grid import find_grid
 from training.interruption import interrupt_between_steps
 from training.know import note_trained
 from training.loop import Budget, Log, State, start, train
@@ -102,7 +102,7 @@ def run(
         data, dendrites = _simulate(out, seed, asked.file)
         also = [dendrites, *also]
     dataset, parts = _open(data)
-    settings = recipe.presets[preset](find_grid(dataset))
+    settings = recipe.presets[preset](find_factor(dataset))
     further = open_further(also, dataset)
     request = Request(
         recipe=recipe.model,

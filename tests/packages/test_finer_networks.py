@@ -10,7 +10,8 @@ from torch import nn
 from packages.care_ensemble.model import CareEnsemble
 from packages.hazematching.model import HazeMatching
 from packages.hdn.model import HDN
-from training.recipe import Grid, Recipe
+from packages.network_contract import RestorationNetwork
+from training.recipe import Recipe
 
 SMALLEST: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
     "care_ensemble": (CareEnsemble, {"members": 2, "filters": 4}),
@@ -40,13 +41,15 @@ def test_a_loss_compares_with_the_finer_truth(name: str) -> None:
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 
+@pytest.mark.parametrize("factor", [1, 2, 3, 4])
 @pytest.mark.parametrize("name", ["care", *SMALLEST])
-def test_presets_follow_from_the_grid(name: str) -> None:
+def test_presets_follow_from_the_factor(name: str, factor: int) -> None:
     """At least 64 pixels of the image are seen, in whole cells of the coarsest level."""
     recipe: Recipe[nn.Module] = importlib.import_module(f"training.recipes.{name}").RECIPE
-    for grid in (Grid(1, 1), Grid(1, 3), Grid(2, 1), Grid(3, 1), Grid(4, 2)):
-        settings = recipe.presets["small"](grid)
+    for preset in ("small", "full"):
+        settings = recipe.presets[preset](factor)
         network = recipe.architecture(**settings.network)
-        assert network.factor == grid.factor
-        assert settings.patch_px % (grid.factor * int(network.divisor)) == 0
-        assert settings.patch_px >= 64 * grid.factor
+        assert isinstance(network, RestorationNetwork)
+        assert network.factor == factor
+        assert settings.patch_px % (factor * network.divisor) == 0
+        assert settings.patch_px >= 64 * factor

@@ -26,9 +26,9 @@ from training.run import run
 TINY = replace(
     RECIPE,
     presets={
-        "small": lambda grid: replace(
-            RECIPE.presets["small"](grid),
-            network={"depth": 1, "filters": 8, "kernel_size": 3, "factor": grid.factor},
+        "small": lambda factor: replace(
+            RECIPE.presets["small"](factor),
+            network={"depth": 1, "filters": 8, "kernel_size": 3, "factor": factor},
             patch_px=32,
             batch_size=2,
             steps=6,

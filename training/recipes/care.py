@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from imaging.training_metadata import Settings
 from packages.care.model import UNet
-from training.recipe import Arguments, Grid, Recipe, gpu, laptop
+from training.recipe import Arguments, Recipe, gpu, laptop, on_cells
 
 
 def loss(network: UNet, image: Tensor, target: Tensor) -> Tensor:
@@ -13,7 +13,7 @@ def loss(network: UNet, image: Tensor, target: Tensor) -> Tensor:
     return F.l1_loss(network(image), target)
 
 
-def small(grid: Grid) -> Settings:
+def small(factor: int) -> Settings:
     """Return the settings for a laptop.
 
     Where the microscope's pixels are coarser than the image's, working on their grid costs a
@@ -21,18 +21,18 @@ def small(grid: Grid) -> Settings:
     noise of the fine one exactly. See decision 3.
     """
     network: Arguments = {"depth": 2, "filters": 48, "kernel_size": 3, "residual": False}
-    return laptop(grid, network | grid.arguments)
+    return laptop(factor, network | on_cells(factor))
 
 
-def full(grid: Grid) -> Settings:
+def full(factor: int) -> Settings:
     """Return the published network and schedule length, on the image's grid."""
     network: Arguments = {
         "depth": 2,
         "filters": 32,
         "kernel_size": 5,
-        "factor": grid.factor,
+        "factor": factor,
     }
-    return gpu(grid, network, learning_rate=4e-4)
+    return gpu(factor, network, learning_rate=4e-4)
 
 
 RECIPE = Recipe(

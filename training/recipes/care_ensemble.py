@@ -7,7 +7,7 @@ from torch import Tensor
 
 from imaging.training_metadata import Settings
 from packages.care_ensemble.model import CareEnsemble
-from training.recipe import Arguments, Grid, Recipe, gpu, laptop
+from training.recipe import Arguments, Recipe, gpu, laptop, on_cells
 
 
 def loss(network: CareEnsemble, image: Tensor, target: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ def measure(network: CareEnsemble, image: Tensor, target: Tensor) -> dict[str, f
     }
 
 
-def small(grid: Grid) -> Settings:
+def small(factor: int) -> Settings:
     """Return the settings for a laptop.
 
     CARE's "small" with 40 filters instead of 48: the most, in steps of 8, of which five members
@@ -51,10 +51,10 @@ def small(grid: Grid) -> Settings:
         "kernel_size": 3,
         "residual": False,
     }
-    return laptop(grid, network | grid.arguments)
+    return laptop(factor, network | on_cells(factor))
 
 
-def full(grid: Grid) -> Settings:
+def full(factor: int) -> Settings:
     """Return the published networks and schedule length, on the image's grid."""
     network: Arguments = {
         "members": 5,
@@ -63,7 +63,7 @@ def full(grid: Grid) -> Settings:
         "kernel_size": 5,
         "residual": True,
     }
-    return gpu(grid, network | {"coarsen": 1, "factor": grid.factor}, learning_rate=4e-4)
+    return gpu(factor, network | {"coarsen": 1, "factor": factor}, learning_rate=4e-4)
 
 
 RECIPE = Recipe(

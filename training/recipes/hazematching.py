@@ -9,7 +9,7 @@ from imaging.training_metadata import Settings
 from packages.hazematching.flow import path
 from packages.hazematching.model import HazeMatching, hazematching
 from packages.hazematching.published import PublishedHazeMatching
-from training.recipe import Arguments, Grid, Recipe, gpu, laptop
+from training.recipe import Arguments, Recipe, gpu, laptop, on_cells
 
 _DRAWS = 2  # noises and times for each image: the velocity costs less than what sees the image
 _TYPICAL_ERROR = 0.1  # of the mean, in normalised intensity: its loss is then of the order of 1
@@ -102,7 +102,7 @@ def measure(network: nn.Module, image: Tensor, target: Tensor) -> dict[str, floa
     }
 
 
-def small(grid: Grid) -> Settings:
+def small(factor: int) -> Settings:
     """Return the settings for a laptop: as many parameters as CARE's "small"."""
     network: Arguments = {
         "filters": 45,
@@ -111,10 +111,10 @@ def small(grid: Grid) -> Settings:
         "samples": 16,
         "steps": 2,
     }
-    return laptop(grid, network | grid.arguments)
+    return laptop(factor, network | on_cells(factor))
 
 
-def full(grid: Grid) -> Settings:
+def full(factor: int) -> Settings:
     """Return as many parameters as the published network has."""
     network: Arguments = {
         "filters": 80,
@@ -123,26 +123,26 @@ def full(grid: Grid) -> Settings:
         "samples": 16,
         "steps": 2,
     }
-    return gpu(grid, network | grid.arguments, learning_rate=1e-3)
+    return gpu(factor, network | on_cells(factor), learning_rate=1e-3)
 
 
-def published(grid: Grid) -> Settings:
+def published(factor: int) -> Settings:
     """Return the network, times and solver of the publication.
 
     Warm-up, cosine, clipping and the average of the weights are the loop's, so that the two forms
     differ in nothing else.
     """
-    _refuse_finer(grid)
-    return gpu(grid, {"published": True, "samples": 16, "steps": 19}, learning_rate=1e-4)
+    _refuse_finer(factor)
+    return gpu(factor, {"published": True, "samples": 16, "steps": 19}, learning_rate=1e-4)
 
 
-def published_small(grid: Grid) -> Settings:
+def published_small(factor: int) -> Settings:
     """Return the published form with as many parameters as `small`, and its patches.
 
     Two samples while it is trained, for 19 calls each are dear: `training calibrate --samples 16`
     makes it comparable. The learning rate is that of a short training.
     """
-    _refuse_finer(grid)
+    _refuse_finer(factor)
     return Settings(
         network={
             "published": True,
@@ -158,11 +158,11 @@ def published_small(grid: Grid) -> Settings:
     )
 
 
-def _refuse_finer(grid: Grid) -> None:
-    if grid.factor > 1:
+def _refuse_finer(factor: int) -> None:
+    if factor > 1:
         raise UserError(
             f"The published form of HazeMatching restores an image on its own grid, and the "
-            f"targets are {grid.factor} times as fine: take the preset small or full."
+            f"targets are {factor} times as fine: take the preset small or full."
         )
 
 

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from imaging.training_metadata import Settings
 from packages.hdn.model import HDN, Gaussian
-from training.recipe import Arguments, Grid, Recipe, gpu, laptop
+from training.recipe import Arguments, Recipe, gpu, laptop, on_cells
 
 FREE_NATS = 1.0
 """Divergence of a level, for a whole patch, that costs nothing (HDN's value): too little to matter
@@ -88,7 +88,7 @@ def measure(network: HDN, image: Tensor, target: Tensor) -> dict[str, float]:
     }
 
 
-def small(grid: Grid) -> Settings:
+def small(factor: int) -> Settings:
     """Return the settings for a laptop: three levels, the finest on the microscope's grid."""
     network: Arguments = {
         "filters": [48, 72, 104],
@@ -96,10 +96,10 @@ def small(grid: Grid) -> Settings:
         "blocks": 1,
         "dropout": 0.0,
     }
-    return laptop(grid, network | grid.arguments)
+    return laptop(factor, network | on_cells(factor))
 
 
-def full(grid: Grid) -> Settings:
+def full(factor: int) -> Settings:
     """Return HDN's published sizes, its finest level at 2 pixels of the restored image."""
     network: Arguments = {
         "filters": [64, 64, 64, 64, 64, 64],
@@ -107,8 +107,8 @@ def full(grid: Grid) -> Settings:
         "blocks": 5,
         "dropout": 0.2,
     }
-    finest: Arguments = {"coarsen": 1 if grid.factor > 1 else 2, "factor": grid.factor}
-    return gpu(grid, network | finest, learning_rate=3e-4)
+    finest: Arguments = {"coarsen": 1 if factor > 1 else 2, "factor": factor}
+    return gpu(factor, network | finest, learning_rate=3e-4)
 
 
 RECIPE = Recipe(

@@ -8,10 +8,7 @@ from torch import Tensor
 
 from packages.care_ensemble.model import CareEnsemble
 from packages.models import model_named
-from training.recipe import Grid
 from training.recipes.care_ensemble import RECIPE, loss, measure
-
-SIMULATED = Grid(factor=1, coarsen=4)
 
 
 class Fixed(CareEnsemble):
@@ -80,13 +77,13 @@ def test_training_lowers_the_loss_and_learns_the_noise() -> None:
 
 
 def test_the_small_preset_fits_a_reference_checkpoint() -> None:
-    state = RECIPE.architecture(**RECIPE.presets["small"](SIMULATED).network).state_dict()
+    state = RECIPE.architecture(**RECIPE.presets["small"](1).network).state_dict()
     assert sum(t.numel() * t.element_size() for t in state.values()) < 15.3e6
 
 
 @pytest.mark.parametrize("preset", RECIPE.presets)
 def test_patches_of_every_preset_fit_its_network(preset: str) -> None:
-    settings = RECIPE.presets[preset](SIMULATED)
+    settings = RECIPE.presets[preset](1)
     small = dataclasses.replace(settings, network={**settings.network, "filters": 4})
     network = RECIPE.architecture(**small.network)
     assert settings.patch_px % network.divisor == 0

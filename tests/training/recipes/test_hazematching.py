@@ -9,10 +9,7 @@ from torch.nn import functional as F
 from packages.hazematching.model import Encoding, HazeMatching
 from packages.hazematching.published import PublishedHazeMatching
 from packages.models import model_named
-from training.recipe import Grid
 from training.recipes.hazematching import RECIPE, loss, loss_of_parts, measure
-
-SIMULATED = Grid(factor=1, coarsen=4)
 
 CELL = 4  # pixels along a cell, without another wish
 TINY: dict[str, Any] = {"filters": 4, "depth": 1, "width": 16, "blocks": 1, "samples": 8}
@@ -141,7 +138,7 @@ def test_measure_compares_spread_and_error() -> None:
 
 @pytest.mark.parametrize("name", RECIPE.presets)
 def test_presets_build_and_are_plain(name: str) -> None:
-    settings = RECIPE.presets[name](SIMULATED)
+    settings = RECIPE.presets[name](1)
     network = RECIPE.architecture(**settings.network)
     assert isinstance(network, PublishedHazeMatching) == name.startswith("published")
     json.dumps(dict(settings.network))

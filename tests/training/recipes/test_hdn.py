@@ -6,10 +6,7 @@ from torch import Tensor, nn
 
 from packages.hdn.model import HDN, Gaussian
 from packages.models import model_named
-from training.recipe import Grid
 from training.recipes.hdn import FREE_NATS, RECIPE, loss, measure, negative_lower_bound
-
-SIMULATED = Grid(factor=1, coarsen=4)
 
 
 def nats_per_patch(divergences: list[Tensor]) -> float:
@@ -133,7 +130,7 @@ def test_a_level_without_divergence_is_not_active() -> None:
 
 @pytest.mark.parametrize(("preset", "millions"), [("small", 1.05), ("full", 6.7)])
 def test_sizes_of_the_presets(preset: str, millions: float) -> None:
-    settings = RECIPE.presets[preset](SIMULATED)
+    settings = RECIPE.presets[preset](1)
     network = RECIPE.architecture(**settings.network)
     parameters = sum(p.numel() for p in network.parameters())
     assert parameters == pytest.approx(millions * 1e6, rel=0.01)

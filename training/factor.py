@@ -1,4 +1,4 @@
-"""How the pixels of truth, image and microscope lie in each other, as a dataset shows it."""
+"""How much finer than their inputs the targets of a dataset are."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -7,17 +7,14 @@ from typing import Any
 from imaging import images
 from imaging.cli import UserError
 from imaging.datasets import Dataset, Item
-from training.recipe import Grid
 
 FINEST = 4
-"""Pixels of a truth along one of its image, at most."""
-COARSEST = 4
-"""Pixels of an image along one of the grid that a network works on, at most."""
+"""Pixels of a target along one of its input, at most."""
 _PLANE = ("y", "x")
 
 
-def find_grid(dataset: Dataset) -> Grid:
-    """Find how the pixels of a dataset's truths, images and microscope lie in each other.
+def find_factor(dataset: Dataset) -> int:
+    """Find how many pixels of a target lie along one of its input.
 
     Parameters
     ----------
@@ -26,9 +23,8 @@ def find_grid(dataset: Dataset) -> Grid:
 
     Returns
     -------
-    Grid
-        Of inputs that are as the microscope recorded them, where dataset.toml does not state a
-        native_pixel_size_um.
+    int
+        From 1 to `FINEST`.
 
     Raises
     ------
@@ -37,22 +33,17 @@ def find_grid(dataset: Dataset) -> Grid:
     """
     found: tuple[Item, int] | None = None
     for item in dataset.items:
-        factor = factor_of_files(item)
+        factor = factor_of(item)
         found = found or (item, factor)
         if factor != found[1]:
             raise UserError(
                 f"{item.target} is {factor} times as fine as its input and {found[0].target} "
                 f"{found[1]} times: a model restores to one grid, so train on one kind at a time."
             )
-    facts = dataset.facts
-    coarsen = 1
-    if facts.native_pixel_size_um is not None and facts.pixel_size_um is not None:
-        sampling = round(facts.native_pixel_size_um / facts.pixel_size_um)
-        coarsen = min(max(sampling, 1), COARSEST)
-    return Grid(found[1] if found else 1, coarsen)
+    return found[1] if found else 1
 
 
-def factor_of_files(item: Item) -> int:
+def factor_of(item: Item) -> int:
     """Return the factor of one pair by its headers; errors are those of `factor_between`."""
     if item.target is None:
         raise UserError(f"{item.input} has no target: training needs pairs.")
@@ -63,7 +54,7 @@ def factor_of_files(item: Item) -> int:
 def factor_between(
     file: Path, sizes: Mapping[Any, int], target: Path, target_sizes: Mapping[Any, int]
 ) -> int:
-    """Return how many pixels of a truth lie along one of its image.
+    """Return how many pixels of a target lie along one of its input.
 
     Parameters
     ----------

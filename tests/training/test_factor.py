@@ -7,8 +7,7 @@ import xarray as xr
 from imaging import images
 from imaging.cli import UserError
 from imaging.datasets import Dataset, open_dataset
-from training.grid import find_grid
-from training.recipe import Grid
+from training.factor import find_factor
 
 
 def dataset(folder: Path, *sides: tuple[tuple[int, ...], tuple[int, ...]]) -> Dataset:
@@ -25,11 +24,11 @@ def dataset(folder: Path, *sides: tuple[tuple[int, ...], tuple[int, ...]]) -> Da
 @pytest.mark.parametrize("factor", [1, 2, 3, 4])
 def test_the_factor_is_that_of_the_sizes(tmp_path: Path, factor: int) -> None:
     finer = (factor * 6, factor * 8)
-    assert find_grid(dataset(tmp_path, ((6, 8), finer))) == Grid(factor, coarsen=1)
+    assert find_factor(dataset(tmp_path, ((6, 8), finer))) == factor
 
 
 def test_planes_are_not_taken_for_finer_pixels(tmp_path: Path) -> None:
-    assert find_grid(dataset(tmp_path, ((3, 6, 8), (3, 12, 16)))).factor == 2
+    assert find_factor(dataset(tmp_path, ((3, 6, 8), (3, 12, 16)))) == 2
 
 
 @pytest.mark.parametrize(
@@ -39,21 +38,10 @@ def test_targets_that_are_not_whole_times_as_fine_are_refused(
     tmp_path: Path, target: tuple[int, ...]
 ) -> None:
     with pytest.raises(UserError, match=r"input.0\.tif is .* or the target 2 to 4 times as many"):
-        find_grid(dataset(tmp_path, ((6, 8), target)))
+        find_factor(dataset(tmp_path, ((6, 8), target)))
 
 
 def test_targets_of_two_factors_are_refused(tmp_path: Path) -> None:
     mixed = dataset(tmp_path, ((6, 8), (12, 16)), ((6, 8), (6, 8)))
     with pytest.raises(UserError, match=r"1\.tif is 1 times .*0\.tif 2 times: .* one kind"):
-        find_grid(mixed)
-
-
-@pytest.mark.parametrize(("native_um", "coarsen"), [(0.2, 2), (0.32, 3), (1.3, 4), (0.1, 1)])
-def test_pixels_of_the_microscope_are_as_stated(
-    tmp_path: Path, native_um: float, coarsen: int
-) -> None:
-    """A microscope with still coarser pixels is treated as one of four times as coarse ones."""
-    dataset(tmp_path, ((6, 8), (6, 8)))
-    toml = f"pixel_size_um = 0.1\nnative_pixel_size_um = {native_um}\n"
-    (tmp_path / "dataset.toml").write_text(toml)
-    assert find_grid(open_dataset(tmp_path)) == Grid(1, coarsen)
+        find_factor(mixed)
