@@ -13,6 +13,7 @@ from torch import Tensor
 from imaging.cli import UserError
 from imaging.files import sha256
 from imaging.training_metadata import Lineage
+from packages.geometry import geometry
 from packages.models import Model, models
 from packages.package import Package, open_package, spatial_axes
 
@@ -33,6 +34,8 @@ class Unpacked:
         Of the architecture.
     pixel_size_um
         Side of a pixel that it was made for, µm; None when it does not say.
+    factor
+        Pixels of a restored image along one of its input.
     lineage
         What the package is, for those that are made from it.
     """
@@ -41,6 +44,7 @@ class Unpacked:
     weights: dict[str, Tensor]
     arguments: dict[str, Any]
     pixel_size_um: float | None
+    factor: int
     lineage: Lineage
 
 
@@ -77,6 +81,7 @@ def unpack(path: Path) -> Unpacked:
             weights=_read(package, state),
             arguments=dict(state.architecture.kwargs),
             pixel_size_um=sizes.get("x"),
+            factor=int(geometry(package)["x"].scale),
             lineage=_lineage(package),
         )
 

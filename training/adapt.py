@@ -149,7 +149,8 @@ def adapt(
             out / "pairs",
             microscope=fitted,
             images=None if expanded else _IMAGES,
-            pixel_size=None if expanded else old.pixel_size_um,
+            pixel_size=None if expanded else _truth_um(old),
+            factor=old.factor,
             expanded=expanded,
             expansion=expansion,
             channel=channel if expanded else None,
@@ -201,13 +202,19 @@ def _recipe(package: Path, old: Unpacked) -> Recipe[nn.Module]:
     return replace(recipe, presets={_PRESET: short})
 
 
+def _truth_um(old: Unpacked) -> float | None:
+    """Return the side of a pixel of what a package restores, µm."""
+    return None if old.pixel_size_um is None else old.pixel_size_um / old.factor
+
+
 def _dendrites(out: Path, microscope: Path, old: Unpacked, seed: int) -> Path:
     """Simulate what trainings without data of their own learn beside cells."""
     return simulate(
         out,
         microscope=microscope,
         images=_DENDRITES,
-        pixel_size=old.pixel_size_um,
+        pixel_size=_truth_um(old),
+        factor=old.factor,
         structure="dendrites",
         seed=seed,
     )
