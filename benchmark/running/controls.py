@@ -1,10 +1,10 @@
 """Controls: what every restoration is compared with. One function each, found in `CONTROLS`.
 
-A control makes a prediction from an item of a dataset, on the grid of its input (the truth on that
-of the target), and raises `NotApplicable` where what it needs of the item is not there or no plane
-has contrast. Like packages it delivers float32 with percentiles 2 and 99.8 at 0 and 1, those of all
-planes together, so that raw metrics treat both alike and planes keep their relative brightness.
-Planes without contrast count for nothing there and are 0.
+A control makes a prediction from an item of a dataset: the input on its own grid, the truth on that
+of the target, what is restored on the finer of the two. It raises `NotApplicable` where what it
+needs of the item is not there or no plane has contrast. Like packages it delivers float32 with
+percentiles 2 and 99.8 at 0 and 1, those of all planes together, so that raw metrics treat both alike
+and planes keep their relative brightness. Planes without contrast count for nothing there and are 0.
 """
 
 from collections.abc import Callable
@@ -35,12 +35,12 @@ def input(item: Item) -> xr.DataArray:
 
 
 def bicubic(item: Item) -> xr.DataArray:
-    """Interpolate the microscope's own pixels onto the grid of the input.
+    """Interpolate the microscope's own pixels onto the grid of what is restored.
 
     Keys' cubic convolution (1981, doi:10.1109/TASSP.1981.1163711; a = −1/2) between pixel centres;
     both grids cover the same field.
     """
-    grid = item.read_input()
+    grid = _restored_grid(item)
 
     def interpolate(native: Plane) -> Plane:
         # antialias makes torch take a = −1/2, as Pillow and the literature, instead of −3/4;
@@ -54,11 +54,11 @@ def bicubic(item: Item) -> xr.DataArray:
         )
         return fine[0, 0].numpy()
 
-    return _per_plane(interpolate, item, _native(item), grid)
+    return _per_plane(interpolate, item, _recorded(item), grid)
 
 
 def richardson_lucy(item: Item) -> xr.DataArray:
-    """Deconvolve the microscope's own pixels with the known PSF, onto the grid of the input.
+    """Deconvolve the microscope's own pixels with the known PSF, onto the grid of what is restored.
 
     See `imaging.deconvolution` for the model and the stopping rule. It is told what no real
     experiment knows exactly (PSF, gain, noise), and nothing of the truth.
@@ -66,7 +66,7 @@ def richardson_lucy(item: Item) -> xr.DataArray:
     Parameters
     ----------
     item
-        With `native`, and with ``blur_fwhm_um``, ``background_photons``,
+        With `native` or a finer target, and with ``blur_fwhm_um``, ``background_photons``,
         ``gain_counts_per_photon``, ``offset_counts``, ``read_noise_counts`` and
         ``excess_noise_factor`` in `microscope`; ``averaged_lines`` is 1 where it is not said.
 
@@ -75,7 +75,7 @@ def richardson_lucy(item: Item) -> xr.DataArray:
     NotApplicable
         Also where native pixels are not a whole number of pixels wide.
     """
-    native, grid = _native(item), item.read_input()
+    native, grid = _recorded(item), _restored_grid(item)
     blur_um = _known(item, "blur_fwhm_um")
     gain = _known(item, "gain_counts_per_photon")
     offset = _known(item, "offset_counts")
@@ -124,10 +124,24 @@ CONTROLS: dict[str, Callable[[Item], xr.DataArray]] = {
 }
 
 
-def _native(item: Item) -> Path:
-    if item.native is None:
-        raise NotApplicable("The dataset has no native/, so the microscope's pixels are not known.")
-    return item.native
+def _restored_grid(item: Item) -> xr.DataArray:
+    """Return an image on the grid of what is restored: the target where it is finer."""
+    seen, truth = item.read_input(), item.read_target(lazy=True)
+    return seen if truth is None or not _is_finer(truth, seen) else truth
+
+
+def _is_finer(image: xr.DataArray, other: xr.DataArray) -> bool:
+    return all(image.sizes[axis] > other.sizes[axis] for axis in "yx")
+
+
+def _recorded(item: Item) -> Path:
+    """Return the microscope's own pixels: those of an input with a finer target, too."""
+    if item.native is not None:
+        return item.native
+    truth = item.read_target(lazy=True)
+    if truth is not None and _is_finer(truth, item.read_input(lazy=True)):
+        return item.input
+    raise NotApplicable("The dataset has no native/, so the microscope's pixels are not known.")
 
 
 def _known(item: Item, parameter: str) -> float:

@@ -116,6 +116,14 @@ def test_bicubic_is_that_of_pillow(item: Item):
     np.testing.assert_allclose(bicubic(item), normalise(expected), atol=1e-5)
 
 
+def test_an_input_with_a_finer_truth_is_interpolated_to_its_grid(item: Item) -> None:
+    """It stands for the microscope's own pixels."""
+    assert item.native is not None
+    coarse = replace(item, input=item.native, native=None)
+    np.testing.assert_array_equal(bicubic(coarse), bicubic(item))
+    np.testing.assert_array_equal(richardson_lucy(coarse), richardson_lucy(item))
+
+
 def test_truth_is_perfect(item: Item):
     target = normalise(pixels(item.target))
     assert METRICS["psnr"](target, truth(item)) > 140
