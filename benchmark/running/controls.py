@@ -3,8 +3,9 @@
 A control makes a prediction from an item of a dataset: the input on its own grid, the truth on that
 of the target, what is restored on the finer of the two. It raises `NotApplicable` where what it
 needs of the item is not there or no plane has contrast. Like packages it delivers float32 with
-percentiles 2 and 99.8 at 0 and 1, those of all planes together, so that raw metrics treat both alike
-and planes keep their relative brightness. Planes without contrast count for nothing there and are 0.
+percentiles 2 and 99.8 at 0 and 1, those of all planes together, so that raw metrics treat both
+alike and planes keep their relative brightness. Planes without contrast count for nothing there
+and are 0.
 """
 
 from collections.abc import Callable
