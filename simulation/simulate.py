@@ -3,8 +3,8 @@
 import math
 from pathlib import Path
 
+from imaging.begun import is_made
 from imaging.cli import UserError, command_line, console, progress
-from imaging.datasets import open_dataset
 from imaging.files import sha256
 from simulation import psf
 from simulation.expanded import Expanded, agree, find_files, find_pixel_size_um
@@ -145,7 +145,7 @@ def plan_dataset(
     }
     if expanded and drawn_um and pixel_size_um != drawn_um:
         arguments["resampled"] = f"from {drawn_um:.6g} to {pixel_size_um:.6g} µm"
-    if _is_there(out, arguments):
+    if is_made(out, arguments):
         return None
 
     targets: Targets
@@ -291,21 +291,6 @@ def _refuse_too_few(targets: Expanded, count: int | None, expanded: Path) -> Non
         console.print(
             f"There are {len(targets.sources)} squares only, fewer than --images {count}."
         )
-
-
-def _is_there(out: Path, arguments: dict[str, str | int | float]) -> bool:
-    """Tell whether the dataset is made already; refuse a place taken by anything else."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return False
-    if not (out / "dataset.toml").exists():
-        raise UserError(f"{out} exists and is no dataset: give another folder.")
-    provenance = open_dataset(out).facts.provenance
-    if arguments.items() <= provenance.items():
-        return True
-    raise UserError(
-        f"{out} holds a dataset of other arguments or files "
-        f"({provenance.get('command', 'unknown')}): remove it or give another folder."
-    )
 
 
 def _summary(targets: Targets) -> str:

@@ -1,7 +1,6 @@
 """A dataset of simulated pairs, written image by image from a plan; resumable."""
 
 import math
-import shutil
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,7 +12,8 @@ import xarray as xr
 from torch import Tensor
 
 from imaging import __version__, resample
-from imaging.cli import UserError, console
+from imaging.begun import BEGUN, begun_dataset
+from imaging.cli import console
 from imaging.dataset_facts import Facts, ImageFacts, Split, write_facts
 from imaging.files import read_toml, write_json, write_toml
 from imaging.images import write
@@ -28,8 +28,6 @@ SPLITS: tuple[Split, ...] = (
     "train", "validation", "train", "train", "train",
 )  # fmt: skip
 _FOLDERS = ("target", "native", "input")
-_BEGUN = "begun"
-"""Folder, as long as images are missing, of the arguments and of each image's metadata."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +99,17 @@ def make(out: Path, plan: Plan, done: Callable[[], object] = lambda: None) -> No
     UserError
         The folder beside holds what another plan began.
     """
-    partial = out.resolve().with_name(f"{out.name}.partial")
     provenance = {**plan.arguments, **_versions()}
-    _begin(partial, provenance)
+    with begun_dataset(out, provenance) as partial:
+        _make(partial, plan, provenance, done)
+
+
+def _make(
+    partial: Path,
+    plan: Plan,
+    provenance: dict[str, str | int | float],
+    done: Callable[[], object],
+) -> None:
     targets = plan.targets
     names = [f"{index:04d}" for index in range(len(targets.sources))]
     missing = {i for i, name in enumerate(names) if not _is_written(partial, name)}
@@ -111,12 +117,7 @@ def make(out: Path, plan: Plan, done: Callable[[], object] = lambda: None) -> No
         console.print(f"Going on: {len(names) - len(missing)} of {len(names)} images are made.")
     for _ in range(len(names) - len(missing)):
         done()
-    try:
-        _write_images(partial, plan, names, missing, done)
-    except Exception:  # an interrupt can be gone on from, an error leaves nothing
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-
+    _write_images(partial, plan, names, missing, done)
     splits = split_of(targets.sources)
     facts = Facts(
         pixel_size_um=targets.pixel_size_um * plan.factor,
@@ -134,10 +135,6 @@ def make(out: Path, plan: Plan, done: Callable[[], object] = lambda: None) -> No
         },
     )
     write_facts(partial, facts)
-    shutil.rmtree(partial / _BEGUN)
-    if out.exists():
-        out.rmdir()  # empty, or it would have been refused
-    partial.rename(out)
 
 
 def _versions() -> dict[str, str]:
@@ -146,26 +143,12 @@ def _versions() -> dict[str, str]:
     return {"project": __version__, **libraries}
 
 
-def _begin(partial: Path, provenance: dict[str, str | int | float]) -> None:
-    """Note what is being made, or check that it is what was begun."""
-    begun = partial / _BEGUN / "arguments.toml"
-    if not begun.exists():
-        if partial.exists() and any(partial.iterdir()):
-            raise UserError(f"{partial} is in the way: remove it.")
-        write_toml(begun, dict(provenance))
-    elif read_toml(begun, dict[str, str | int | float]) != provenance:
-        raise UserError(
-            f"{partial} was begun with other arguments, files or versions: remove it, or go on "
-            "with those."
-        )
-
-
 def _is_written(folder: Path, name: str) -> bool:
     return all((folder / part / f"{name}.tif").exists() for part in _FOLDERS)
 
 
 def _read_metadata(folder: Path, name: str) -> dict[str, float | int | str]:
-    return read_toml(folder / _BEGUN / f"{name}.toml", dict[str, float | int | str])
+    return read_toml(folder / BEGUN / f"{name}.toml", dict[str, float | int | str])
 
 
 def _write_images(
@@ -184,7 +167,7 @@ def _write_images(
         input = native
         if plan.factor < plan.sampling:
             input = resample.linear(native, (rows // plan.factor, columns // plan.factor))
-        write_toml(folder / _BEGUN / f"{name}.toml", dict(metadata))
+        write_toml(folder / BEGUN / f"{name}.toml", dict(metadata))
         if target.geometry is not None:
             write_json(folder / "geometry" / f"{name}.json", target.geometry)
         _write(folder / "target" / f"{name}.tif", target.image, pixel_size_um)
