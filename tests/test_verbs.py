@@ -25,6 +25,7 @@ from packages.publish import publish
 from simulation.fitting.command import fit_command
 from simulation.simulate import simulate
 from training.adapt import adapt
+from training.biosr import import_biosr
 from training.calibrate import recalibrate
 from training.know import note_known
 
@@ -51,6 +52,7 @@ def words_of(app: App) -> list[list[str]]:
         (packages_verbs.publish, publish),
         (training_verbs.simulate, simulate),
         (training_verbs.fit, fit_command),
+        (training_verbs.import_biosr, import_biosr),
         (training_verbs.calibrate, recalibrate),
         (training_verbs.know, note_known),
         (training_verbs.adapt, adapt),

@@ -1,4 +1,4 @@
-"""``python -m training``: simulate, fit, calibrate, know, adapt, and one verb per recipe.
+"""``python -m training``: simulate, fit, import-biosr, calibrate, know, adapt, and one per recipe.
 
 A verb imports what it needs when it runs, so that help and refusals need not wait for it.
 """
@@ -12,8 +12,10 @@ from cyclopts import App, Parameter
 
 from imaging.cli import run as run_app
 from training import recipes
+from training.biosr_verb import import_biosr
 
 app = App(name="python -m training", help="Simulate pairs and train restoration models.")
+app.command(import_biosr)
 
 
 @app.command

@@ -136,7 +136,7 @@ def find_overlaps(names: Sequence[str], planes: Sequence[Plane]) -> list[tuple[s
     all_of_it = np.fft.rfft2(np.ones((rows, columns), np.float32), padded)
 
     def correlate(one: Spectrum, other: Spectrum) -> Plane:
-        return np.fft.irfft2(one * other.conj(), padded)
+        return np.fft.irfft2(one * other.conj(), padded).astype(np.float32, copy=False)
 
     def within(spectrum: Spectrum) -> tuple[Plane, Plane]:
         return correlate(spectrum, all_of_it)[enough], correlate(all_of_it, spectrum)[enough]
