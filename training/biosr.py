@@ -14,7 +14,7 @@ from imaging.dataset_facts import SPLITS, Facts, ImageFacts, Split, write_facts
 from imaging.files import sha256_of_all
 from imaging.pixel_sizes import are_unlike
 from training.biosr_files import Recording, find_structure, is_cells, of_cells, of_crops
-from training.grid import factor_between
+from training.factor import factor_between
 
 PIXEL_SIZE_UM = 0.0626
 """Of the raw frames of linear SIM, for files that do not state theirs."""
@@ -192,7 +192,7 @@ def _divide(recordings: Sequence[Recording], place: Path) -> dict[str, Split | N
         sources = len({recording.source for recording in recordings})
         console.print(
             f"The division of the literature would leave {' and '.join(empty)} empty, for {place} "
-            f"holds {counted(sources, 'cell' if recordings[0].cell else 'crop')} only: "
+            f"holds only {counted(sources, 'cell' if recordings[0].cell else 'crop')}: "
             "dataset.toml states none, and training divides by its own rule.",
             soft_wrap=True,
         )

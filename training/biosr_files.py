@@ -87,8 +87,10 @@ def find_structure(folder: Path, structure: str | None) -> tuple[str, Path]:
     wanted = _called(structure) if structure is not None else None
     if structure is not None and wanted is None:
         raise UserError(f"BioSR has no structure '{structure}': choose one of {_SHORT}.")
-    if not folder.is_dir():
+    if not folder.exists():
         raise absent(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder} is a file: give the folder of BioSR, or of a structure of it.")
     if is_cells(folder) or is_cut(folder):
         own = _called(folder.name)
         if wanted and own and own != wanted:
@@ -104,8 +106,8 @@ def find_structure(folder: Path, structure: str | None) -> tuple[str, Path]:
     if not found:
         structures = ", ".join(dict.fromkeys(_FOLDERS.values()))
         raise UserError(
-            f"{folder} is not BioSR: neither in it nor in {structures} in it is a folder Cell_001 "
-            "or the like, training_wf, validate_wf or test_wf (unpack archives)."
+            f"{folder} is not BioSR: there is no folder Cell_001 or the like, training_wf, "
+            f"validate_wf or test_wf in it, nor in {structures} inside (unpack archives)."
         )
     if wanted is None and len(found) > 1:
         raise UserError(f"{folder} holds {', '.join(found)}: choose one with --structure.")

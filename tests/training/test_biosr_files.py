@@ -56,6 +56,12 @@ def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
         find_structure(tmp_path / "none", None)
 
 
+def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "cell.mrc").touch()
+    with pytest.raises(UserError, match="is a file: give the folder"):
+        find_structure(tmp_path / "cell.mrc", None)
+
+
 @pytest.mark.parametrize(
     ("structure", "lost", "words"),
     [
