@@ -7,11 +7,18 @@ import tempfile
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext
 from pathlib import Path
 
 import pytest
 
 from imaging.own_process import ProcessEndedError, own_process
+
+
+@pytest.fixture(autouse=True)
+def as_for_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start processes as the program does, not as the other tests do."""
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: SpawnContext())
 
 
 def double(connection: Connection, number: int) -> None:

@@ -24,7 +24,6 @@ SEED = 1
 
 # Processes are made from one that has all modules, and no threads, which a plain fork would miss.
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["benchmark.running.run", "tests.benchmark.stand_ins"])
 
 
 def run(folder: Path, out: Path) -> list[tuple[str, str]]:
