@@ -1,6 +1,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from benchmark.__main__ import app
 from benchmark.running.restore import Restore
 from benchmark.trust import trust as run_module
+from benchmark.trust import values
 from benchmark.trust.outcomes import PhantomTask, measure
 from benchmark.trust.trust import trust_packages
 from benchmark.trust.trust_report import read_findings
@@ -20,31 +22,44 @@ from tests.benchmark.trust import recordings
 Run = Callable[..., int]
 
 
+def run(folder: Path, does: str) -> int:
+    """Test one stand-in at one level of light."""
+    package = stand_ins.package(folder / "net.zip", does)
+    return trust_packages([package], out=folder / "out", draws=1, photons=(30.0,))
+
+
+@pytest.fixture(scope="module")
+def tested(tmp_path_factory: pytest.TempPathFactory, recorded: Path) -> Path:
+    """Results of a run on a stand-in that blurs. Not to be changed."""
+    folder = tmp_path_factory.mktemp("tested")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(values, "RESAMPLES", 199)
+        recordings.stand_in(patch, recorded)
+        assert run(folder, "blur") == 0
+    return folder / "out"
+
+
 @pytest.fixture
 def packages(monkeypatch: pytest.MonkeyPatch, recorded: Path) -> stand_ins.StandIns:
     return recordings.stand_in(monkeypatch, recorded)
 
 
 @pytest.fixture
-def trust(tmp_path: Path, packages: stand_ins.StandIns) -> Run:
-    """Test one stand-in at one level of light."""
-
-    def run(does: str = "blur") -> int:
-        package = stand_ins.package(tmp_path / "net.zip", does)
-        return trust_packages([package], out=tmp_path / "out", draws=1, photons=(30.0,))
-
-    return run
+def trust(
+    tmp_path: Path, packages: stand_ins.StandIns, tested: Path, monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """Test again where one that blurs was tested: the controls are measured, figures drawn."""
+    shutil.copytree(tested, tmp_path / "out")
+    monkeypatch.setattr(run_module, "write_figures", Mock())
+    return lambda does="blur": run(tmp_path, does)
 
 
 def table(tmp_path: Path) -> pd.DataFrame:
     return read_findings(tmp_path / "out").table
 
 
-def test_all_tests_say_something_of_every_package(
-    trust: Run, tmp_path: Path, packages: stand_ins.StandIns
-) -> None:
-    assert trust() == 0
-    findings = read_findings(tmp_path / "out")
+def test_all_tests_say_something_of_every_package(tested: Path) -> None:
+    findings = read_findings(tested)
     tests = {"points", "tubes", "gaps", "crossings", "spines", "empty", "amplitudes", "shifts"}
     of_test = findings.table.groupby("package")["test"].agg(set)
     assert of_test["net"] == of_test["input"] == tests
@@ -53,9 +68,8 @@ def test_all_tests_say_something_of_every_package(
     assert {"Two tubes", "Gain over the input"} < set(findings.figures)
 
 
-def test_blur_is_a_fault_and_truth_and_input_have_none(trust: Run, tmp_path: Path) -> None:
-    trust()
-    net, *controls = read_findings(tmp_path / "out").run.verdicts
+def test_blur_is_a_fault_and_truth_and_input_have_none(tested: Path) -> None:
+    net, *controls = read_findings(tested).run.verdicts
     assert any("takes two tubes for one" in fault for fault in net.faults)
     assert [control.faults for control in controls] == [(), ()]
 
@@ -63,10 +77,7 @@ def test_blur_is_a_fault_and_truth_and_input_have_none(trust: Run, tmp_path: Pat
 def test_the_same_again_restores_nothing(
     trust: Run, tmp_path: Path, packages: stand_ins.StandIns
 ) -> None:
-    trust()
     first = table(tmp_path)
-    packages.restored.clear()
-    packages.started = 0
     trust()
     assert packages.restored == []
     assert packages.started == 0
@@ -76,18 +87,17 @@ def test_the_same_again_restores_nothing(
 def test_a_changed_package_is_measured_again(
     trust: Run, tmp_path: Path, packages: stand_ins.StandIns
 ) -> None:
-    trust()
-    count = len(packages.restored)
     before = table(tmp_path)
     trust("sharpen")
-    assert len(packages.restored) == 2 * count
+    sets = [file.stem for file in (tmp_path / "out" / "seen" / "net").glob("*.json")]
+    images = [file for name in sets for file in (tmp_path / f"out/phantoms/{name}/input").iterdir()]
+    assert len(packages.restored) == len(images) > 0
     assert not before.equals(table(tmp_path))
 
 
 def test_an_interrupted_run_goes_on_to_the_same_table(
     trust: Run, tmp_path: Path, packages: stand_ins.StandIns
 ) -> None:
-    trust()
     whole = table(tmp_path)
     shutil.rmtree(tmp_path / "out" / "seen")
     packages.interrupt_on = "0002"
@@ -137,12 +147,12 @@ def test_a_package_that_fails_on_one_set_has_a_fault_until_it_does_not(
 
     with monkeypatch.context() as patch:
         patch.setattr(run_module, "measure", refuse_gaps)
-        assert trust() == STATUS_FAILED_CHECK
+        assert trust("sharpen") == STATUS_FAILED_CHECK
     findings = read_findings(tmp_path / "out")
     assert "gaps" not in set(findings.table[findings.table.package == "net"].test)
     told = "failed on 1 of 8 sets of phantoms (The gaps cannot be read)"
     assert findings.run.verdicts[0].faults[0] == told
-    assert trust() == 0
+    assert trust("sharpen") == 0
     findings = read_findings(tmp_path / "out")
     assert findings.run.failed == []
     assert not any("failed on" in fault for fault in findings.run.verdicts[0].faults)
