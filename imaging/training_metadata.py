@@ -110,6 +110,8 @@ class Request:
         pairs.
     adapted_from
         The package whose weights it begins with; None where it begins with random ones.
+    pixel_loss
+        Name of the loss that was asked for instead of the recipe's own; None where none was.
     """
 
     recipe: str
@@ -123,6 +125,7 @@ class Request:
     microscope: str | None = None
     also: dict[str, Sha256] = field(default_factory=dict[str, Sha256])
     adapted_from: Lineage | None = None
+    pixel_loss: str | None = None
 
 
 @dataclass(frozen=True, config=STRICT)

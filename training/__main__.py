@@ -3,7 +3,6 @@
 A verb imports what it needs when it runs, so that help and refusals need not wait for it.
 """
 
-import importlib
 import pkgutil
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +12,7 @@ from cyclopts import App, Parameter
 from imaging.cli import run as run_app
 from training import recipes
 from training.biosr_verb import import_biosr
+from training.model_verb import verb_of
 
 app = App(name="python -m training", help="Simulate pairs and train restoration models.")
 app.command(import_biosr)
@@ -328,71 +328,8 @@ def adapt(
     )
 
 
-def _add_verb(name: str) -> None:
-    def verb(
-        *,
-        data: Path | None = None,
-        also: list[Path] | None = None,
-        out: Path | None = None,
-        preset: str = "small",
-        minutes: float | None = None,
-        steps: int | None = None,
-        seed: int = 0,
-        resume: bool = False,
-        microscope: Path | None = None,
-    ) -> None:
-        """Train the model NAME; the same command goes on where an interrupted training was.
-
-        For instance:
-            python -m training NAME --data data/mine --out runs/mine --minutes 20
-
-        Parameters
-        ----------
-        data
-            Dataset with input/ and target/, of equal file names and pixels. Parts that its
-            dataset.toml does not name are every fifth source; of fewer than three sources each is
-            divided into blocks of its images, planes or field. Without it, cells are simulated
-            in OUT/data, and dendrites in OUT/dendrites, which are trained on, too.
-        also
-            Further datasets, of the same pixels, whose training images are trained on, too; the
-            weights are chosen and calibrated on --data. None without it.
-        out
-            Folder of the run; default runs/NAME.
-        preset
-            Hyper-parameters: "small" for a laptop; "full", of the published size, for a GPU.
-        minutes
-            How long to train; the preset's number of steps without it and --steps.
-        steps
-            How many optimiser steps to train; the preset's number without it and --minutes.
-        seed
-            Seed of weights, patches and simulated data.
-        resume
-            Go on with a training although another length is asked for than before.
-        microscope
-            Degrade the targets of the data anew for every patch with the microscope of this file,
-            or "default" for the default one; inputs are those of the data without it.
-        """
-        from training.run import run
-
-        run(
-            importlib.import_module(f"training.recipes.{name}").RECIPE,
-            data=data,
-            also=also or [],
-            out=out or Path("runs") / name,
-            preset=preset,
-            steps=steps,
-            minutes=minutes,
-            seed=seed,
-            resume=resume,
-            microscope=microscope,
-        )
-
-    verb.__doc__ = (verb.__doc__ or "").replace("NAME", name)
-    app.command(verb, name=name)
-
-
 for module in pkgutil.iter_modules(recipes.__path__):
-    _add_verb(module.name)
+    app.command(verb_of(module.name), name=module.name)
 
 if __name__ == "__main__":
     run_app(app)

@@ -69,6 +69,9 @@ class Recipe(Generic[N]):
         By name; "small" is for a laptop, "full" for a GPU.
     measure
         ``measure(network, input, target)``: further numbers to log at each mark, by name.
+    pixel_loss
+        Its loss by the name in `training.losses.LOSSES`, where the network restores one image and
+        could be trained on any of these; None where it needs a loss of its own.
     """
 
     model: str
@@ -77,3 +80,4 @@ class Recipe(Generic[N]):
     loss_name: str
     presets: Mapping[str, Preset]
     measure: Callable[[N, Tensor, Tensor], dict[str, float]] = _nothing
+    pixel_loss: str | None = None

@@ -52,6 +52,7 @@ from training.metadata import (
 )
 from training.pixel_sizes import find_pixel_size_um, remark_on_unstated
 from training.recipe import N, Recipe
+from training.regression import with_loss
 from training.run_folder import Images, RunFolder
 from training.run_record import TrainingRun
 
@@ -72,6 +73,7 @@ def run(
     resume: bool,
     microscope: Path | None = None,
     also: Sequence[Path] = (),
+    loss: str | None = None,
     origin: Unpacked | None = None,
 ) -> Path:
     """Train in a run folder, from the start or from where it stopped.
@@ -95,6 +97,8 @@ def run(
     if preset not in recipe.presets:
         names = ", ".join(recipe.presets)
         raise UserError(f"There is no preset '{preset}': choose one of {names}.")
+    own_loss = recipe.pixel_loss
+    recipe = recipe if loss is None else with_loss(recipe, loss)
     if resume and not (out / TrainingRun.FILE).exists():
         raise UserError(f"{out} holds no training to resume: leave --resume out to start one.")
     asked = _read_microscope(microscope)
@@ -116,6 +120,7 @@ def run(
         microscope=asked.name,
         also={other.dataset.name: sha256(other.dataset.path) for other in further},
         adapted_from=origin.lineage if origin else None,
+        pixel_loss=None if recipe.pixel_loss == own_loss else recipe.pixel_loss,
     )
     _refuse_another(out, request, resume=resume)
     remarks = inspect_dataset(dataset)

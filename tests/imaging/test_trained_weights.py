@@ -38,7 +38,8 @@ OPTIONAL = {
         "error_input",
         "late_fall",
     ),
-    *("also", "adapted_from", "calibration", "trust_mask", "known", "measured_with", "samples"),
+    *("also", "adapted_from", "pixel_loss", "calibration", "trust_mask", "known"),
+    *("measured_with", "samples"),
 }
 
 

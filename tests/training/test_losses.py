@@ -14,6 +14,7 @@ from training.losses import (
     frequency_distribution,
     mean_absolute_error,
     mean_absolute_error_and_fourier,
+    mean_absolute_error_and_frequency_distribution,
     ms_ssim_and_absolute_error,
     squared_error_and_ssim,
 )
@@ -101,6 +102,12 @@ def test_frequency_distributions_are_apart_by_sliced_wasserstein_distances() -> 
 def test_frequency_distributions_are_of_pixels_where_nothing_else_is_given() -> None:
     expected = frequency_distribution(*pair(), features=lambda image: [image])
     assert frequency_distribution(*pair()).item() == expected.item()
+
+
+def test_the_frequency_distribution_counts_little_beside_the_absolute_error() -> None:
+    expected = mean_absolute_error(*pair()) + 0.03 * frequency_distribution(*pair())
+    given = mean_absolute_error_and_frequency_distribution(*pair())
+    assert given.item() == pytest.approx(expected.item())
 
 
 LEVELS = {"structured": 1.0, "constant": 0.0}

@@ -20,6 +20,7 @@ from packages.check import check
 from packages.predict import predict_file
 from simulation.microscope import Microscope, to_toml
 from training import run_folder
+from training.losses import LOSSES
 from training.recipes.care import RECIPE
 from training.run import run
 
@@ -166,6 +167,7 @@ def test_nothing_to_resume_is_said(data: Path, tmp_path: Path) -> None:
         ({"steps": 3, "minutes": 1.0}, "not both"),
         ({"steps": 0}, "at least one step"),
         ({"minutes": -1.0}, "more than 0 minutes"),
+        ({"loss": "l2"}, "no loss 'l2'"),
     ],
 )
 def test_impossible_requests_are_refused(
@@ -323,3 +325,18 @@ def test_finer_targets_are_trained_on_and_packaged(tmp_path: Path) -> None:
     read = images.read(restored)
     assert read.sizes == {"y": 64, "x": 96}
     assert read.attrs["pixel_size_um"] == pytest.approx({"y": 0.05, "x": 0.05})
+
+
+def test_another_loss_is_trained_on_and_told(data: Path, finished: Path, tmp_path: Path) -> None:
+    file = start(data, tmp_path / "other", loss="mse-ssim")
+    metadata = TrainedWeights.read(file).metadata
+    assert metadata.request.pixel_loss == "mse-ssim"
+    assert metadata.loss == LOSSES["mse-ssim"].title
+    assert not same(weights(file), weights(finished / "weights.pt"))
+
+
+def test_the_loss_of_the_recipe_may_be_asked_for(data: Path, copied: Path) -> None:
+    before = (copied / "weights.pt").read_bytes()
+    assert start(data, copied, loss="mae").read_bytes() == before
+    with pytest.raises(UserError, match="differs in pixel_loss"):
+        start(data, copied, loss="mse-ssim")

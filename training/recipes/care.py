@@ -1,16 +1,9 @@
 """CARE: mean absolute error on percentile-normalised pairs (Weigert et al. 2018)."""
 
-from torch import Tensor
-from torch.nn import functional as F
-
 from imaging.training_metadata import Settings
 from packages.care.model import UNet
-from training.recipe import Arguments, Recipe, gpu, laptop, on_cells
-
-
-def loss(network: UNet, image: Tensor, target: Tensor) -> Tensor:
-    """Return the mean absolute error of the restored image."""
-    return F.l1_loss(network(image), target)
+from training.recipe import Arguments, gpu, laptop, on_cells
+from training.regression import regression
 
 
 def small(factor: int) -> Settings:
@@ -35,10 +28,6 @@ def full(factor: int) -> Settings:
     return gpu(factor, network, learning_rate=4e-4)
 
 
-RECIPE = Recipe(
-    model="care",
-    architecture=UNet,
-    loss=loss,
-    loss_name="mean absolute error",
-    presets={"small": small, "full": full},
+RECIPE = regression(
+    model="care", architecture=UNet, loss="mae", presets={"small": small, "full": full}
 )
