@@ -32,6 +32,7 @@ def simulate(
     structure: str = "cells",
     thickness: float = 0.0,
     channel: str | None = None,
+    factor: int = 1,
 ) -> None:
     """Make pairs of what a microscope records and the truth.
 
@@ -78,6 +79,9 @@ def simulate(
     channel
         Of expanded images with several channels the one to take, by its name or its number from 1;
         without it they are refused.
+    factor
+        Pixels of the truth along one of the inputs; 1, where both have pixels of one size, without
+        it. As many as lie along one of the microscope's leave these as they are.
     """
     from simulation.simulate import simulate
 
@@ -93,6 +97,7 @@ def simulate(
         structure=structure,
         thickness=thickness,
         channel=channel,
+        factor=factor,
     )
 
 
