@@ -15,6 +15,8 @@ _FAMILIES = (
     "fidelity",
     "tolerant",
     "structure",
+    "features",
+    "literature",
     "perception",
     "resolution",
     "consistency",

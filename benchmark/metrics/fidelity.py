@@ -82,7 +82,8 @@ def nrmse_care(truth: Image, prediction: Image) -> float:
 
     √⟨(g' − p̂)²⟩, g' = (g − P₀.₁)/(P₉₉.₉ − P₀.₁), p̂ the least-squares fit of p to g'. Source:
     Weigert et al. 2018 (doi:10.1038/s41592-018-0216-7). It is 10^(−SI-PSNR B / 20). Other papers
-    divide by other norms under the same name (DFCAN: 1.014 for a pair that reads 0.040 here). A
+    divide by other norms under the same name (`benchmark.metrics.literature`: 1.014 for a pair that
+    reads 0.040 here). A
     fraction of the truth's range, 0 for a perfect fit; not applicable where `si_psnr_b` is not.
 
     Examples
@@ -93,27 +94,6 @@ def nrmse_care(truth: Image, prediction: Image) -> float:
     """
     g = normalise(truth, _LOW, _HIGH)
     return _root_mean_square(g - affine_fit(g, prediction))
-
-
-@metric(label="NRMSE (DFCAN)", direction="lower")
-def nrmse_dfcan(truth: Image, prediction: Image) -> float:
-    """Root mean square error as published with DFCAN: a legacy variant, to compare with papers.
-
-    ‖p' − g'‖ / ‖g'‖, each image mapped by its own minimum and maximum to 0 and 1. Source: the
-    evaluation code of Qiao et al. 2021 (doi:10.1038/s41592-020-01048-5). One hot pixel of the
-    prediction changes all of it, and dividing by ‖g'‖ makes sparse images look bad: prefer
-    `nrmse_care`. 0 for images that are equal up to an affine map, seldom above 1; not applicable to
-    a constant prediction.
-
-    Examples
-    --------
-    >>> round(nrmse_dfcan([[0.0, 1.0], [0.0, 1.0]], [[0.0, 2.0], [1.0, 2.0]]), 4)
-    0.3536
-    """
-    value_range(truth)
-    _refuse_constant(prediction)
-    g, p = (normalise(image, 0, 100) for image in (truth, prediction))
-    return _root_mean_square(p - g) / _root_mean_square(g)
 
 
 @metric(label="MAE", direction="lower")

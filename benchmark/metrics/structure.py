@@ -100,6 +100,22 @@ def ms_ssim(truth: Image, delivered: Image) -> float:
     return product * max(0.0, last) ** _SCALE_WEIGHTS[-1]
 
 
+@metric(label="MS-SSIM, affine fit", direction="higher")
+def ms_ssim_affine(truth: Image, prediction: Image) -> float:
+    """Structural similarity over five scales after the best affine intensity fit.
+
+    `ms_ssim` of g and a·p + b, with a and b as in `ssim_affine`. 0 to 1; not applicable to a
+    constant prediction.
+
+    Examples
+    --------
+    >>> truth = np.random.default_rng(0).random((176, 176))
+    >>> round(ms_ssim_affine(truth, 3 * truth + 0.5), 6)
+    1.0
+    """
+    return ms_ssim(truth, affine_fit(truth, prediction))
+
+
 @metric(label="MicroSSIM", direction="higher")
 def micro_ssim(truth: Image, prediction: Image) -> float:
     """Structural similarity at the background and brightness of microscopy.

@@ -9,7 +9,14 @@ from skimage.metrics import structural_similarity
 
 from benchmark.metrics import NotApplicable
 from benchmark.metrics.metric import Score
-from benchmark.metrics.structure import micro_ms3im, micro_ssim, ms_ssim, ssim, ssim_affine
+from benchmark.metrics.structure import (
+    micro_ms3im,
+    micro_ssim,
+    ms_ssim,
+    ms_ssim_affine,
+    ssim,
+    ssim_affine,
+)
 from tests.benchmark.metrics.peers import peer
 
 
@@ -94,6 +101,13 @@ def test_ssim_after_affine_fit_is_ssim_of_the_regression_line():
     slope, intercept = np.polyfit(prediction.ravel(), truth.ravel(), 1)
     expected = ssim(truth, slope * prediction + intercept)
     assert ssim_affine(truth, prediction) == pytest.approx(expected)
+
+
+def test_ms_ssim_after_affine_fit_is_ms_ssim_of_the_regression_line():
+    truth, prediction = images(176, "structured")
+    slope, intercept = np.polyfit(prediction.ravel(), truth.ravel(), 1)
+    expected = ms_ssim(truth, slope * prediction + intercept)
+    assert ms_ssim_affine(truth, prediction) == pytest.approx(expected)
 
 
 def test_raw_ssim_reacts_to_an_offset_on_a_dark_background():
