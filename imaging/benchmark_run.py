@@ -7,6 +7,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from imaging.files import FINITE, Sha256
+from imaging.protocol import Protocol
 from imaging.record import Record
 from imaging.remarks import RemarkEntry
 from imaging.scores import Delivery, Direction
@@ -66,6 +67,8 @@ class ImageEntry:
         Absolute paths; empty where there is none.
     input_sha256, target_sha256, repeat_sha256, displaced_sha256, annotations_sha256, mask_sha256
         Of these files.
+    level
+        Of light, where the dataset states it.
     unlike
         By package what is strange about the image, where it is unlike those trained on.
     """
@@ -86,6 +89,7 @@ class ImageEntry:
     mask: str = ""
     mask_sha256: Sha256 = ""
     unlike: dict[str, str] = field(default_factory=dict[str, str])
+    level: int | None = None
 
 
 @dataclass(frozen=True, config=FINITE)
@@ -114,6 +118,7 @@ class DatasetEntry:
     part: Literal["validation", "all"]
     images: list[ImageEntry]
     expansion_factor: float | None = None
+    protocol: Protocol | None = None
 
 
 @dataclass(frozen=True, config=FINITE)

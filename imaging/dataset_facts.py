@@ -8,9 +8,10 @@ from pydantic import Field as CheckedField
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from imaging.files import STRICT, write_toml
+from imaging.protocol import SPLITS, Level, Protocol, Split
 
-Split = Literal["train", "calibration", "validation"]
-SPLITS: tuple[Split, ...] = ("train", "calibration", "validation")
+__all__ = ["SPLITS", "Facts", "ImageFacts", "Split", "write_facts"]
+
 # From smaller than an atom to a meter: what lies beyond is a slip.
 Length = Annotated[float, CheckedField(ge=1e-5, le=1e6, allow_inf_nan=False)]
 # Gels do not shrink, and expansion in several rounds reaches about 20.
@@ -30,11 +31,14 @@ class ImageFacts:
         Its part, or none when the dataset is not split.
     microscope
         Every parameter drawn for this image by the simulation, with units in the names.
+    level
+        Of light, from 1, the least, on: scores are told for each level, too.
     """
 
     source: str | None = None
     split: Split | None = None
     microscope: dict[str, float | int | str] = field(default_factory=dict[str, float | int | str])
+    level: Level | None = None
 
 
 @checked_dataclass(frozen=True, config=STRICT)
@@ -63,6 +67,8 @@ class Facts:
         What that found, by file name without suffix; see `benchmark.registration.registration`.
     tolerance_um
         How far the target may lie beside its input, µm; for metrics that forgive so much.
+    protocol
+        What fixes a comparison on it: see `imaging.protocol.Protocol`.
     provenance
         Command, seed and versions that made the dataset.
     images
@@ -80,6 +86,7 @@ class Facts:
     registration: Literal["exact", "approximate", "registered"] | None = None
     tolerance_um: Length | None = None
     registered: dict[str, dict[str, float | str]] | None = None
+    protocol: Protocol | None = None
     provenance: dict[str, str | int | float] = field(default_factory=dict[str, str | int | float])
     images: dict[str, ImageFacts] = field(default_factory=dict[str, ImageFacts])
 

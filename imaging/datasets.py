@@ -62,7 +62,7 @@ class Item:
         Its file name without suffix.
     input, target, native, repeat
         Its files; None where there is none.
-    source, split, microscope
+    source, split, microscope, level
         See `ImageFacts`; an image without a stated source is its own, or that of the first file of
         its recording.
     pixel_size_um, target_pixel_size_um, tolerance_um
@@ -93,6 +93,7 @@ class Item:
     annotations: Path | None = None
     mask: Path | None = None
     region: dict[str, slice] = field(default_factory=dict[str, slice])
+    level: int | None = None
 
     @property
     def of_repeat(self) -> "Item | None":
@@ -255,6 +256,7 @@ def open_dataset(path: Path) -> Dataset:
                 displaced=displaced.get(name),
                 annotations=drawn.marks.get(name),
                 mask=drawn.masks.get(name),
+                level=of_image.level,
             )
         )
     name = facts.name or stem(path.resolve())

@@ -198,7 +198,8 @@ _KINDS = {
     "dict": "a table",
     "dataclass": "a table",
 }
-_BRANCHES = ("constrained-", "function-")  # how pydantic names the alternatives of an entry
+# How pydantic names the alternatives of an entry, and the name of an entry as against its value.
+_BRANCHES = ("constrained-", "function-", "[key]")
 
 
 def first_fault(error: ValidationError) -> str:

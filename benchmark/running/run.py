@@ -318,6 +318,7 @@ def _dataset(dataset: Dataset, hashes: dict[Path, str]) -> DatasetEntry:
         provenance=stated.provenance,
         part="validation" if any(item.split for item in dataset.items) else "all",
         images=[_image(item, hashes) for item in dataset.evaluation_items],
+        protocol=stated.protocol,
     )
 
 
@@ -338,6 +339,7 @@ def _image(item: Item, hashes: dict[Path, str]) -> ImageEntry:
         annotations_sha256=hashes[item.annotations] if item.annotations else "",
         mask=str(item.mask.resolve()) if item.mask else "",
         mask_sha256=hashes[item.mask] if item.mask else "",
+        level=item.level,
     )
 
 

@@ -7,6 +7,7 @@ from imaging.benchmark_run import DatasetEntry, ImageEntry, MetricEntry
 from imaging.dataset_facts import Facts, ImageFacts, write_facts
 from imaging.datasets import open_dataset
 from imaging.files import sha256
+from imaging.protocol import Protocol
 from imaging.source_files import source_sha256
 from tests.benchmark import stand_ins
 
@@ -56,7 +57,11 @@ def test_a_dataset_is_described_as_its_dataset_toml_does(tmp_path: Path) -> None
         registration="registered",
         registered={"0000": {"kept": "affine", "scale": 1.5}},
         provenance={"seed": 3, "command": "simulate"},
-        images={"0000": ImageFacts(split="train"), "0001": ImageFacts(split="validation")},
+        protocol=Protocol(name="p", version=1, split_by="cell", normalisation="none"),
+        images={
+            "0000": ImageFacts(split="train"),
+            "0001": ImageFacts(split="validation", level=4),
+        },
     )
     found = described(stand_ins.dataset(tmp_path / "data", 2), facts)
     told = (found.name, found.description, found.licence)
@@ -64,6 +69,7 @@ def test_a_dataset_is_described_as_its_dataset_toml_does(tmp_path: Path) -> None
     assert (found.pixel_size_um, found.target_pixel_size_um) == (0.1, 0.05)
     assert (found.registration, found.registered) == ("registered", facts.registered)
     assert found.provenance == facts.provenance
+    assert (found.protocol, found.images[0].level) == (facts.protocol, 4)
     assert (found.part, [image.name for image in found.images]) == ("validation", ["0001"])
 
 
