@@ -1,4 +1,4 @@
-"""``python -m benchmark``: run, report, annotate, register, repeats, study, trust and others.
+"""``python -m benchmark``: run, report, compare, annotate, register, repeats, study and others.
 
 A verb imports what it needs when it runs, so that help and refusals need not wait for it.
 """
@@ -101,6 +101,26 @@ def report(results: Path, /, *, trust_results: Path | None = None) -> None:
 
     page = write_report(results, trust_results)
     console.print(f"Page written: {page}", soft_wrap=True, highlight=False)
+
+
+@app.command
+def compare(results: Path, other: Path, /) -> int:
+    """Put the scores of two runs side by side, or say why they do not compare.
+
+    They compare where protocol, registration, images and the benchmark's code are the same; see
+    docs/protocol.md. Controls are shown once. Ends with status 1 where they do not compare.
+
+    For instance:
+        python -m benchmark compare results/mine results/yours
+
+    Parameters
+    ----------
+    results, other
+        Folders that `run` wrote.
+    """
+    from benchmark.page.compare import compare
+
+    return compare(results, other)
 
 
 @app.command

@@ -7,20 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.metrics import NotApplicable
-from benchmark.metrics.intensity import affine_fit
-from benchmark.metrics.rolling import rolling_correlation
-from benchmark.running.planes import mean_channel, named_channel, onto_grid
+from benchmark.metrics.rolling import RollingCorrelation, rolling_correlation
+from benchmark.page.crops import Plane, brightest, fitted, on_grid, readable
+from benchmark.running.planes import named_channel
 from imaging import drawing, images
 from imaging.benchmark_run import ImageEntry
-from imaging.cli import UserError
 from imaging.pictures import data_uri, draw_grey, middle, round_length
 from imaging.scores import INPUT, SAMPLE_SUFFIX
-
-Plane = NDArray[np.float64]
 
 _LARGEST_SIDE = 256
 _LOW, _HIGH = 1.0, 99.9
@@ -145,13 +141,13 @@ def make_view(
     """
     measured = images.read(Path(shown.input), lazy=True)
     truth = images.read(Path(shown.target), lazy=True) if shown.target else None
-    found = {one.name: image for one in restored if (image := _readable(one.file)) is not None}
+    found = {one.name: image for one in restored if (image := readable(one.file)) is not None}
     # Without truth the finest grid counts: restorations of native pixels are larger than those.
     finest = max([measured, *found.values()], key=lambda image: image.sizes["y"])
     grid = finest if truth is None else truth
     shape = (grid.sizes["y"], grid.sizes["x"])
-    reference = _on_grid(measured if truth is None else truth, shape)
-    window = _brightest(reference, side)
+    reference = on_grid(measured if truth is None else truth, shape)
+    window = brightest(reference, side)
     reference = reference[window]
     low, high = (float(level) for level in np.percentile(reference, [_LOW, _HIGH]))
     high = max(high, low + 1e-12)
@@ -168,14 +164,14 @@ def make_view(
         if (sample := named_channel(image, "sample")) is not None:
             everyone.append((name + SAMPLE_SUFFIX, is_package, sample))
         if (std := named_channel(image, "std")) is not None:
-            stds[name] = _on_grid(std, shape)[window]
+            stds[name] = on_grid(std, shape)[window]
     # One scale for all packages, so that the more certain one is the darker one.
     white = max((float(np.percentile(std, _FULL_COLOUR)) for std in stds.values()), default=0.0)
 
     resolved = {
-        name: resolution_map(_on_grid(image, shape), _on_grid(again, shape))[window]
+        name: resolution_map(on_grid(image, shape), on_grid(again, shape))[window]
         for name, _, image in everyone
-        if image is not None and name in repeats and (again := _readable(repeats[name])) is not None
+        if image is not None and name in repeats and (again := readable(repeats[name])) is not None
     }
     finest_frequency = max((float(of.max()) for of in resolved.values()), default=0.0)
 
@@ -184,7 +180,7 @@ def make_view(
     for name, is_package, image in everyone:
         picture = error = ""
         if image is not None:
-            crop = _fitted(_on_grid(image, shape)[window], reference)
+            crop = fitted(on_grid(image, shape)[window], reference)
             picture = draw_grey(crop, low, high)
             if truth is not None:
                 wrong = (crop - reference) / (high - low)
@@ -235,15 +231,19 @@ def resolution_map(one: Plane, other: Plane) -> Plane:
         too small.
     """
     try:
-        found = rolling_correlation(one, other)
+        return frequency_map(rolling_correlation(one, other), one.shape)
     except NotApplicable:
         return np.zeros_like(one)
+
+
+def frequency_map(found: RollingCorrelation, shape: tuple[int, ...]) -> Plane:
+    """Return the frequency of each pixel's cell, cycles per pixel; 0 where it is unresolved."""
     cells = np.nan_to_num(1 / found.resolution_px)
     pixels = cells.repeat(found.stride, axis=0).repeat(found.stride, axis=1)
     # The last cell of a row reaches as far as the image does.
-    missing = [max(0, want - have) for want, have in zip(one.shape, pixels.shape, strict=True)]
+    missing = [max(0, want - have) for want, have in zip(shape, pixels.shape, strict=True)]
     filled = np.pad(pixels, [(0, length) for length in missing], mode="edge")
-    return filled[: one.shape[0], : one.shape[1]]
+    return filled[: shape[0], : shape[1]]
 
 
 def figure_of_panels(view: View) -> str:
@@ -269,45 +269,6 @@ def figure_of_panels(view: View) -> str:
         parts.append(drawing.line((10, y), (10 + length, y), drawing.Stroke("#fff", 3)))
         parts.append(drawing.text((10, y - 6), f"{view.bar_um:g} µm", colour="#fff"))
     return drawing.svg(parts, rows * step_y - _GAP, view.image, columns * step_x - _GAP)
-
-
-def _readable(file: Path) -> xr.DataArray | None:
-    """Read a plane of a restoration; a damaged one costs its own panels, not the page."""
-    try:
-        return _middle(images.read(file, lazy=True)).load() if file.exists() else None
-    except UserError:
-        return None
-
-
-def _middle(image: xr.DataArray) -> xr.DataArray:
-    """Return the middle plane, with all channels."""
-    stacked = (dim for dim in image.dims if dim not in ("c", "y", "x"))
-    return image.isel({dim: image.sizes[dim] // 2 for dim in stacked})
-
-
-def _on_grid(image: xr.DataArray, shape: tuple[int, int]) -> Plane:
-    """Return the middle plane with a given shape."""
-    return onto_grid(mean_channel(_middle(image)), shape).astype(np.float64)
-
-
-def _brightest(plane: Plane, side: int) -> tuple[slice, slice]:
-    """Find the window of largest mean, with the brightest points held back."""
-    held = np.clip(plane, *np.percentile(plane, [2, 99]))
-    sums = np.pad(held.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    rows, columns = min(side, plane.shape[0]), min(side, plane.shape[1])
-    y = np.arange(0, plane.shape[0] - rows + 1, 16)[:, None]
-    x = np.arange(0, plane.shape[1] - columns + 1, 16)[None]
-    total = sums[y + rows, x + columns] - sums[y, x + columns] - sums[y + rows, x] + sums[y, x]
-    best_y, best_x = np.unravel_index(total.argmax(), total.shape)
-    top, left = int(best_y) * 16, int(best_x) * 16
-    return slice(top, top + rows), slice(left, left + columns)
-
-
-def _fitted(crop: Plane, reference: Plane) -> Plane:
-    try:
-        return affine_fit(reference, crop)
-    except NotApplicable:  # nothing in it to fit
-        return np.full_like(reference, reference.mean())
 
 
 def _diverging(plane: Plane) -> str:

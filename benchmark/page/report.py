@@ -27,8 +27,10 @@ from benchmark.page.charts import (
 from benchmark.page.displacement_told import CAPTION, tell_displacement
 from benchmark.page.judged_told import tell_judged
 from benchmark.page.known import unknown_images
+from benchmark.page.maps import draw_maps
 from benchmark.page.objects_told import HEADINGS, tell_objects
 from benchmark.page.panels import side_within
+from benchmark.page.protocol_told import tell_protocol
 from benchmark.page.sections import (
     Section,
     tell_agreement,
@@ -38,7 +40,7 @@ from benchmark.page.sections import (
     tell_seeds,
     tell_trust,
 )
-from benchmark.page.tables import write_objects, write_tables
+from benchmark.page.tables import write_levels, write_objects, write_tables
 from benchmark.page.views import choose_images, make_views
 from benchmark.running.results_folder import OBJECTS, Results
 from benchmark.trust.trust_report import read_findings
@@ -140,6 +142,7 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
         for section in bars.track(sections, description="Writing figures and tables as files"):
             write_figures(path / "figures", section.files)
             write_tables(path / "tables", section.anchor, section.name, section.summary)
+            write_levels(path / "tables", section.anchor, section.protocol.measured)
             write_objects(path / "tables", section.anchor, section.measured)
     summaries = [summary_table(section.name, section.measured) for section in sections]
     if any(len(summary) for summary in summaries):
@@ -185,6 +188,8 @@ def _section(
         for names in seeds
         if (spreads := measure_spread(names, summary.contests, table))
     ]
+    # The worst image, where there is one, was chosen last.
+    maps = draw_maps(intact, [*chosen][-1], packages, results, table) if dataset.protocol else None
     sources_count = len(set(sources.values()))
     return Section(
         name=name,
@@ -194,6 +199,7 @@ def _section(
         limits=tell_limits(dataset),
         registration=tell_registration(dataset.registered),
         displacement=tell_displacement(measure_displacement(intact, packages, results), dataset),
+        protocol=tell_protocol(dataset, table, summary, maps),
         summary=summary,
         finding=text.finding(summary, sources_count),
         plane=draw_plane(summary),

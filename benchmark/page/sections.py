@@ -18,6 +18,7 @@ from benchmark.page.displacement_told import DisplacementTold
 from benchmark.page.judged_told import JudgedTold
 from benchmark.page.objects_told import ObjectsTold
 from benchmark.page.panels import View, figure_of_panels
+from benchmark.page.protocol_told import ProtocolTold
 from benchmark.page.text import TextTable, enumerate_words
 from benchmark.trust.trust_report import TrustReport
 from imaging.benchmark_run import DatasetEntry, PackageEntry
@@ -51,6 +52,8 @@ class Section:
         Rows of words: each image's registration, everyone's place, the paired tests.
     displacement
         What the displacement that registration left costs.
+    protocol
+        What it fixes, and what is asked for under it.
     summary
         The tables of scores.
     strips
@@ -74,6 +77,7 @@ class Section:
     limits: list[str]
     registration: TextTable
     displacement: DisplacementTold
+    protocol: ProtocolTold
     summary: Summary
     finding: str
     plane: str
@@ -118,6 +122,7 @@ class Section:
                 for of in self.objects
                 for name, figure in of.galleries.items()
             },
+            **({"maps": self.protocol.maps.figure} if self.protocol.maps else {}),
             **{f"sensitivity-{of.kind}": of.sensitivity for of in self.objects},
             **{f"image-{view.image}": figure_of_panels(view) for view in self.views},
         }

@@ -62,6 +62,15 @@ def write_objects(folder: Path, anchor: str, measured: Measured) -> None:
         write_csv(folder / f"{anchor}.sensitivity.csv", sensitivity_table(measured))
 
 
+def write_levels(folder: Path, anchor: str, measured: pd.DataFrame) -> None:
+    """Write means under a protocol and at each level of light as ANCHOR.protocol.csv, if any.
+
+    See `benchmark.comparison.levels.tabulate_levels`.
+    """
+    if len(measured):
+        write_csv(folder / f"{anchor}.protocol.csv", measured)
+
+
 def tested(summary: Summary) -> pd.DataFrame:
     """Arrange the paired tests of a summary, a row each.
 
