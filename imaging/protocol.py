@@ -11,6 +11,8 @@ from imaging.files import STRICT
 Split = Literal["train", "calibration", "validation"]
 SPLITS: tuple[Split, ...] = ("train", "calibration", "validation")
 _Words = Annotated[str, CheckedField(min_length=1)]
+BIOSR = "biosr"
+"""The protocol of docs/protocol.md."""
 Level = Annotated[int, CheckedField(ge=1)]
 """Of light: 1 is the least."""
 
@@ -35,7 +37,7 @@ class Protocol:
     normalisation
         What was done to intensities before they were written, in words; "none" where nothing was.
     structure
-        What the images show, where a protocol has several: "MT" for instance.
+        What the images show, where a protocol has several; of BioSR as its folders are named.
     """
 
     name: _Words
@@ -48,3 +50,28 @@ class Protocol:
     def __str__(self) -> str:
         of = f", {self.structure}" if self.structure else ""
         return f"{self.name} {self.version}{of}"
+
+
+def of_biosr(structure: str) -> Protocol:
+    """Return the protocol of BioSR by whole cells, as docs/protocol.md states it.
+
+    Not for crops that do not say their cell: what they share with others is not known.
+
+    Parameters
+    ----------
+    structure
+        As the folder is named: "CCPs", "ER", "Microtubules", "F-actin" or "F-actin_Nonlinear".
+
+    Examples
+    --------
+    >>> str(of_biosr("ER"))
+    'biosr 1, ER'
+    """
+    return Protocol(
+        name=BIOSR,
+        version=1,
+        split_by="cell",
+        normalisation="none: counts as recorded, the input the mean of the raw frames",
+        split={"train": "6-35", "calibration": "1-5", "validation": "36-50"},
+        structure=structure,
+    )

@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-from imaging.protocol import Protocol
-
-BIOSR = "biosr"
-"""The protocol of docs/protocol.md."""
+from imaging.protocol import BIOSR, Protocol
 
 SOURCE = (
     "H. Aetesam, “Enhancing Fluorescence Microscopy Resolution Beyond the Diffraction Limit via "
@@ -43,15 +40,17 @@ class Published:
     rolling_frc: float
 
 
-def _published(psnr_db: tuple[float, ...], ms_ssim: float, *figure: float) -> Published:
+def _published(ms_ssim: float, psnr_db: tuple[float, ...], *figure: float) -> Published:
     return Published(dict(zip(_METHODS, psnr_db, strict=True)), {_METHODS[-1]: ms_ssim}, *figure)
 
 
 _OF_BIOSR = {
-    "CCP": _published((21.88, 21.59, 26.30, 26.17, 26.47), 0.918, 0.023, 0.986, 0.929, 0.591),
-    "ER": _published((14.67, 21.92, 24.03, 25.26, 26.58), 0.822, 0.031, 0.976, 0.987, 0.964),
-    "MT": _published((18.13, 25.14, 26.81, 26.35, 27.51), 0.808, 0.027, 0.987, 0.990, 1.207),
-    "F-actin": _published((17.78, 24.16, 28.64, 28.57, 28.77), 0.851, 0.013, 0.997, 0.993, 0.599),
+    "CCPs": _published(0.918, (21.88, 21.59, 26.30, 26.17, 26.47), 0.023, 0.986, 0.929, 0.591),
+    "ER": _published(0.822, (14.67, 21.92, 24.03, 25.26, 26.58), 0.031, 0.976, 0.987, 0.964),
+    "Microtubules": _published(
+        0.808, (18.13, 25.14, 26.81, 26.35, 27.51), 0.027, 0.987, 0.990, 1.207
+    ),
+    "F-actin": _published(0.851, (17.78, 24.16, 28.64, 28.57, 28.77), 0.013, 0.997, 0.993, 0.599),
 }
 
 

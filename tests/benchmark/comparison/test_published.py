@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from benchmark.comparison.published import find_published
-from imaging.protocol import Protocol
+from imaging.protocol import Protocol, of_biosr
 
-STATED = Protocol(name="biosr", version=1, split_by="cell", normalisation="none", structure="MT")
+STATED = of_biosr("Microtubules")
 
 
 def test_the_structure_has_its_own_row_of_the_table() -> None:

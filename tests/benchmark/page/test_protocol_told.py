@@ -14,7 +14,7 @@ PROTOCOL = {
     "split_by": "cell",
     "split": {"train": "6-35", "validation": "36-50"},
     "normalisation": "none",
-    "structure": "MT",
+    "structure": "Microtubules",
 }
 
 
@@ -38,7 +38,7 @@ def page(stated: Path) -> str:
 
 
 def test_what_the_protocol_fixes_is_printed(page: str) -> None:
-    assert "<dt>Protocol</dt><dd>biosr 1, MT</dd>" in page
+    assert "<dt>Protocol</dt><dd>biosr 1, Microtubules</dd>" in page
     assert "<dt>Split by</dt><dd>cell: train 6-35, validation 36-50</dd>" in page
     scored = "4 images of 4 cells, at levels of light 1, 2; intervals are over cells"
     assert f"<dt>Scored</dt><dd>{scored}</dd>" in page
