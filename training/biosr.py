@@ -13,6 +13,7 @@ from imaging.cli import UserError, command_line, console, counted, progress
 from imaging.dataset_facts import SPLITS, Facts, ImageFacts, Split, write_facts
 from imaging.files import sha256_of_all
 from imaging.pixel_sizes import are_unlike
+from imaging.protocol import of_biosr
 from training.biosr_files import Recording, find_structure, is_cells, of_cells, of_crops
 from training.factor import factor_between
 
@@ -75,14 +76,13 @@ def import_biosr(
                     pixel_size_um=pixel_um,
                     target_pixel_size_um=target_um,
                     registration="approximate",
+                    protocol=of_biosr(name) if all(each.cell for each in kept) else None,
                     provenance=provenance,
                     images={
                         recording.name: ImageFacts(
                             source=recording.source,
                             split=parts[recording.name],
-                            microscope={}
-                            if recording.level is None
-                            else {"level": recording.level},
+                            level=recording.level,
                         )
                         for recording in kept
                     },

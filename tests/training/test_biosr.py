@@ -9,6 +9,7 @@ import xarray as xr
 from imaging import images
 from imaging.cli import UserError
 from imaging.datasets import open_dataset
+from imaging.protocol import of_biosr
 from tests.biosr_files import (
     RAW_UM,
     SIDE,
@@ -98,8 +99,12 @@ def test_two_cells_are_left_to_the_rule_of_training(
 
 def test_levels_are_chosen_and_stated(tubes: Path, tmp_path: Path) -> None:
     dataset = open_dataset(import_biosr(tubes, tmp_path / "out", levels="2"))
-    assert {item.microscope["level"] for item in dataset.items} == {2}
+    assert {item.level for item in dataset.items} == {2}
     assert len(dataset.items) == 3
+
+
+def test_whole_cells_follow_the_protocol(imported: Path) -> None:
+    assert open_dataset(imported).facts.protocol == of_biosr("Microtubules")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +138,8 @@ def test_er_has_a_target_of_each_level(tmp_path: Path) -> None:
 
 def test_crops_bring_their_parts(tmp_path: Path) -> None:
     dataset = open_dataset(import_biosr(write_crops(tmp_path / "CCPs"), tmp_path / "out"))
-    found = {item.name: (item.split, item.microscope.get("level")) for item in dataset.items}
+    assert dataset.facts.protocol is None
+    found = {item.name: (item.split, item.level) for item in dataset.items}
     assert found["training_00000002"] == ("train", None)
     assert found["validate_00000001"] == ("calibration", None)
     assert found["test_001_level_03"] == ("validation", 3)
