@@ -1,0 +1,1 @@
+"""The RCAN room: residual blocks with channel attention that restore by regression."""
