@@ -12,16 +12,20 @@ no layer depends on the size of the tile.
 """
 
 import math
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+Layer = TypeVar("Layer", bound=nn.Conv2d | nn.ConvTranspose2d)
+
 MOMENTUM = 0.1
 """Share of a batch in the running statistics, as in torch's own normalisations."""
+EPSILON = 1e-5
+"""Added to variances, as there."""
 
 
-def initialised(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
+def initialised(layer: Layer) -> Layer:
     """Return a layer with random weights after He et al. (2015) and no bias."""
     nn.init.kaiming_normal_(layer.weight)
     if layer.bias is not None:
@@ -68,6 +72,11 @@ class BackProjection(nn.Module):
         return result + self.correct(self.back(result) - features)
 
 
+def follow(running: Tensor, images: Tensor) -> None:
+    """Move running statistics of entries towards those of images, shape (batch, 1, 1, entries)."""
+    running.lerp_(images.detach().mean(dim=(0, 1, 2)).to(running), MOMENTUM)
+
+
 class DoubleNorm(nn.Module):
     """Softmax over the pixels, then shares of the entries (Guo et al. 2021).
 
@@ -98,12 +107,11 @@ class DoubleNorm(nn.Module):
             return torch.softmax(scores - self.log_mean, dim=-1)
         pixels = scores.shape[1] * scores.shape[2]
         log_mean = torch.logsumexp(scores, dim=(1, 2), keepdim=True) - math.log(pixels)
-        batch = log_mean.detach().mean(dim=(0, 1, 2))
-        self.log_mean.lerp_(batch.to(self.log_mean), MOMENTUM)
+        follow(self.log_mean, log_mean)
         return torch.softmax(scores - log_mean, dim=-1)
 
 
-class InstanceNorm(nn.InstanceNorm2d):
+class InstanceNorm(nn.Module):
     """Mean 0 and variance 1 over the pixels for each entry; to restore, running ones are used.
 
     Parameters
@@ -113,11 +121,20 @@ class InstanceNorm(nn.InstanceNorm2d):
     """
 
     def __init__(self, entries: int) -> None:
-        super().__init__(entries, momentum=MOMENTUM, track_running_stats=True)
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(entries))
+        self.register_buffer("variance", torch.ones(entries))
+        self.mean: Tensor
+        self.variance: Tensor
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, scores: Tensor) -> Tensor:
         """Return scores of the same shape, (batch, y, x, entries)."""
-        return super().forward(input.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        if not self.training:
+            return (scores - self.mean) * torch.rsqrt(self.variance + EPSILON)
+        variance, mean = torch.var_mean(scores, dim=(1, 2), correction=0, keepdim=True)
+        follow(self.mean, mean)
+        follow(self.variance, variance)
+        return (scores - mean) * torch.rsqrt(variance + EPSILON)
 
 
 NORMS: dict[str, type[nn.Module]] = {"double": DoubleNorm, "instance": InstanceNorm}

@@ -144,7 +144,7 @@ def test_a_tile_is_restored_as_in_the_whole_image() -> None:
         whole, tile = ours(wide), ours(wide[..., 160:])
         inside = (tile - whole[..., 320:])[..., 160:]
         errors.append((inside.square().mean().sqrt() / whole.std()).item())
-    assert errors[0] < 1e-4 < 1e-2 < errors[1]
+    assert errors[0] < 1e-4 < 1e-3 < errors[1]
 
 
 def test_exported_it_takes_other_sizes() -> None:

@@ -7,7 +7,7 @@ import torch
 from lightning_fabric import Fabric
 
 from training.recipe import Recipe
-from training.recipes import care, care_ensemble, hazematching, hdn
+from training.recipes import care, care_ensemble, hazematching, hdn, rcan, updown
 
 PUBLISHED = {"published": True, "multipliers": [1, 1], "attention_level": 1, "samples": 2}
 NETWORKS: list[tuple[Recipe[Any], dict[str, Any]]] = [
@@ -16,6 +16,8 @@ NETWORKS: list[tuple[Recipe[Any], dict[str, Any]]] = [
     (hdn.RECIPE, {"filters": [8, 8], "latents": 2, "samples": 2}),
     (hazematching.RECIPE, {"filters": 4, "depth": 1, "width": 4, "blocks": 1}),
     (hazematching.RECIPE, PUBLISHED),
+    (rcan.RECIPE, {"groups": 1, "blocks": 1, "filters": 8, "factor": 1}),
+    (updown.RECIPE, {"units": 3, "filters": 4, "factor": 1, "coarsen": 2}),
 ]
 
 

@@ -1,0 +1,47 @@
+"""RCAN: mean absolute error on percentile-normalised pairs (Chen et al. 2021)."""
+
+from dataclasses import replace
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from imaging.training_metadata import Settings
+from packages.rcan.model import RCAN
+from training.recipe import Arguments, Recipe, gpu, laptop, on_cells
+
+
+def loss(network: RCAN, image: Tensor, target: Tensor) -> Tensor:
+    """Return the mean absolute error of the restored image."""
+    return F.l1_loss(network(image), target)
+
+
+def small(factor: int) -> Settings:
+    """Return the settings for a laptop: the form of Chen et al. (2021), in 2-D and on cells."""
+    network: Arguments = {"groups": 5, "blocks": 3, "filters": 32, "reduction": 8}
+    return _looking_as_far_as_patches(factor, laptop(factor, network | on_cells(factor)))
+
+
+def full(factor: int) -> Settings:
+    """Return the network as it was published, and its learning rate (Zhang et al. 2018)."""
+    network: Arguments = {
+        "groups": 10,
+        "blocks": 20,
+        "filters": 64,
+        "reduction": 16,
+        "factor": factor,
+    }
+    return _looking_as_far_as_patches(factor, gpu(factor, network, learning_rate=1e-4))
+
+
+def _looking_as_far_as_patches(factor: int, settings: Settings) -> Settings:
+    """Return settings whose channel attention has windows of the patches' size."""
+    return replace(settings, network=settings.network | {"window": settings.patch_px // factor})
+
+
+RECIPE = Recipe(
+    model="rcan",
+    architecture=RCAN,
+    loss=loss,
+    loss_name="mean absolute error",
+    presets={"small": small, "full": full},
+)

@@ -1,0 +1,38 @@
+"""Cascaded up- and down-sampling network (Aetesam 2025): mean absolute error."""
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from imaging.training_metadata import Settings
+from packages.updown.model import UpDown
+from training.recipe import Arguments, Recipe, gpu, laptop, on_cells
+
+
+def loss(network: UpDown, image: Tensor, target: Tensor) -> Tensor:
+    """Return the mean absolute error of the restored image."""
+    return F.l1_loss(network(image), target)
+
+
+def small(factor: int) -> Settings:
+    """Return the settings for a laptop: fewer, narrower units, up from cells, a smaller memory."""
+    network: Arguments = {"units": 4, "filters": 16, "entries": 32}
+    return laptop(factor, network | on_cells(factor))
+
+
+def full(factor: int) -> Settings:
+    """Return the network and the learning rate as they were published.
+
+    Onto the image's own grid units go up from one half as fine.
+    """
+    coarsen = 2 if factor == 1 else 1
+    network: Arguments = {"units": 7, "filters": 64, "entries": 64, "coarsen": coarsen}
+    return gpu(factor, network | {"factor": factor}, learning_rate=1e-4)
+
+
+RECIPE = Recipe(
+    model="updown",
+    architecture=UpDown,
+    loss=loss,
+    loss_name="mean absolute error",
+    presets={"small": small, "full": full},
+)
