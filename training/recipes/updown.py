@@ -15,7 +15,7 @@ def loss(network: UpDown, image: Tensor, target: Tensor) -> Tensor:
 
 def small(factor: int) -> Settings:
     """Return the settings for a laptop: fewer, narrower units, up from cells, a smaller memory."""
-    network: Arguments = {"units": 4, "filters": 16, "entries": 32}
+    network: Arguments = {"units": 3, "filters": 16, "entries": 16}
     return laptop(factor, network | on_cells(factor))
 
 
