@@ -215,6 +215,8 @@ def test_every_description_states_licence_authors_and_percentiles(name: str) -> 
     (scaling,) = [s for s in description["inputs"][0]["preprocessing"] if s["id"] == "scale_range"]
     percentiles = [scaling["kwargs"][f"{end}_percentile"] for end in ("min", "max")]
     assert percentiles == [LOW_PERCENTILE, HIGH_PERCENTILE]
+    # The longest that the zoo takes.
+    assert len(description["config"]["bioimageio"]["architecture_type"]) <= 32
 
 
 def test_a_damaged_checkpoint_is_refused(checkpoint: Path, tmp_path: Path) -> None:
