@@ -2,17 +2,10 @@
 
 from dataclasses import replace
 
-from torch import Tensor
-from torch.nn import functional as F
-
 from imaging.training_metadata import Settings
 from packages.rcan.model import RCAN
-from training.recipe import Arguments, Recipe, gpu, laptop, on_cells
-
-
-def loss(network: RCAN, image: Tensor, target: Tensor) -> Tensor:
-    """Return the mean absolute error of the restored image."""
-    return F.l1_loss(network(image), target)
+from training.recipe import Arguments, gpu, laptop, on_cells
+from training.regression import regression
 
 
 def small(factor: int) -> Settings:
@@ -38,10 +31,9 @@ def _looking_as_far_as_patches(factor: int, settings: Settings) -> Settings:
     return replace(settings, network=settings.network | {"window": settings.patch_px // factor})
 
 
-RECIPE = Recipe(
+RECIPE = regression(
     model="rcan",
     architecture=RCAN,
-    loss=loss,
-    loss_name="mean absolute error",
+    loss="mae",
     presets={"small": small, "full": full},
 )

@@ -1,16 +1,9 @@
-"""Cascaded up- and down-sampling network (Aetesam 2025): mean absolute error."""
-
-from torch import Tensor
-from torch.nn import functional as F
+"""Cascaded up- and down-sampling network (Aetesam 2025): its Fourier loss beside absolute error."""
 
 from imaging.training_metadata import Settings
 from packages.updown.model import UpDown
-from training.recipe import Arguments, Recipe, gpu, laptop, on_cells
-
-
-def loss(network: UpDown, image: Tensor, target: Tensor) -> Tensor:
-    """Return the mean absolute error of the restored image."""
-    return F.l1_loss(network(image), target)
+from training.recipe import Arguments, gpu, laptop, on_cells
+from training.regression import regression
 
 
 def small(factor: int) -> Settings:
@@ -29,10 +22,9 @@ def full(factor: int) -> Settings:
     return gpu(factor, network | {"factor": factor}, learning_rate=1e-4)
 
 
-RECIPE = Recipe(
+RECIPE = regression(
     model="updown",
     architecture=UpDown,
-    loss=loss,
-    loss_name="mean absolute error",
+    loss="l1-fourier",
     presets={"small": small, "full": full},
 )
