@@ -5,6 +5,7 @@ from torch import nn
 
 from packages.care.model import UNet
 from packages.care_ensemble.model import CareEnsemble
+from packages.dfcan.model import DFCAN
 from packages.hazematching.model import HazeMatching
 from packages.hazematching.published import PublishedHazeMatching
 from packages.hdn.model import HDN
@@ -18,12 +19,15 @@ from packages.network_contract import (
     states_std,
 )
 from packages.rcan.model import RCAN
+from packages.sfsrm.model import SFSRM
 from packages.updown.model import UpDown
 
 CARE = UNet(filters=4)
 ENSEMBLE = CareEnsemble(filters=4)
 LADDER = HDN(filters=[4, 4])
 FLOW = HazeMatching(filters=4, width=4)
+FOURIER = DFCAN(filters=4, groups=1, blocks=1)
+EDGES = SFSRM(filters=4, growth=2, blocks=1)
 PUBLISHED = PublishedHazeMatching(multipliers=[1], attention_level=0)
 ATTENTION = RCAN(groups=1, blocks=1, filters=8)
 CASCADE = UpDown(units=1, filters=4)
@@ -36,8 +40,10 @@ RESTORING: list[RestorationNetwork] = [
     PUBLISHED,
     ATTENTION,
     CASCADE,
+    FOURIER,
+    EDGES,
 ]
-REACHING: list[ReachesFar] = [ATTENTION, CASCADE]
+REACHING: list[ReachesFar] = [ATTENTION, CASCADE, FOURIER]
 STATING: list[StatesStd] = [ENSEMBLE, LADDER, FLOW, PUBLISHED]
 DRAWING: list[DrawsSamples] = [LADDER, FLOW, PUBLISHED]
 STEPPING: list[DrawsInSteps] = [FLOW, PUBLISHED]

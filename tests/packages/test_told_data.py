@@ -19,6 +19,7 @@ OF_REFERENCE = re.compile(
     r"two-photon|2-photon|in.vivo|membrane|glioblastoma|tumou?r|microtube|expan|simulated|tubes?\b"
 )
 MODELS = pytest.mark.parametrize("model", models(), ids=lambda model: model.name)
+WITH_REFERENCE = [model for model in models() if model.reference()]
 
 
 def trained_on(name: str, description: str = "", **request: Any) -> Metadata:
@@ -58,7 +59,7 @@ def test_a_package_of_other_data_names_them(model: Model) -> None:
     assert documentation.startswith(f"# {description['name']}\n")
 
 
-@MODELS
+@pytest.mark.parametrize("model", WITH_REFERENCE, ids=lambda model: model.name)
 def test_of_the_reference_data_it_is_told_what_they_are(model: Model) -> None:
     description, documentation = told(model, trained_on("renamed", **of_reference(model)))
     entries = description["config"]["bioimageio"]

@@ -1,0 +1,1 @@
+"""DFCAN: a convolutional network whose channels are weighted by their power spectra."""

@@ -1,0 +1,1 @@
+"""SFSRM: dense residual blocks that see the image and the edges in it."""
