@@ -42,7 +42,7 @@ def test_a_loss_compares_with_the_finer_truth(name: str) -> None:
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 4])
-@pytest.mark.parametrize("name", ["care", "rcan", "updown", *SMALLEST])
+@pytest.mark.parametrize("name", ["care", "dfcan", "rcan", "updown", *SMALLEST])
 def test_presets_follow_from_the_factor(name: str, factor: int) -> None:
     """At least 64 pixels of the image are seen, in whole cells of the coarsest level."""
     recipe: Recipe[nn.Module] = importlib.import_module(f"training.recipes.{name}").RECIPE

@@ -7,7 +7,7 @@ import torch
 from lightning_fabric import Fabric
 
 from training.recipe import Recipe
-from training.recipes import care, care_ensemble, hazematching, hdn, rcan, updown
+from training.recipes import care, care_ensemble, dfcan, hazematching, hdn, rcan, sfsrm, updown
 
 PUBLISHED = {"published": True, "multipliers": [1, 1], "attention_level": 1, "samples": 2}
 NETWORKS: list[tuple[Recipe[Any], dict[str, Any]]] = [
@@ -18,6 +18,8 @@ NETWORKS: list[tuple[Recipe[Any], dict[str, Any]]] = [
     (hazematching.RECIPE, PUBLISHED),
     (rcan.RECIPE, {"groups": 1, "blocks": 1, "filters": 8, "factor": 1}),
     (updown.RECIPE, {"units": 3, "filters": 4, "factor": 1, "coarsen": 2}),
+    (dfcan.RECIPE, {"factor": 1, "filters": 4, "groups": 1, "blocks": 1}),
+    (sfsrm.RECIPE, {"factor": 1, "filters": 4, "growth": 2, "blocks": 1}),
 ]
 
 
