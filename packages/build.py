@@ -13,7 +13,7 @@ import torch
 import xarray as xr
 import yaml
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from imaging import images
 from imaging.cli import UserError, console, progress
@@ -158,11 +158,11 @@ def _furnish(
     step, factor = restores.divisor, restores.factor
     ours = _without_a_field(metadata, trained)
     example = trained.example.input.numpy()
+    remainder: float | None = None
     try:
         if reaches_far(network):
-            scene = normalise(_fitted(example, _SCENE_PX, step))
-            scene = torch.from_numpy(scene)[None, None]
-            halo = measure_effective_halo(network, scene, step, factor)
+            scene = torch.from_numpy(_half_empty(normalise(_fitted(example, _SCENE_PX, step))))
+            halo, remainder = measure_effective_halo(network, scene[None, None], step, factor)
             ours["tiles_tolerance"] = TILES_TOLERANCE
         else:
             halo = measure_halo(network, step, factor)
@@ -185,6 +185,10 @@ def _furnish(
             f"{chosen.model_file}: the network gives {restored.shape[1]} channel(s), and rdf.yaml "
             f"names {len(chosen.channels())} ({', '.join(chosen.channels())}): correct one of them."
         )
+    tiles_error: float | None = None
+    if remainder is not None:
+        tiles_error = _rounded(remainder / _error(restored, trained.example.target))
+        ours["tiles_error"] = tiles_error
 
     save_state_dict(network, folder / "state-dict.pt")
     save_torchscript(
@@ -217,6 +221,7 @@ def _furnish(
             block=block,
             channels=chosen.channels(),
             factor=factor,
+            tiles_error=tiles_error,
         ),
         card.measured_text(metadata, parameters=_count(network)),
     )
@@ -311,6 +316,22 @@ def _fitted(image: NDArray[np.float32], smallest: int, step: int) -> NDArray[np.
     sides = [max(smallest, math.ceil(side / step) * step) for side in image.shape]
     missing = [(0, wanted - side) for wanted, side in zip(sides, image.shape, strict=True)]
     return np.pad(image, missing, mode="symmetric")
+
+
+def _half_empty(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Fade one side of a normalised image away, so that windows of it differ in what they hold."""
+    across = np.linspace(2, -1, image.shape[1], dtype=np.float32)
+    return image * across.clip(0, 1)
+
+
+def _error(restored: Tensor, truth: Tensor) -> float:
+    """Return the root mean square error of the restored test image where its truth is known."""
+    rows, columns = truth.shape
+    return float((restored[0, 0, :rows, :columns] - truth).square().mean().sqrt())
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")
 
 
 def _pack(folder: Path, path: Path) -> None:

@@ -9,6 +9,10 @@ from typing import Any
 from imaging.provenance import written
 from imaging.training_metadata import SHARES, InferenceCost, Lineage, Metadata
 
+_BESIDE = (
+    " On the package's test image, one side of which was made empty, what is left beyond the halo "
+    "is {share:.2%} of the error of the restoration (root mean squares)."
+)
 _FINER = (
     "The restored image shows the same field with {factor} times as many pixels along y and x. "
 )
@@ -78,7 +82,14 @@ def training_entries(metadata: Metadata) -> dict[str, Any]:
 
 
 def programs_text(
-    *, step: int, halo: int, smallest: int, block: int, channels: Sequence[str], factor: int
+    *,
+    step: int,
+    halo: int,
+    smallest: int,
+    block: int,
+    channels: Sequence[str],
+    factor: int,
+    tiles_error: float | None,
 ) -> str:
     """Write how programs of the zoo treat the sizes, borders and channels of images.
 
@@ -94,6 +105,9 @@ def programs_text(
         Of the output.
     factor
         Pixels of the output along one of the input.
+    tiles_error
+        Root mean square of what tiles differ by from the whole image, over that of the error of the
+        restoration; None where they do not differ.
 
     Returns
     -------
@@ -115,6 +129,7 @@ def programs_text(
             block=block,
             tiff=tiff,
             finer=_FINER.format(factor=factor) if factor > 1 else "",
+            beside="" if tiles_error is None else _BESIDE.format(share=tiles_error),
             off_grid=(
                 "the noise is another, so that `sample`, `std` and `mean` differ"
                 if "sample" in channels

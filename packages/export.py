@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -183,8 +183,26 @@ def measure_halo(network: nn.Module, divisor: int, factor: int = 1) -> int:
     raise ValueError("every output pixel depends on the whole image: the network has no halo")
 
 
+class EffectiveHalo(NamedTuple):
+    """How far the edge of a tile is noticed, and what of it is left farther inside.
+
+    Attributes
+    ----------
+    halo
+        Pixels of the input, a multiple of the divisor.
+    remainder
+        Root mean square of what the restored image, the first channel, differs by farther from a
+        tile's edge, in normalised intensity.
+    """
+
+    halo: int
+    remainder: float
+
+
 @torch.no_grad()
-def measure_effective_halo(network: nn.Module, image: Tensor, divisor: int, factor: int = 1) -> int:
+def measure_effective_halo(
+    network: nn.Module, image: Tensor, divisor: int, factor: int = 1
+) -> EffectiveHalo:
     """Measure how far the edge of a tile can be noticed, on an image.
 
     For networks that pass over an image many times: what could reach an output pixel is then far
@@ -205,9 +223,8 @@ def measure_effective_halo(network: nn.Module, image: Tensor, divisor: int, fact
 
     Returns
     -------
-    int
-        Pixels of the input, a multiple of `divisor`: farther from a tile's edge no channel differs
-        by more than `TILES_PRECISION` of its range.
+    EffectiveHalo
+        Farther from a tile's edge no channel differs by more than `TILES_PRECISION` of its range.
 
     Raises
     ------
@@ -219,6 +236,7 @@ def measure_effective_halo(network: nn.Module, image: Tensor, divisor: int, fact
     extent = extent.clamp(min=torch.finfo(extent.dtype).tiny)  # of a constant channel
     first = -(-_CUT_OFF // divisor) * divisor
     noticed = 0
+    differences: list[Tensor] = []
     for top, left in ((first, first), (first, 2 * first), (2 * first, first)):
         window = network(image[..., top:, left:])[0]
         beside = window - whole[..., factor * top :, factor * left :]
@@ -226,9 +244,12 @@ def measure_effective_halo(network: nn.Module, image: Tensor, divisor: int, fact
         y, x = (there > TILES_PRECISION).nonzero(as_tuple=True)
         if len(y):
             noticed = max(noticed, 1 + int(torch.minimum(y, x).max()) // factor)
+        differences.append(beside[0])
     if noticed > (min(image.shape[-2:]) - 2 * first) // 2:
         raise ValueError("the edge of a tile is noticed everywhere: the network has no halo")
-    return max(-(-noticed // divisor), 1) * divisor
+    halo = max(-(-noticed // divisor), 1) * divisor
+    inside = torch.cat([d[factor * halo :, factor * halo :].flatten() for d in differences])
+    return EffectiveHalo(halo, float(inside.square().mean().sqrt()))
 
 
 def _trace(

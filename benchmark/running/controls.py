@@ -81,18 +81,19 @@ def richardson_lucy(item: Item) -> xr.DataArray:
     gain = _known(item, "gain_counts_per_photon")
     offset = _known(item, "offset_counts")
     scans = float(item.microscope.get("averaged_lines", 1))
+    coarse = read(native)
+    # A detector that counts in whole numbers adds the variance of rounding.
+    rounding = 1 / 12 if np.issubdtype(coarse.dtype, np.integer) else 0.0
     detector = NoiseModel(
         background_photons=_known(item, "background_photons"),
         excess_noise_factor=_known(item, "excess_noise_factor") / scans,
-        # A detector that counts in whole numbers adds the variance of rounding, 1/12.
-        read_variance=(_known(item, "read_noise_counts") ** 2 / scans + 1 / 12) / gain**2,
+        read_variance=(_known(item, "read_noise_counts") ** 2 / scans + rounding) / gain**2,
     )
     pixel_um: dict[str, float] = grid.attrs.get("pixel_size_um", {})
     if not {"y", "x"} <= pixel_um.keys():
         raise NotApplicable(
             f"Neither {item.input} nor dataset.toml says the pixel size, so the PSF has no width."
         )
-    coarse = read(native)
 
     def operator(axis: str) -> sparse.csr_array:
         factor, rest = divmod(grid.sizes[axis], coarse.sizes[axis])

@@ -149,4 +149,6 @@ def test_models_that_draw_state_what_their_tiles_differ_at_most(tmp_path: Path, 
     checkpoint = write_checkpoint(room, tmp_path / "weights.pt")
     with zipfile.ZipFile(build(room, checkpoint=checkpoint, out=tmp_path / "p.zip")) as archive:
         description = yaml.safe_load(archive.read("rdf.yaml"))
-    assert description["config"]["restoration_zoo"]["tiles_tolerance"] == 0.002
+    ours = description["config"]["restoration_zoo"]
+    assert ours["tiles_tolerance"] == 0.002
+    assert 0 <= ours["tiles_error"] < 0.005

@@ -31,17 +31,32 @@ IMAGE = torch.rand(1, 1, 384, 384, generator=torch.Generator().manual_seed(0))
 
 
 def test_a_box_is_noticed_as_far_as_it_reaches() -> None:
-    assert measure_effective_halo(Smoothed(1, 12), IMAGE, 16) == 16
-    assert measure_effective_halo(Smoothed(1, 20), IMAGE, 16) == 32
+    assert measure_effective_halo(Smoothed(1, 12), IMAGE, 16).halo == 16
+    assert measure_effective_halo(Smoothed(1, 20), IMAGE, 16).halo == 32
 
 
 def test_many_passes_are_noticed_less_far_than_they_reach() -> None:
     network = Smoothed(14, 6)
-    halo = measure_effective_halo(network, IMAGE, 32)
+    halo, _ = measure_effective_halo(network, IMAGE, 32)
     assert halo < 14 * 6
     whole, window = network(IMAGE)[0], network(IMAGE[..., 64:, 32:])[0]
     inside = (window - whole[..., 64:, 32:])[..., halo:, halo:].abs().max()
     assert inside <= TILES_PRECISION * (whole[0].max() - whole[0].min())
+
+
+def test_the_remainder_is_what_lies_beyond_the_halo() -> None:
+    """Of an addition that is the same everywhere in a window, and too small to be noticed."""
+
+    class Tinted(nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            return image + 1e-7 * image.shape[-1]
+
+    halo, remainder = measure_effective_halo(Tinted(), IMAGE.double(), 16)
+    missing = torch.tensor([64.0, 128.0, 64.0])  # columns that windows leave out
+    pixels = torch.tensor([320 - halo, 256 - halo, 320 - halo])
+    pixels = pixels * torch.tensor([320 - halo, 320 - halo, 256 - halo])
+    expected = 1e-7 * ((missing**2 * pixels).sum() / pixels.sum()).sqrt()
+    assert remainder == pytest.approx(float(expected), rel=1e-6)
 
 
 def test_a_network_that_sees_everything_has_no_halo() -> None:
@@ -59,7 +74,7 @@ class BesideNothing(nn.Module):
 
 
 def test_an_empty_channel_does_not_hide_the_halo_of_the_others() -> None:
-    assert measure_effective_halo(BesideNothing(), IMAGE, 16) == 32
+    assert measure_effective_halo(BesideNothing(), IMAGE, 16).halo == 32
 
 
 @pytest.mark.parametrize("factor", [2, 3])
@@ -68,4 +83,4 @@ def test_a_halo_is_measured_in_pixels_of_the_input(factor: int) -> None:
     network = UNet(depth=0, filters=4, kernel_size=3, factor=factor, residual=False)
     assert measure_halo(network, 1, factor) == 3
     enlarging = nn.Sequential(Smoothed(1, 12), nn.Upsample(scale_factor=float(factor)))
-    assert measure_effective_halo(enlarging, IMAGE, 16, factor) == 16
+    assert measure_effective_halo(enlarging, IMAGE, 16, factor).halo == 16

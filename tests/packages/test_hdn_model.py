@@ -175,7 +175,7 @@ def test_the_influence_of_a_pixel_ends(network: HDN) -> None:
 def test_the_edge_of_a_tile_is_noticed_nearby_only(network: HDN) -> None:
     torch.manual_seed(2)
     image = torch.rand(1, 1, 384, 384)
-    assert measure_effective_halo(network, image, network.divisor) <= 64
+    assert measure_effective_halo(network, image, network.divisor).halo <= 64
 
 
 @pytest.mark.parametrize(
