@@ -8,7 +8,7 @@ from tests.trained import trained_weights
 class InSteps(nn.Module):
     """A network that draws two samples in seven steps."""
 
-    divisor, samples, steps = 4, 2, 7
+    divisor, factor, samples, steps = 4, 1, 2, 7
 
 
 def test_each_option_replaces_its_own() -> None:
