@@ -10,7 +10,7 @@ from imaging.provenance import written
 from imaging.training_metadata import SHARES, InferenceCost, Lineage, Metadata
 
 _BESIDE = (
-    " On the package's test image, one side of which was made empty, what is left beyond the halo "
+    " On an image one side of which was made empty, what is left beyond the halo "
     "is {share:.2%} of the error of the restoration (root mean squares)."
 )
 _FINER = (
