@@ -215,7 +215,7 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
 def test_reference_weights_are_read(model: Model, tmp_path: Path) -> None:
     trained = TrainedWeights.read(model.weights_file)
     assert trained.metadata.model == model.name
-    assert (trained.metadata.calibration is None) == (model.name == "care")
+    assert (trained.metadata.calibration is not None) == ("std" in model.channels())
     assert content_of(trained, tmp_path)["schema"] == 1
     assert TrainedWeights.read(tmp_path / "content.pt").metadata == trained.metadata
 
