@@ -1,7 +1,7 @@
 """What a recipe says: the hyper-parameters and the loss of one model."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from pydantic import JsonValue
@@ -39,6 +39,11 @@ def gpu(factor: int, network: Arguments, learning_rate: float) -> Settings:
     return Settings(
         network, _patch_px(factor), batch_size=16, learning_rate=learning_rate, steps=40_000
     )
+
+
+def looking_as_far_as_patches(factor: int, settings: Settings) -> Settings:
+    """Return settings of a network whose attention has windows of the patches' size."""
+    return replace(settings, network=settings.network | {"window": settings.patch_px // factor})
 
 
 def _patch_px(factor: int) -> int:

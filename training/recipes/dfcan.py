@@ -1,10 +1,8 @@
 """DFCAN: mean squared error and structural similarity (Qiao et al. 2021)."""
 
-from dataclasses import replace
-
 from imaging.training_metadata import Settings
 from packages.dfcan.model import DFCAN
-from training.recipe import Arguments, gpu, laptop, on_cells
+from training.recipe import Arguments, gpu, laptop, looking_as_far_as_patches, on_cells
 from training.regression import regression
 
 
@@ -15,20 +13,14 @@ def small(factor: int) -> Settings:
     windows are of one size.
     """
     network: Arguments = {"filters": 64, "groups": 2, "blocks": 2, "fine": 16, "spectrum_px": None}
-    return _looking_as_far_as_patches(factor, laptop(factor, network | on_cells(factor)))
+    return looking_as_far_as_patches(factor, laptop(factor, network | on_cells(factor)))
 
 
 def full(factor: int) -> Settings:
     """Return the published network and learning rate, on the input's grid."""
     network: Arguments = {"filters": 64, "groups": 4, "blocks": 4, "spectrum_px": 128}
     settings = gpu(factor, network | {"factor": factor}, learning_rate=1e-4)
-    return _looking_as_far_as_patches(factor, settings)
-
-
-def _looking_as_far_as_patches(factor: int, settings: Settings) -> Settings:
-    """Return settings whose attention has windows of the patches' size."""
-    window = {"window": settings.patch_px // factor}
-    return replace(settings, network=settings.network | window)
+    return looking_as_far_as_patches(factor, settings)
 
 
 RECIPE = regression(

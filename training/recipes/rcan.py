@@ -1,17 +1,15 @@
 """RCAN: mean absolute error on percentile-normalised pairs (Chen et al. 2021)."""
 
-from dataclasses import replace
-
 from imaging.training_metadata import Settings
 from packages.rcan.model import RCAN
-from training.recipe import Arguments, gpu, laptop, on_cells
+from training.recipe import Arguments, gpu, laptop, looking_as_far_as_patches, on_cells
 from training.regression import regression
 
 
 def small(factor: int) -> Settings:
     """Return the settings for a laptop: the form of Chen et al. (2021), in 2-D and on cells."""
     network: Arguments = {"groups": 5, "blocks": 3, "filters": 32, "reduction": 8}
-    return _looking_as_far_as_patches(factor, laptop(factor, network | on_cells(factor)))
+    return looking_as_far_as_patches(factor, laptop(factor, network | on_cells(factor)))
 
 
 def full(factor: int) -> Settings:
@@ -23,12 +21,7 @@ def full(factor: int) -> Settings:
         "reduction": 16,
         "factor": factor,
     }
-    return _looking_as_far_as_patches(factor, gpu(factor, network, learning_rate=1e-4))
-
-
-def _looking_as_far_as_patches(factor: int, settings: Settings) -> Settings:
-    """Return settings whose channel attention has windows of the patches' size."""
-    return replace(settings, network=settings.network | {"window": settings.patch_px // factor})
+    return looking_as_far_as_patches(factor, gpu(factor, network, learning_rate=1e-4))
 
 
 RECIPE = regression(
