@@ -7,7 +7,7 @@ from imaging.cli import UserError
 from imaging.datasets import Dataset
 from imaging.pixel_sizes import are_unlike
 from imaging.remarks import Remark, Remarks
-from training.factor import factor_of, find_factor
+from training.factor import factor_between, find_factor
 
 _UNSTATED = Remark(
     "the pixel size is unknown and taken for that of the other images: if it is another, what is "
@@ -71,11 +71,14 @@ def _statements(dataset: Dataset) -> Iterator[tuple[str, float]]:
         finer = find_factor(dataset)
         yield f"{toml} (target_pixel_size_um{_times(finer)})", finer * facts.target_pixel_size_um
     for item in dataset.items:
-        finer = factor_of(item) if item.target else 1
-        for file, times in ((item.input, 1), (item.target, finer)):
-            if file is None:
-                continue
-            stated: dict[str, float] = images.read(file, lazy=True).attrs["pixel_size_um"]
+        image = images.read(item.input, lazy=True)
+        found = [(item.input, image, 1)]
+        if item.target is not None:
+            truth = images.read(item.target, lazy=True)
+            finer = factor_between(item.input, image.sizes, item.target, truth.sizes)
+            found.append((item.target, truth, finer))
+        for file, read, times in found:
+            stated: dict[str, float] = read.attrs["pixel_size_um"]
             for axis in "xy":
                 if axis in stated:
                     yield f"{file} (along {axis}{_times(times)})", times * stated[axis]
