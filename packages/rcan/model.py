@@ -13,6 +13,7 @@ RCAN's, and in a larger image tiles that overlap enough agree.
 from torch import Tensor, nn
 
 from packages.local_mean import CELL_PX, LocalMean, onto_pixels
+from packages.prime_factors import prime_factors
 
 
 class ChannelAttention(nn.Module):
@@ -69,13 +70,8 @@ def attention_block(channels: int, *, reduction: int, window: int) -> Residual:
 def sub_pixels(channels: int, factor: int) -> list[nn.Module]:
     """Return the layers onto a finer grid, one for each prime factor (Shi et al. 2016)."""
     layers: list[nn.Module] = []
-    prime = 2
-    while factor > 1:
-        if factor % prime:
-            prime += 1
-        else:
-            layers += [convolution(channels, channels * prime**2), nn.PixelShuffle(prime)]
-            factor //= prime
+    for prime in prime_factors(factor):
+        layers += [convolution(channels, channels * prime**2), nn.PixelShuffle(prime)]
     return layers
 
 

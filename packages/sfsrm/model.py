@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from packages.prime_factors import prime_factors
 from packages.sfsrm.radiality import Radiality
 
 RESIDUAL_SHARE = 0.2
@@ -132,15 +133,3 @@ class SFSRM(nn.Module):
         """
         features = self.first(torch.cat([image, self.edges(image)], dim=1))
         return self.head(features + self.trunk(features))
-
-
-def prime_factors(number: int) -> list[int]:
-    """Return the prime factors of a positive number, the smallest first; of 1, none."""
-    factors: list[int] = []
-    divisor = 2
-    while number > 1:
-        while number % divisor == 0:
-            factors.append(divisor)
-            number //= divisor
-        divisor += 1
-    return factors

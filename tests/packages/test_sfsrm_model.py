@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from packages.export import measure_halo, save_onnx
-from packages.sfsrm.model import SFSRM, DenseBlock, ResidualOfResiduals, prime_factors
+from packages.sfsrm.model import SFSRM, DenseBlock, ResidualOfResiduals
 
 TINY: dict[str, Any] = {"filters": 4, "growth": 2, "blocks": 1}
 
@@ -68,13 +68,6 @@ def test_output_is_finer_by_the_factor(factor: int, coarsen: int) -> None:
     y, x = 8 * network.divisor, 9 * network.divisor
     assert network.factor == factor
     assert network(torch.rand(2, 1, y, x)).shape == (2, 1, factor * y, factor * x)
-
-
-@pytest.mark.parametrize(
-    ("number", "factors"), [(1, []), (2, [2]), (4, [2, 2]), (12, [2, 2, 3]), (5, [5])]
-)
-def test_prime_factors(number: int, factors: list[int]) -> None:
-    assert prime_factors(number) == factors
 
 
 @pytest.mark.parametrize("blocks", [1, 2])
