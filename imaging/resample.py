@@ -56,13 +56,13 @@ class _Taps(NamedTuple):
     weights: NDArray[np.float64]  # (taps, new samples)
 
 
-def turned(plane: NDArray[Any], quarter_turns: int, flip: bool) -> NDArray[Any]:
-    """Turn a plane, and mirror it if asked for.
+def turned(image: NDArray[Any], quarter_turns: int, flip: bool) -> NDArray[Any]:
+    """Turn a plane, or all planes of a volume alike, and mirror it if asked for.
 
     Parameters
     ----------
-    plane
-        Shape (y, x).
+    image
+        Shape (..., y, x).
     quarter_turns
         From y to x.
     flip
@@ -73,8 +73,8 @@ def turned(plane: NDArray[Any], quarter_turns: int, flip: bool) -> NDArray[Any]:
     ndarray
         A view.
     """
-    turned = np.rot90(plane, quarter_turns)
-    return turned[:, ::-1] if flip else turned
+    turned = np.rot90(image, quarter_turns, axes=(-2, -1))
+    return turned[..., ::-1] if flip else turned
 
 
 def _weighted_sum(source: Floats, taps: _Taps, axis: Literal[-2, -1]) -> Floats:

@@ -26,19 +26,19 @@ def _numbers(values: dict[str, Tensor]) -> dict[str, Tensor]:
     return values
 
 
-def _plane(image: Tensor) -> Tensor:
-    if image.ndim != 2 or not bool(image.isfinite().all()):
-        raise ValueError("it is no image of shape (y, x) of finite values")
+def _image(image: Tensor) -> Tensor:
+    if image.ndim not in (2, 3) or not bool(image.isfinite().all()):
+        raise ValueError("it is no image of shape (y, x) or (z, y, x) of finite values")
     return image
 
 
 Weights = Annotated[dict[str, Tensor], AfterValidator(_numbers)]
-Image = Annotated[Tensor, AfterValidator(_plane)]
+Image = Annotated[Tensor, AfterValidator(_image)]
 
 
 @dataclass(frozen=True, eq=False, config=_WITH_TENSORS)
 class Example:
-    """A validation image for the package's test; shape (y, x).
+    """A validation image for the package's test; shape (y, x), or (z, y, x) of a volume.
 
     Attributes
     ----------

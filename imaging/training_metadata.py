@@ -53,6 +53,8 @@ class Settings:
         Largest norm of the gradient of all weights.
     ema_decay
         Of the exponential moving average of the weights that is validated and shipped.
+    patch_planes
+        Planes of a training patch, at most, where volumes are restored; None where planes are.
     """
 
     network: dict[str, JsonValue]
@@ -63,6 +65,7 @@ class Settings:
     warmup: float = 0.02
     clip_norm: float = 1.0
     ema_decay: float = 0.999
+    patch_planes: int | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -159,6 +162,8 @@ class TrainingData:
         How many were trained on, and how many served to choose the best weights.
     also
         Further datasets that were trained on, too.
+    z_step_um
+        Distance of planes of volumes, µm; None where planes are restored, or when unknown.
     """
 
     name: str
@@ -168,6 +173,7 @@ class TrainingData:
     training_images: int
     calibration_images: int
     also: tuple[FurtherData, ...] = ()
+    z_step_um: float | None = None
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -20,7 +20,8 @@ ONNX_OPSET = 17  # the newest that deepImageJ's ONNX Runtime (1.13) reads
 TILES_TOLERANCE = 0.002  # of the range: what a package may say its tiles differ at most
 TILES_PRECISION = 1e-4  # of a channel's range: differences below this are not seen
 CORE_BLOCK_STEPS = 10  # by which bioimageio.core's default block exceeds the smallest size
-_CUT_OFF = 64  # pixels of the image that a window leaves out, so that its edge lies inside
+# Pixels of the image that a window leaves out, so that its edge lies inside.
+_CUT_OFF = {"z": 4, "y": 64, "x": 64}
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can state: the same bytes every time
 
 
@@ -87,7 +88,7 @@ def save_torchscript(
     state_dict
         File written by `save_state_dict`.
     example
-        Input of any allowed size, shape (batch, channel, y, x).
+        Input of any allowed size, shape (batch, channel, y, x), or with z before y.
     path
         File to write.
     """
@@ -132,7 +133,9 @@ def save_onnx(network: nn.Module, example: Tensor, path: Path, *, axes: Mapping[
 
 
 @torch.no_grad()
-def measure_halo(network: nn.Module, divisor: int, factor: int = 1) -> int:
+def measure_halo(
+    network: nn.Module, divisors: Mapping[str, int], factors: Mapping[str, int]
+) -> dict[str, int]:
     """Measure how far an output pixel can depend on the input.
 
     A twin of the network whose weights are all positive lets every influence through: what a lit
@@ -141,17 +144,17 @@ def measure_halo(network: nn.Module, divisor: int, factor: int = 1) -> int:
     Parameters
     ----------
     network
-        Shape (batch, 1, y, x) in, (batch, channels, factor · y, factor · x) out.
-    divisor
-        Sides are multiples of it; a cell of this side is lit.
-    factor
-        Pixels of the output along one of the input.
+        Shape (batch, 1, y, x) in, (batch, channels, factor · y, factor · x) out, or with z before.
+    divisors
+        Sides are multiples of these, by axis in the network's order; a cell of these sides is lit.
+    factors
+        Pixels of the output along one of the input, by axis.
 
     Returns
     -------
-    int
-        Pixels of the input from the cell's edge to the farthest change, rounded up to a multiple of
-        `divisor`.
+    dict
+        By axis, pixels of the input from the cell's edge to the farthest change, rounded up to a
+        multiple of the divisor.
 
     Raises
     ------
@@ -165,21 +168,29 @@ def measure_halo(network: nn.Module, divisor: int, factor: int = 1) -> int:
         else:
             parameter.zero_()
     for module in twin.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
             module.reset_running_stats()
             module.weight.fill_(1.0)
-    cells = 3
-    while cells <= 129:
-        image = torch.zeros(1, 1, cells * divisor, cells * divisor, dtype=torch.float64)
-        start = cells // 2 * divisor
-        image[..., start : start + divisor, start : start + divisor] = 1.0
-        dark = twin(torch.zeros_like(image))
-        changed = (twin(image) - dark)[0].abs().amax(dim=(0, 1)).nonzero().flatten()
-        first, last = int(changed.min()), int(changed.max())
-        if first > 0 and last < factor * cells * divisor - 1:
-            reach = max(factor * start - first, last - (factor * (start + divisor) - 1))
-            return -(-reach // (factor * divisor)) * divisor
-        cells = 2 * cells - 1
+    cells = dict.fromkeys(divisors, 3)
+    while max(cells.values()) <= 129:
+        starts = {axis: cells[axis] // 2 * side for axis, side in divisors.items()}
+        image = torch.zeros(1, 1, *(cells[a] * side for a, side in divisors.items())).double()
+        lit = tuple(slice(starts[a], starts[a] + side) for a, side in divisors.items())
+        image[..., *lit] = 1.0
+        changed = (twin(image) - twin(torch.zeros_like(image)))[0].abs().amax(dim=0)
+        halo: dict[str, int] = {}
+        for i, (axis, side) in enumerate(divisors.items()):
+            others = tuple(other for other in range(changed.ndim) if other != i)
+            along = changed.amax(dim=others).nonzero().flatten()
+            first, last, factor = int(along.min()), int(along.max()), factors[axis]
+            if first == 0 or last == factor * cells[axis] * side - 1:
+                cells[axis] = 2 * cells[axis] - 1
+                continue
+            start = factor * starts[axis]
+            reach = max(start - first, last - (start + factor * side - 1))
+            halo[axis] = -(-reach // (factor * side)) * side
+        if len(halo) == len(divisors):
+            return halo
     raise ValueError("every output pixel depends on the whole image: the network has no halo")
 
 
@@ -189,19 +200,19 @@ class EffectiveHalo(NamedTuple):
     Attributes
     ----------
     halo
-        Pixels of the input, a multiple of the divisor.
+        Pixels of the input by axis, multiples of the divisors.
     remainder
         Root mean square of what the restored image, the first channel, differs by farther from a
         tile's edge, in normalised intensity.
     """
 
-    halo: int
+    halo: dict[str, int]
     remainder: float
 
 
 @torch.no_grad()
 def measure_effective_halo(
-    network: nn.Module, image: Tensor, divisor: int, factor: int = 1
+    network: nn.Module, image: Tensor, divisors: Mapping[str, int], factors: Mapping[str, int]
 ) -> EffectiveHalo:
     """Measure how far the edge of a tile can be noticed, on an image.
 
@@ -212,14 +223,15 @@ def measure_effective_halo(
     Parameters
     ----------
     network
-        In evaluation mode; shape (1, 1, y, x) in, (1, channels, factor · y, factor · x) out.
+        In evaluation mode; shape (1, 1, y, x) in, (1, channels, factor · y, factor · x) out, or
+        with z before.
     image
-        Normalised, with structure; y and x multiples of the divisor, at least 4 times
-        that and 256.
-    divisor
-        Windows start at multiples of it.
-    factor
-        Pixels of the output along one of the input.
+        Normalised, with structure; sides multiples of the divisors, y and x at least 4 times that
+        and 256, z at least 32.
+    divisors
+        Windows start at multiples of these, by axis.
+    factors
+        Pixels of the output along one of the input, by axis.
 
     Returns
     -------
@@ -232,24 +244,37 @@ def measure_effective_halo(
         The edge is noticed in the middle of the image.
     """
     whole = network(image)[0]
-    extent = whole.amax(dim=(1, 2), keepdim=True) - whole.amin(dim=(1, 2), keepdim=True)
+    spatial = tuple(range(1, whole.ndim))
+    extent = whole.amax(dim=spatial, keepdim=True) - whole.amin(dim=spatial, keepdim=True)
     extent = extent.clamp(min=torch.finfo(extent.dtype).tiny)  # of a constant channel
-    first = -(-_CUT_OFF // divisor) * divisor
-    noticed = 0
+    first = {a: -(-_CUT_OFF[a] // divisor) * divisor for a, divisor in divisors.items()}
+    halo: dict[str, int] = {}
     differences: list[Tensor] = []
-    for top, left in ((first, first), (first, 2 * first), (2 * first, first)):
-        window = network(image[..., top:, left:])[0]
-        beside = window - whole[..., factor * top :, factor * left :]
-        there = (beside.abs() / extent).amax(dim=0)
-        y, x = (there > TILES_PRECISION).nonzero(as_tuple=True)
-        if len(y):
-            noticed = max(noticed, 1 + int(torch.minimum(y, x).max()) // factor)
-        differences.append(beside[0])
-    if noticed > (min(image.shape[-2:]) - 2 * first) // 2:
-        raise ValueError("the edge of a tile is noticed everywhere: the network has no halo")
-    halo = max(-(-noticed // divisor), 1) * divisor
-    inside = torch.cat([d[factor * halo :, factor * halo :].flatten() for d in differences])
-    return EffectiveHalo(halo, float(inside.square().mean().sqrt()))
+    # Along y and x together, whose halo is one; planes are cut off by themselves.
+    for axes in (("y", "x"), ("z",)) if "z" in divisors else (("y", "x"),):
+        for times in ((1, 1), (1, 2), (2, 1)) if "y" in axes else ((1,), (2,)):
+            cut = dict.fromkeys(divisors, 0) | {
+                a: n * first[a] for a, n in zip(axes, times, strict=True)
+            }
+            window = network(image[..., *(slice(start, None) for start in cut.values())])[0]
+            beside = window - whole[:, *(slice(factors[a] * n, None) for a, n in cut.items())]
+            there = (beside.abs() / extent).amax(dim=0)
+            noticed = (there > TILES_PRECISION).nonzero(as_tuple=True)
+            depth = [noticed[list(divisors).index(a)] // factors[a] for a in axes]
+            farthest = 1 + int(torch.stack(depth).amin(dim=0).max()) if len(depth[0]) else 0
+            for axis in axes:
+                halo[axis] = max(halo.get(axis, 0), farthest)
+            differences.append(beside[0])
+    for axis, noticed_px in halo.items():
+        if (
+            noticed_px
+            > (image.shape[list(divisors).index(axis) - len(divisors)] - 2 * first[axis]) // 2
+        ):
+            raise ValueError("the edge of a tile is noticed everywhere: the network has no halo")
+    whole_cells = {a: max(-(-halo[a] // side), 1) * side for a, side in divisors.items()}
+    beyond = tuple(slice(factors[a] * n, None) for a, n in whole_cells.items())
+    inside = torch.cat([difference[beyond].flatten() for difference in differences])
+    return EffectiveHalo(whole_cells, float(inside.square().mean().sqrt()))
 
 
 def _trace(

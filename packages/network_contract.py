@@ -5,7 +5,7 @@ attributes, and nothing to import.
 """
 
 from collections.abc import Iterator
-from typing import Protocol, TypeGuard, runtime_checkable
+from typing import Protocol, TypeGuard, cast, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -61,6 +61,33 @@ class ReachesFar(RestorationNetwork, Protocol):
     reaches_far: bool
 
 
+@runtime_checkable
+class RestoresVolumes(RestorationNetwork, Protocol):
+    """A network that takes and gives volumes, shape (batch, channels, z, y, x).
+
+    Attributes
+    ----------
+    divisor_z
+        Numbers of planes are multiples of this; None in a network that could restore volumes, but
+        was made for planes.
+    """
+
+    divisor_z: int | None
+
+
+@runtime_checkable
+class AddsPlanes(RestoresVolumes, Protocol):
+    """A network that gives more planes than it takes.
+
+    Attributes
+    ----------
+    factor_z
+        Planes of the restored volume along one of the volume that it takes.
+    """
+
+    factor_z: int
+
+
 class StatesStd(RestorationNetwork, Protocol):
     """A network with a standard deviation at each pixel: rdf.yaml names a channel "std".
 
@@ -97,6 +124,43 @@ class DrawsInSteps(DrawsSamples, Protocol):
     """
 
     steps: int
+
+
+def divisors(network: nn.Module) -> dict[str, int]:
+    """Return of what the sides of images are multiples.
+
+    Parameters
+    ----------
+    network
+        A `RestorationNetwork`.
+
+    Returns
+    -------
+    dict
+        By axis: y and x, and z before them where it restores volumes.
+    """
+    of_plane = cast(RestorationNetwork, network).divisor
+    z = network.divisor_z if isinstance(network, RestoresVolumes) else None
+    plane = {"y": of_plane, "x": of_plane}
+    return plane if z is None else {"z": z} | plane
+
+
+def factors(network: nn.Module) -> dict[str, int]:
+    """Return how many pixels of the restored image lie along one of the image that it takes.
+
+    Parameters
+    ----------
+    network
+        A `RestorationNetwork`.
+
+    Returns
+    -------
+    dict
+        By axis, as `divisors` has them.
+    """
+    plane = cast(RestorationNetwork, network).factor
+    z = network.factor_z if isinstance(network, AddsPlanes) else 1
+    return {axis: z if axis == "z" else plane for axis in divisors(network)}
 
 
 def reaches_far(network: nn.Module) -> bool:

@@ -57,10 +57,11 @@ def recalibrate(
     network, trained = _network(weights, trained, SamplingOptions(samples, steps))
     dataset = open_dataset(data)
     refuse_other_pixels(weights, trained.metadata.data.pixel_size_um, dataset)
-    parts = split_items(dataset)
+    volumes = trained.metadata.request.settings.patch_planes is not None
+    parts = split_items(dataset, volumes=volumes)
     remarks = inspect_dataset(dataset)
     calibration, validation = (
-        load_pairs(parts[part], remarks) for part in ("calibration", "validation")
+        load_pairs(parts[part], remarks, volumes=volumes) for part in ("calibration", "validation")
     )
     remarks.say()
     if len(calibration) < FEWEST_IMAGES:

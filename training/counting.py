@@ -66,11 +66,12 @@ def cut_to_counting(
 
 
 def finer(part: tuple[slice, ...], factor: int) -> tuple[slice, ...]:
-    """Return a part of a plane, rows and columns, in pixels some times finer."""
-    return tuple(
+    """Return a part of a plane or volume in pixels some times finer; planes stay as many."""
+    rows_and_columns = (
         slice(*(end if end is None else factor * end for end in (along.start, along.stop)))
-        for along in part
+        for along in part[-2:]
     )
+    return (*part[:-2], *rows_and_columns)
 
 
 def without_blank(stack: Array) -> Array:

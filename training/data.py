@@ -32,6 +32,7 @@ from imaging.resample import turned
 from training.counting import cut_to_counting, finer, without_blank
 from training.division import region_in_words
 from training.factor import factor_between
+from training.volumes import on_disk
 
 Array = NDArray[np.float32]
 
@@ -43,6 +44,7 @@ HIGH_PERCENTILES = (99.5, 99.9)
 _FOREGROUND = 0.2  # of the normalised target: above it there is structure
 _EMPTY_SHARE = 0.05  # the weight of a patch without structure, so that background is learnt too
 _STRIDE = 8  # pixels between candidate patches
+_STRIDE_Z = 4  # planes between those of volumes
 
 _BLANK = (
     "planes of one value, in the input or in the truth, are left out of training, for they show "
@@ -53,16 +55,18 @@ _NAMED = 5  # blank planes of a stack that are named before the rest is counted
 
 @dataclass(frozen=True)
 class Pair:
-    """One plane of one image, or a part of it.
+    """One plane or volume of one image, or a part of it.
 
     Attributes
     ----------
     name
         File name without suffix, and the plane when there are several.
     input
-        Counts as read, shape (y, x); those of a faint image times `gain_for` its range.
+        Counts as read, shape (y, x) or (z, y, x); those of a faint image times `gain_for` its
+        range.
     target
-        Truth, normalised by percentiles of its whole file, shape (factor · y, factor · x).
+        Truth, normalised by percentiles of its whole file, factor times as many pixels along y and
+        x.
     lows, highs
         Percentiles of its whole file at the ends of `LOW_PERCENTILES` and `HIGH_PERCENTILES`.
     limits
@@ -79,7 +83,7 @@ class Pair:
     @property
     def factor(self) -> int:
         """Pixels of the target along one of the input."""
-        return self.target.shape[0] // self.input.shape[0]
+        return self.target.shape[-1] // self.input.shape[-1]
 
     @property
     def normalised_input(self) -> Array:
@@ -89,14 +93,16 @@ class Pair:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one training step sees: (batch, 1, y, x), and targets that may be on a finer grid."""
+    """What one training step sees: (batch, 1, y, x), or with z before y; targets may be finer."""
 
     input: Tensor
     target: Tensor
 
 
-def load_pairs(items: tuple[Item, ...], remarks: Remarks | None = None) -> list[Pair]:
-    """Read images and their truths; stacks give one pair per plane.
+def load_pairs(
+    items: tuple[Item, ...], remarks: Remarks | None = None, *, volumes: bool = False
+) -> list[Pair]:
+    """Read images and their truths; stacks give one pair per plane, or are volumes.
 
     All planes of a file are brought to one scale, for brightness tells planes apart: an empty one
     stays empty.
@@ -107,6 +113,8 @@ def load_pairs(items: tuple[Item, ...], remarks: Remarks | None = None) -> list[
         With targets; of each its region.
     remarks
         Takes down which planes are left out because they are blank.
+    volumes
+        Whether stacks along z are pairs of volumes, which are then held on disk.
 
     Returns
     -------
@@ -121,7 +129,7 @@ def load_pairs(items: tuple[Item, ...], remarks: Remarks | None = None) -> list[
     """
     pairs: list[Pair] = []
     for item in items:
-        loaded, blank = _load(item)
+        loaded, blank = _load(item, 3 if volumes else 2)
         pairs += loaded
         if blank and remarks is not None:
             named = ", ".join(str(i) for i in blank[:_NAMED])
@@ -131,8 +139,8 @@ def load_pairs(items: tuple[Item, ...], remarks: Remarks | None = None) -> list[
     return pairs
 
 
-def _load(item: Item) -> tuple[list[Pair], list[int]]:
-    """Return the pairs of one image, and the numbers of its planes that are blank."""
+def _load(item: Item, ndim: int) -> tuple[list[Pair], list[int]]:
+    """Return the pairs of one image, and the numbers of those left out because they are blank."""
     if item.target is None:
         raise UserError(f"{item.input} has no target: training needs pairs.")
     degraded = images.read(item.input)
@@ -140,7 +148,7 @@ def _load(item: Item) -> tuple[list[Pair], list[int]]:
     _refuse_channels(item.input, degraded, item.target, truth)
     factor = factor_between(item.input, degraded.sizes, item.target, truth.sizes)
     region = tuple(item.region.get(str(dim), slice(None)) for dim in degraded.dims)
-    numbers = np.arange(math.prod(degraded.shape[:-2])).reshape(degraded.shape[:-2])
+    numbers = np.arange(math.prod(degraded.shape[:-ndim])).reshape(degraded.shape[:-ndim])
     planes, truths = (np.asarray(image.values, np.float32) for image in (degraded, truth))
     del degraded, truth
     planes, truths, region = cut_to_counting(item.input, planes, truths, region)
@@ -168,10 +176,11 @@ def _load(item: Item) -> tuple[list[Pair], list[int]]:
     blank: list[int] = []
     region_of_truth = (*region[:-2], *finer(region[-2:], factor))
     chosen = (
-        numbers[region[:-2]].ravel(),
-        _planes(planes[region]),
-        _planes(truths[region_of_truth]),
+        numbers[region[:-ndim]].ravel(),
+        _samples(planes[region], ndim),
+        _samples(truths[region_of_truth], ndim),
     )
+    hold = on_disk if ndim == 3 else np.asarray
     for i, plane, true_plane in zip(*chosen, strict=True):
         if numbers.size > 1 and any(p.min() == p.max() for p in (plane, true_plane)):
             blank.append(int(i))
@@ -179,8 +188,8 @@ def _load(item: Item) -> tuple[list[Pair], list[int]]:
         pairs.append(
             Pair(
                 name=item.name if numbers.size == 1 else f"{item.name}[{i}]",
-                input=plane,
-                target=between(true_plane, float(bottom), float(top)),
+                input=hold(plane),
+                target=hold(between(true_plane, float(bottom), float(top))),
                 lows=(float(low1 * gain), float(low2 * gain)),
                 highs=(float(high1 * gain), float(high2 * gain)),
                 limits=limits,
@@ -204,9 +213,9 @@ def _refuse_channels(file: Path, degraded: xr.DataArray, target: Path, truth: xr
             )
 
 
-def _planes(stack: Array) -> Array:
-    """Return (plane, y, x)."""
-    return stack.reshape(-1, *stack.shape[-2:])
+def _samples(stack: Array, ndim: int) -> Array:
+    """Return (plane, y, x), or (volume, z, y, x)."""
+    return stack.reshape(-1, *stack.shape[-ndim:])
 
 
 class Patches:
@@ -222,6 +231,8 @@ class Patches:
         Patches in a batch.
     seed
         With the step, it determines a batch.
+    planes
+        Of a patch, where the pairs are volumes.
 
     Raises
     ------
@@ -229,25 +240,43 @@ class Patches:
         An image is smaller than a patch.
     """
 
-    def __init__(self, pairs: list[Pair], *, size_px: int, batch_size: int, seed: int) -> None:
+    def __init__(
+        self,
+        pairs: list[Pair],
+        *,
+        size_px: int,
+        batch_size: int,
+        seed: int,
+        planes: int | None = None,
+    ) -> None:
         self.pairs = pairs
         self.factor = factor = pairs[0].factor
         self.size_px = size_px
         self.input_px = size_px // factor
         self.batch_size = batch_size
         self.seed = seed
-        candidates: list[tuple[int, int, int]] = []
+        depth = () if planes is None else (planes,)
+        self.input_shape = (*depth, self.input_px, self.input_px)
+        self.target_shape = (*depth, size_px, size_px)
+        self._strides = (*(_STRIDE_Z for _ in depth), _STRIDE, _STRIDE)
+        candidates: list[tuple[int, ...]] = []
         weights: list[float] = []
         for index, pair in enumerate(pairs):
-            if min(pair.target.shape) < size_px:
+            if planes is not None and pair.input.shape[0] < planes:
                 raise UserError(
-                    f"Image '{pair.name}' is {pair.input.shape[1]}x{pair.input.shape[0]} pixels, "
+                    f"Volume '{pair.name}' has {pair.input.shape[0]} planes, fewer than a training "
+                    f"patch has, {planes}: use deeper stacks, or restore planes with --planes."
+                )
+            if min(pair.target.shape[-2:]) < size_px:
+                raise UserError(
+                    f"Image '{pair.name}' is {pair.input.shape[-1]}x{pair.input.shape[-2]} pixels, "
                     f"smaller than a training patch of {self.input_px}: use larger images."
                 )
-            stride = _STRIDE * factor
-            share = _window_mean(pair.target > _FOREGROUND, size_px)[::stride, ::stride]
-            for (i, j), value in np.ndenumerate(share):
-                candidates.append((index, i * _STRIDE, j * _STRIDE))
+            share = _shares(pair.target, self.target_shape, _STRIDE * factor)
+            for corner, value in np.ndenumerate(share):
+                candidates.append(
+                    (index, *(i * n for i, n in zip(corner, self._strides, strict=True)))
+                )
                 weights.append(float(value) + _EMPTY_SHARE)
         self._candidates = candidates
         self._cumulative = np.cumsum(weights) / np.sum(weights)
@@ -263,14 +292,15 @@ class Patches:
         Returns
         -------
         Batch
-            Inputs of shape (batch_size, 1, input_px, input_px), and targets of
-            (batch_size, 1, size_px, size_px).
+            Inputs of shape (batch_size, 1, *input_shape), and targets of
+            (batch_size, 1, *target_shape).
         """
         rng = np.random.default_rng((self.seed, step))
         inputs, targets = self._empty()
-        for k, (index, i, j) in enumerate(self._draw_places(rng)):
+        for k, (index, *corner) in enumerate(self._draw_places(rng)):
             pair = self.pairs[index]
-            window = np.s_[i : i + self.input_px, j : j + self.input_px]
+            sides = zip(corner, self.input_shape, strict=True)
+            window = tuple(slice(start, start + side) for start, side in sides)
             low = np.interp(rng.random(), [0, 1], pair.lows)
             high = np.interp(rng.random(), [0, 1], pair.highs)
             degraded = (pair.input[window] - np.float32(low)) / np.float32(high - low + EPSILON)
@@ -281,20 +311,28 @@ class Patches:
 
     def _empty(self) -> tuple[Array, Array]:
         """Return room for the inputs and the targets of a batch."""
-        sides = (self.input_px, self.size_px)
-        inputs, targets = (np.empty((self.batch_size, 1, px, px), np.float32) for px in sides)
+        shapes = (self.input_shape, self.target_shape)
+        inputs, targets = (np.empty((self.batch_size, 1, *shape), np.float32) for shape in shapes)
         return inputs, targets
 
-    def _draw_places(self, rng: np.random.Generator) -> Iterator[tuple[int, int, int]]:
+    def _draw_places(self, rng: np.random.Generator) -> Iterator[tuple[int, ...]]:
         """Yield image and corner, in pixels of the input, of each patch of a batch."""
         chosen = np.searchsorted(self._cumulative, rng.random(self.batch_size))
         for c in chosen:
-            index, i, j = self._candidates[min(int(c), len(self._candidates) - 1)]
-            height, width = self.pairs[index].input.shape
+            index, *corner = self._candidates[min(int(c), len(self._candidates) - 1)]
+            of_axes = zip(
+                corner,
+                self._strides,
+                self.pairs[index].input.shape,
+                self.input_shape,
+                strict=True,
+            )
             # Any phase of the sampling grid must be met, so the corner moves within the stride.
-            i = min(i + int(rng.integers(_STRIDE)), height - self.input_px)
-            j = min(j + int(rng.integers(_STRIDE)), width - self.input_px)
-            yield index, i, j
+            moved = [
+                min(start + int(rng.integers(stride)), length - side)
+                for start, stride, length, side in of_axes
+            ]
+            yield index, *moved
 
     def batches(self, first: int) -> Iterator[Batch]:
         """Yield the batches from a step on, without end, drawing one ahead in the background."""
@@ -306,6 +344,15 @@ class Patches:
                 step += 1
                 ahead = pool.submit(self.batch, step)
                 yield batch
+
+
+def _shares(target: Array, shape: tuple[int, ...], stride: int) -> NDArray[np.float64]:
+    """Return how much of each candidate patch of a shape shows structure, by its first corner."""
+    if target.ndim == 2:
+        return _window_mean(target > _FOREGROUND, shape[-1])[::stride, ::stride]
+    of_planes = [_shares(plane, shape[1:], stride) for plane in target]
+    depth = np.pad(np.cumsum(of_planes, axis=0), ((1, 0), (0, 0), (0, 0)))
+    return ((depth[shape[0] :] - depth[: -shape[0]]) / shape[0])[::_STRIDE_Z]
 
 
 def _window_mean(mask: NDArray[np.bool_], size: int) -> NDArray[np.float64]:

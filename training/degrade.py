@@ -137,7 +137,7 @@ class FreshPatches(Patches):
 
     def _record(
         self,
-        places: list[tuple[int, int, int]],
+        places: list[tuple[int, ...]],
         phases: np.ndarray,
         rng: np.random.Generator,
     ) -> tuple[Tensor, Tensor]:
@@ -192,7 +192,7 @@ class FreshPatches(Patches):
             region[:] = field.brightness[i : i + side, j : j + side]
         return torch.as_tensor(regions, device=self._device).clamp(min=0)
 
-    def _places_in_images(self, places: list[tuple[int, int, int]], corners: np.ndarray) -> Tensor:
+    def _places_in_images(self, places: list[tuple[int, ...]], corners: np.ndarray) -> Tensor:
         """Return x and y, from -1 to 1, of the native pixels in their images: (batch, y, x, 2)."""
         shapes = np.array([self.pairs[index].target.shape for index, _, _ in places])
         centres = np.arange(0, self._region_px, self._sampling) + self._sampling / 2

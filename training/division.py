@@ -18,13 +18,15 @@ _HELD_OUT_OF_FIELD = 0.25
 _GAP = 0.05  # left out between two parts: neighbours show the same
 
 
-def split_items(dataset: Dataset) -> dict[Split, tuple[Item, ...]]:
+def split_items(dataset: Dataset, *, volumes: bool = False) -> dict[Split, tuple[Item, ...]]:
     """Return the parts of a dataset, dividing it by source when it does not say how.
 
     Parameters
     ----------
     dataset
         With or without splits of its own.
+    volumes
+        Whether stacks are whole volumes, which are not divided by planes.
 
     Returns
     -------
@@ -56,7 +58,8 @@ def split_items(dataset: Dataset) -> dict[Split, tuple[Item, ...]]:
         return parts
     sources = sorted({item.source for item in dataset.items})
     if len(sources) < _FEWEST_SOURCES:
-        return _divided([[i for i in dataset.items if i.source == source] for source in sources])
+        by_source = [[i for i in dataset.items if i.source == source] for source in sources]
+        return _divided(by_source, "b" if volumes else "zb")
     held_out = sources[::5] if len(sources) > 5 else [sources[0], sources[-1]]
     part_of: dict[str, Split] = dict.fromkeys(sources, "train")
     for i, source in enumerate(held_out):
@@ -100,7 +103,8 @@ def describe_division(dataset: Dataset, parts: dict[Split, tuple[Item, ...]]) ->
     )
 
 
-def _divided(sources: list[list[Item]]) -> dict[Split, tuple[Item, ...]]:
+def _divided(sources: list[list[Item]], stacked: str) -> dict[Split, tuple[Item, ...]]:
+    """Divide each source by images, or along an axis that stacks planes, or by field."""
     parts: dict[Split, tuple[Item, ...]] = dict.fromkeys(SPLITS, ())
     for items in sources:
         if len(items) >= _FEWEST_BLOCKS:
@@ -109,16 +113,16 @@ def _divided(sources: list[list[Item]]) -> dict[Split, tuple[Item, ...]]:
             continue
         for item in items:
             image = item.read_input(lazy=True)
-            axis = _axis_of_blocks(image)
-            share = _HELD_OUT if axis in "zb" else _HELD_OUT_OF_FIELD
+            axis = _axis_of_blocks(image, stacked)
+            share = _HELD_OUT if axis in stacked else _HELD_OUT_OF_FIELD
             for part, block in _blocks(image.sizes[axis], share).items():
                 parts[part] += (replace(item, region={axis: block}),)
     return parts
 
 
-def _axis_of_blocks(image: xr.DataArray) -> str:
+def _axis_of_blocks(image: xr.DataArray, stacked: str) -> str:
     """Choose the axis to cut along; planes at other depths differ more than later ones."""
-    for axis in "zb":
+    for axis in stacked:
         if image.sizes.get(axis, 1) >= _FEWEST_BLOCKS:
             return axis
     return "y" if image.sizes["y"] > image.sizes["x"] else "x"

@@ -11,6 +11,7 @@ from imaging.training_metadata import FurtherData
 from training.division import split_items
 from training.factor import find_factor
 from training.pixel_sizes import find_pixel_size_um
+from training.volumes import FEWEST_PLANES, are_volumes
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class Further:
         return FurtherData(self.dataset.name, dict(self.dataset.facts.provenance), training_images)
 
 
-def open_further(paths: Sequence[Path], first: Dataset) -> tuple[Further, ...]:
+def open_further(
+    paths: Sequence[Path], first: Dataset, *, volumes: bool = False
+) -> tuple[Further, ...]:
     """Open further datasets.
 
     Parameters
@@ -43,6 +46,8 @@ def open_further(paths: Sequence[Path], first: Dataset) -> tuple[Further, ...]:
         Their folders.
     first
         The dataset that weights are chosen on.
+    volumes
+        Whether they are of volumes.
 
     Returns
     -------
@@ -79,5 +84,10 @@ def open_further(paths: Sequence[Path], first: Dataset) -> tuple[Further, ...]:
                 "is trained on pixels of one size, so bring the images to one (in Fiji: Image > "
                 "Scale), or simulate them with --pixel-size."
             )
-        found.append(Further(dataset, split_items(dataset)["train"]))
+        if volumes and not are_volumes(dataset):
+            raise UserError(
+                f"{path} holds images that are no stacks of {FEWEST_PLANES} planes or more, and "
+                f"{first.path} holds volumes: leave it out, or restore planes with --planes."
+            )
+        found.append(Further(dataset, split_items(dataset, volumes=volumes)["train"]))
     return tuple(found)

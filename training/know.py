@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from imaging.cli import UserError, console, counted
 from imaging.datasets import open_dataset
 from imaging.inspection import inspect_dataset
@@ -16,6 +18,7 @@ from training.division import split_items
 from training.run_folder import Images
 
 _FRESH = 300  # images of a microscope that records anew: as many as in a usual dataset
+_PLANES = 5  # of a volume
 _TOO_FEW = (
     "Which images the model knows is not noted, for they are too few, or smaller than 128 pixels: "
     "its package will not tell whether others are like them."
@@ -40,13 +43,14 @@ def note_known(weights: Path, /, *, data: list[Path], out: Path) -> Path:
     if out.exists():
         raise UserError(f"{out} exists: choose another name, so that no weights are lost.")
     trained = TrainedWeights.read(weights)
+    volumes = trained.metadata.request.settings.patch_planes is not None
     datasets = [open_dataset(path) for path in data]
     remarks, pairs = Remarks(), list[Pair]()
     for dataset in datasets:
         refuse_other_pixels(weights, trained.metadata.data.pixel_size_um, dataset)
-        parts = split_items(dataset)
+        parts = split_items(dataset, volumes=volumes)
         remarks.update(inspect_dataset(dataset))
-        pairs += load_pairs((*parts["train"], *parts["calibration"]), remarks)
+        pairs += load_pairs((*parts["train"], *parts["calibration"]), remarks, volumes=volumes)
     remarks.say()
     with console.status("Measuring the images"):
         known = know(inputs_of(pairs), ", ".join(of.name for of in datasets))
@@ -96,9 +100,17 @@ def inputs_of(pairs: Sequence[Pair], fresh: Patches | None = None) -> list[Array
         Draws inputs that are recorded anew, where these are trained on instead.
     """
     if fresh is None:
-        return [pair.normalised_input for pair in pairs]
+        return [plane for pair in pairs for plane in _planes(pair.normalised_input)]
     batches = range(-(-_FRESH // fresh.batch_size))
     return [image for i in batches for image in fresh.batch(i).input[:, 0].numpy()]
+
+
+def _planes(image: Array) -> Array:
+    """Return a plane, or of a volume planes at even distances: (plane, y, x)."""
+    if image.ndim == 2:
+        return image[None]
+    chosen = np.linspace(0, len(image) - 1, _PLANES + 2).round().astype(int)[1:-1]
+    return image[np.unique(chosen)]
 
 
 def describe(known: KnownImages | None) -> str:

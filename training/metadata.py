@@ -1,10 +1,12 @@
 """Metadata of a run: how its weights were trained, what they reach, what they cost."""
 
+import itertools
 import platform
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -20,14 +22,17 @@ from imaging.training_metadata import (
     Request,
     TrainingData,
 )
+from packages.network_contract import divisors
 from training.counting import finer
 from training.data import Batch, Pair
 from training.loop import State
-from training.pixel_sizes import find_pixel_size_um
+from training.pixel_sizes import find_pixel_size_um, find_z_step_um
 from training.recipe import N, Recipe
+from training.volumes import as_planes
 
-_EXAMPLE_PX = 256
-_COST_PX = 256
+# Sides of windows by the number of their axes. Those that measure cost hold 2¹⁶ or 2²⁰ pixels.
+_EXAMPLE = {2: (256, 256), 3: (32, 128, 128)}
+_COST = {2: (256, 256), 3: (16, 256, 256)}
 _LIBRARIES = ("torch", "numpy", "lightning-fabric")
 
 
@@ -78,6 +83,7 @@ def collect_metadata(
             training_images=training_images,
             calibration_images=calibration_images,
             also=also,
+            z_step_um=None if request.settings.patch_planes is None else find_z_step_um(dataset),
         ),
         versions=versions(),
         device=_device_name(device),
@@ -116,8 +122,11 @@ def mean_absolute_errors(network: nn.Module, fixed: Batch) -> dict[str, float]:
     device = next(network.parameters()).device
     target = fixed.target.to(device)
     seen = fixed.input.to(device)
-    restored = network(seen)[:, :1]
-    unrestored = F.interpolate(seen, target.shape[-2:], mode="bilinear", align_corners=False)
+    restored = as_planes(network(seen)[:, :1])
+    target = as_planes(target)
+    unrestored = F.interpolate(
+        as_planes(seen), target.shape[-2:], mode="bilinear", align_corners=False
+    )
     return {
         "error_restored": float(F.l1_loss(restored, target)),
         "error_input": float(F.l1_loss(unrestored, target)),
@@ -135,28 +144,28 @@ def cut_example(pairs: Sequence[Pair]) -> Pair:
     Returns
     -------
     Pair
-        At most 256 pixels a side of its input; the mean of the normalised truth, held between 0
-        and 1, is largest in it.
+        At most 256 pixels a side of its input, of a volume 128 and 32 planes; the mean of the
+        normalised truth, held between 0 and 1, is largest in it.
     """
     windows = [(pair, window) for pair in pairs for window in _windows(pair.input.shape)]
 
-    def structure(candidate: tuple[Pair, tuple[slice, slice]]) -> float:
+    def structure(candidate: tuple[Pair, tuple[slice, ...]]) -> float:
         pair, window = candidate
         return float(pair.target[finer(window, pair.factor)].clip(0, 1).mean())
 
     pair, window = max(windows, key=structure)
     target = pair.target[finer(window, pair.factor)]
-    return replace(pair, input=pair.input[window].copy(), target=target.copy())
+    return replace(pair, input=np.array(pair.input[window]), target=np.array(target))
 
 
-def _windows(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
-    height, width = shape
-    rows, columns = min(height, _EXAMPLE_PX), min(width, _EXAMPLE_PX)
-    return [
-        (slice(i, i + rows), slice(j, j + columns))
-        for i in range(0, height - rows + 1, _EXAMPLE_PX // 4)
-        for j in range(0, width - columns + 1, _EXAMPLE_PX // 4)
-    ]
+def _windows(shape: tuple[int, ...]) -> list[tuple[slice, ...]]:
+    """Return windows of an image that overlap by three quarters along each axis."""
+    along: list[list[slice]] = []
+    for length, longest in zip(shape, _EXAMPLE[len(shape)], strict=True):
+        side = min(length, longest)
+        starts = range(0, length - side + 1, longest // 4)
+        along.append([slice(start, start + side) for start in starts])
+    return list(itertools.product(*along))
 
 
 def _device_name(device: torch.device) -> str:
@@ -171,8 +180,8 @@ def _inference_cost(network: nn.Module, device: torch.device) -> InferenceCost:
 
     Attention over a whole megapixel would fit into no memory.
     """
-    image = torch.zeros(1, 1, _COST_PX, _COST_PX, device=device)
-    windows = 2**20 / _COST_PX**2
+    image = torch.zeros(1, 1, *_COST[len(divisors(network))], device=device)
+    windows = 2**20 / image.numel()
     network(image)
     with Measure(device) as cost:
         network(image)

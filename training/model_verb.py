@@ -31,6 +31,7 @@ def verb_of(name: str) -> Callable[..., None]:
         resume: bool = False,
         microscope: Path | None = None,
         loss: str | None = None,
+        planes: bool = False,
     ) -> None:
         """Train the model NAME; the same command goes on where an interrupted training was.
 
@@ -66,6 +67,9 @@ def verb_of(name: str) -> Callable[..., None]:
             What a model that restores one image is trained on: mae, mse-ssim, ms-ssim-l1,
             l1-fourier or fdl; the model's own without it. Models that predict more than that
             have no other than their own.
+        planes
+            Restore stacks plane by plane. Without it, stacks of 8 planes or more are restored as
+            volumes by the models that can (care, hazematching).
         """
         from training.run import run
 
@@ -81,6 +85,7 @@ def verb_of(name: str) -> Callable[..., None]:
             resume=resume,
             microscope=microscope,
             loss=loss,
+            planes=planes,
         )
 
     verb.__doc__ = (verb.__doc__ or "").replace("NAME", name)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from imaging import drawing
 from imaging.figure_files import write_png
@@ -46,14 +48,17 @@ def draw(
     entries
         Log entries with step, loss and calibration_loss.
     fixed
-        Crops of the calibration part, shape (batch, 1, y, x); the first four are shown.
+        Crops of the calibration part, shape (batch, 1, y, x), or volumes, of which the middle
+        planes are drawn; the first four are shown.
     channels
         What the channels of the network's output are.
     """
     device = next(network.parameters()).device
-    inputs, targets = fixed.input[:_CROPS].numpy(), fixed.target[:_CROPS].numpy()
     with same_randomness():
-        restored = network(fixed.input[:_CROPS].to(device)).float().cpu().numpy()
+        given = network(fixed.input[:_CROPS].to(device)).float().cpu()
+    inputs, targets, restored = (
+        _middle(crops) for crops in (fixed.input[:_CROPS], fixed.target[:_CROPS], given)
+    )
     rows = {"input": inputs} | {n: restored[:, i : i + 1] for i, n in enumerate(channels)}
     rows["truth"] = targets
 
@@ -75,6 +80,11 @@ def draw(
             parts.append(drawing.picture(source, place, _SIDE, _SIDE))
     width = drawing.WIDTH + labels + len(inputs) * (_SIDE + _GAP)
     write_png(path, drawing.svg(parts, height, "Losses and crops", width))
+
+
+def _middle(crops: Tensor) -> NDArray[np.float32]:
+    """Return crops (batch, channels, y, x), or the middle planes of volumes."""
+    return (crops if crops.ndim == 4 else crops[:, :, crops.shape[2] // 2]).numpy()
 
 
 def _losses(recipe: Recipe[Any], entries: Sequence[dict[str, float]], bottom: float) -> list[str]:

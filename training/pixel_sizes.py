@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from imaging import images
 from imaging.cli import UserError
-from imaging.datasets import Dataset
+from imaging.datasets import Dataset, Item
 from imaging.pixel_sizes import are_unlike
 from imaging.remarks import Remark, Remarks
 from training.factor import factor_between, find_factor
@@ -49,6 +49,44 @@ def find_pixel_size_um(dataset: Dataset) -> float | None:
                 "right, bring the images to one size (in Fiji: Image > Scale) or train two models."
             )
     return found[1] if found else None
+
+
+def find_z_step_um(dataset: Dataset) -> float:
+    """Find the distance of the planes of a dataset of volumes.
+
+    Parameters
+    ----------
+    dataset
+        Its dataset.toml and the headers of its inputs are looked at.
+
+    Returns
+    -------
+    float
+        As first stated, µm.
+
+    Raises
+    ------
+    UserError
+        Nothing states it, or two statements differ by more than 2 %.
+    """
+    found: tuple[Item, float] | None = None
+    for item in dataset.items:
+        size_um: float | None = item.read_input(lazy=True).attrs["pixel_size_um"].get("z")
+        if size_um is None:
+            continue
+        found = found or (item, size_um)
+        if are_unlike(found[1], size_um):
+            raise UserError(
+                f"{found[0].input} states planes {found[1]:g} µm apart and {item.input} "
+                f"{size_um:g} µm: a model is trained on volumes of one kind. Correct what is "
+                "stated wrongly, or train two models."
+            )
+    if found is None:
+        raise UserError(
+            f"{dataset.path} does not say how far apart its planes are, which a model of volumes "
+            "must know: state z_step_um in dataset.toml, or restore plane by plane with --planes."
+        )
+    return found[1]
 
 
 def remark_on_unstated(dataset: Dataset) -> Remarks:

@@ -1,7 +1,7 @@
 """What a recipe says: the hyper-parameters and the loss of one model."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from pydantic import JsonValue
@@ -32,6 +32,20 @@ def on_cells(factor: int) -> Arguments:
 def laptop(factor: int, network: Arguments) -> Settings:
     """Return the settings for a laptop of a network with these arguments."""
     return Settings(network, _patch_px(factor), batch_size=8, learning_rate=2e-3, steps=6000)
+
+
+def in_volumes(settings: Settings, **network: JsonValue) -> Settings:
+    """Return settings for volumes: patches of 16 planes, each as wide as those of planes.
+
+    Eight planes to either side hold next to all light that reaches a plane of a two-photon stack
+    of usual steps. `network` replaces arguments of the architecture.
+    """
+    return replace(
+        settings,
+        network=settings.network | {"dimensions": 3} | network,
+        batch_size=2,
+        patch_planes=16,
+    )
 
 
 def gpu(factor: int, network: Arguments, learning_rate: float) -> Settings:
@@ -72,6 +86,8 @@ class Recipe(Generic[N]):
         As it goes into the model card.
     presets
         By name; "small" is for a laptop, "full" for a GPU.
+    of_volumes
+        The same for volumes; empty where the model restores planes alone.
     measure
         ``measure(network, input, target)``: further numbers to log at each mark, by name.
     pixel_loss
@@ -86,3 +102,4 @@ class Recipe(Generic[N]):
     presets: Mapping[str, Preset]
     measure: Callable[[N, Tensor, Tensor], dict[str, float]] = _nothing
     pixel_loss: str | None = None
+    of_volumes: Mapping[str, Preset] = field(default_factory=dict[str, Preset])

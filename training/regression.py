@@ -2,22 +2,29 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from torch import Tensor, nn
 
 from imaging.cli import UserError
 from training.losses import LOSSES
 from training.recipe import N, Preset, Recipe
+from training.volumes import as_planes
 
 
 def regression(
-    *, model: str, architecture: Callable[..., N], loss: str, presets: Mapping[str, Preset]
+    *,
+    model: str,
+    architecture: Callable[..., N],
+    loss: str,
+    presets: Mapping[str, Preset],
+    of_volumes: Mapping[str, Preset] = MappingProxyType({}),
 ) -> Recipe[N]:
     """Return the recipe of a network that restores one image.
 
     Parameters
     ----------
-    model, architecture, presets
+    model, architecture, presets, of_volumes
         As in `Recipe`; the network's forward returns the restored image, shape (batch, 1, y, x).
     loss
         The name in `LOSSES` of what it is trained on, unless the user asks for another.
@@ -33,6 +40,7 @@ def regression(
         loss=_of_restored(loss),
         loss_name=LOSSES[loss].title,
         presets=presets,
+        of_volumes=of_volumes,
         pixel_loss=loss,
     )
 
@@ -72,6 +80,6 @@ def _of_restored(name: str) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
     compare = LOSSES[name].function
 
     def loss(network: nn.Module, image: Tensor, target: Tensor) -> Tensor:
-        return compare(network(image), target)
+        return compare(as_planes(network(image)), as_planes(target))
 
     return loss

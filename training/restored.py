@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
 from torch import nn
 
-from packages.network_contract import RestorationNetwork
+from packages.network_contract import divisors
 from training.counting import finer
 from training.data import Array, Pair
 
-_LONGEST_PX = 512  # of an image's side; posteriors take time
+# What of an image is restored; posteriors take time.
+_OF_PLANE = np.s_[:512, :512]
+_OF_VOLUME = np.s_[:48, :192, :192]
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,9 @@ class Restored:
     ----------
     channels
         The restored image, and its standard deviation where the network states one; shape
-        (channel, y, x).
+        (channel, y, x), or with z before y.
     truth
-        As it is, shape (y, x).
+        As it is, shape (y, x) or (z, y, x).
     """
 
     channels: Array
@@ -35,6 +36,14 @@ class Restored:
     def mean(self) -> Array:
         """The restored image."""
         return self.channels[0]
+
+    @property
+    def middle_plane(self) -> "Restored":
+        """The middle plane of a volume; a plane is its own."""
+        if self.truth.ndim == 2:
+            return self
+        z = len(self.truth) // 2
+        return Restored(self.channels[:, z], self.truth[z])
 
 
 @torch.no_grad()
@@ -46,28 +55,28 @@ def restore(network: nn.Module, pairs: Sequence[Pair]) -> list[Restored]:
     network
         A `RestorationNetwork`, in evaluation mode.
     pairs
-        At most the upper left 512 pixels a side of each are restored, as many of the input.
+        At most the upper left 512 pixels a side of each are restored, as many of the input; of
+        volumes 192 pixels and the first 48 planes.
 
     Returns
     -------
     list of Restored
         One of each image.
     """
-    divisor = cast(RestorationNetwork, network).divisor
+    sides = tuple(divisors(network).values())
     device = next(network.parameters()).device
     found: list[Restored] = []
     for pair in pairs:
-        seen = np.s_[:_LONGEST_PX, :_LONGEST_PX]
+        seen = _OF_PLANE if pair.input.ndim == 2 else _OF_VOLUME
         image = pair.normalised_input[seen]
-        truth = pair.target[finer(seen, pair.factor)]
-        rows, columns = truth.shape
-        shown = torch.from_numpy(_filled(image, divisor))[None, None].to(device)
-        given = network(shown)[0, :2, :rows, :columns]
+        truth = np.array(pair.target[finer(seen, pair.factor)])
+        shown = torch.from_numpy(_filled(image, sides))[None, None].to(device)
+        given = network(shown)[0, :2, *(slice(side) for side in truth.shape)]
         found.append(Restored(given.float().cpu().numpy(), truth))
     return found
 
 
-def _filled(image: Array, divisor: int) -> Array:
+def _filled(image: Array, divisors: tuple[int, ...]) -> Array:
     """Reflect an image up to the next size that the network takes."""
-    missing = [(0, -side % divisor) for side in image.shape]
+    missing = [(0, -side % of) for side, of in zip(image.shape, divisors, strict=True)]
     return np.pad(image, missing, mode="symmetric")

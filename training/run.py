@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,17 +27,14 @@ from imaging.dataset_facts import Split
 from imaging.datasets import Dataset, Item, open_dataset
 from imaging.files import sha256
 from imaging.inspection import inspect_dataset
-from imaging.known_images import SIDES_PX
 from imaging.remarks import Remarks
 from imaging.trained_weights import FILE_NAME, Example, TrainedWeights
 from imaging.training_metadata import Reached, Request, Settings
 from packages.unpack import Unpacked
-from simulation.microscope import Microscope, read_microscope
 from simulation.simulate import simulate
 from training.calibrate import calibrate_weights
 from training.checkpoint import load_checkpoint
-from training.data import Pair, Patches, load_pairs
-from training.degrade import FreshPatches
+from training.data import Patches, load_pairs
 from training.division import describe_division, split_items
 from training.factor import find_factor
 from training.further import Further, open_further
@@ -50,13 +47,15 @@ from training.metadata import (
     mean_absolute_errors,
     versions,
 )
-from training.pixel_sizes import find_pixel_size_um, remark_on_unstated
-from training.recipe import N, Recipe
+from training.pixel_sizes import find_pixel_size_um, find_z_step_um, remark_on_unstated
+from training.recipe import N, Preset, Recipe
+from training.recorded import draw_fresh, draw_patches, read_asked
 from training.regression import with_loss
 from training.run_folder import Images, RunFolder
 from training.run_record import TrainingRun
+from training.volumes import are_volumes, fewest_planes
 
-_FIXED_CROPS = 32
+_FIXED_CROPS, _FIXED_VOLUMES = 32, 8
 _CALIBRATED = 64  # images of each part on which the standard deviation is calibrated and judged
 _EXAMPLES = 16  # validation images among which the package's test image is chosen
 
@@ -74,6 +73,7 @@ def run(
     microscope: Path | None = None,
     also: Sequence[Path] = (),
     loss: str | None = None,
+    planes: bool = False,
     origin: Unpacked | None = None,
 ) -> Path:
     """Train in a run folder, from the start or from where it stopped.
@@ -94,20 +94,23 @@ def run(
         After saving, when the user interrupts.
     """
     _refuse_length(steps, minutes, seed)
-    if preset not in recipe.presets:
-        names = ", ".join(recipe.presets)
-        raise UserError(f"There is no preset '{preset}': choose one of {names}.")
+    _refuse_preset(recipe.presets, preset)
     own_loss = recipe.pixel_loss
     recipe = recipe if loss is None else with_loss(recipe, loss)
     if resume and not (out / TrainingRun.FILE).exists():
         raise UserError(f"{out} holds no training to resume: leave --resume out to start one.")
-    asked = _read_microscope(microscope)
+    asked = read_asked(microscope)
     if data is None:
         data, dendrites = _simulate(out, seed, asked.file)
         also = [dendrites, *also]
-    dataset, parts = _open(data)
-    settings = recipe.presets[preset](find_factor(dataset))
-    further = open_further(also, dataset)
+    dataset = open_dataset(data)
+    volumes = bool(recipe.of_volumes) and not planes and are_volumes(dataset)
+    parts = _divide(dataset, volumes=volumes)
+    further = open_further(also, dataset, volumes=volumes)
+    if volumes:
+        settings = _of_volumes(recipe, preset, dataset, further, microscope)
+    else:
+        settings = recipe.presets[preset](find_factor(dataset))
     request = Request(
         recipe=recipe.model,
         preset=preset,
@@ -130,12 +133,12 @@ def run(
     images = _load(parts, further, settings, remarks)
     remarks.say()
     fabric = Fabric(accelerator="auto", devices=1, precision=precision())
-    patches = _patches(images.all_training, request, dataset, asked.microscope, fabric.device)
+    patches = draw_patches(images.all_training, request, dataset, asked.microscope, fabric.device)
     # Only now: data that cannot be used leave no folder behind.
     TrainingRun(request, versions(), remarks.entries).write(out / TrainingRun.FILE)
     state, log = _train(out, recipe, request, dataset, images, patches, fabric, origin)
     reached = _finish(out, state.average, images, request, log)
-    fresh = _fresh(images, request, dataset, asked.microscope, fabric.device)
+    fresh = draw_fresh(images, request, dataset, asked.microscope, fabric.device)
     note_trained(out, images, fresh, ", ".join([dataset.name, *request.also]))
     _say_what_was_made(out, recipe.model, state, log, reached)
     return out / FILE_NAME
@@ -148,14 +151,45 @@ def _simulate(out: Path, seed: int, microscope: Path | None) -> tuple[Path, Path
     return data, also
 
 
-def _open(data: Path) -> tuple[Dataset, dict[Split, tuple[Item, ...]]]:
-    """Open a dataset in its parts, and say where these are not its own."""
-    dataset = open_dataset(data)
-    parts = split_items(dataset)
+def _divide(dataset: Dataset, *, volumes: bool) -> dict[Split, tuple[Item, ...]]:
+    """Return the parts of a dataset, and say where these are not its own."""
+    parts = split_items(dataset, volumes=volumes)
     find_pixel_size_um(dataset)  # refuses images of several
     if division := describe_division(dataset, parts):
         console.print(division, highlight=False, soft_wrap=True)
-    return dataset, parts
+    return parts
+
+
+def _of_volumes(
+    recipe: Recipe[N],
+    preset: str,
+    dataset: Dataset,
+    further: Sequence[Further],
+    microscope: Path | None,
+) -> Settings:
+    """Return the settings for volumes, and say that they are restored as such."""
+    _refuse_preset(recipe.of_volumes, preset)
+    if microscope is not None:
+        raise UserError(
+            "--microscope degrades planes anew, and these are volumes: leave it out, or restore "
+            "plane by plane with --planes."
+        )
+    step_um = find_z_step_um(dataset)
+    usual = recipe.of_volumes[preset](find_factor(dataset))
+    items = [*dataset.items, *(item for other in further for item in other.items)]
+    depth = min(usual.patch_planes or 0, fewest_planes(items))
+    console.print(
+        f"The images are volumes of planes {step_um:g} µm apart, and are restored as such; "
+        "--planes restores plane by plane.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return replace(usual, patch_planes=depth)
+
+
+def _refuse_preset(presets: Mapping[str, Preset], preset: str) -> None:
+    if preset not in presets:
+        raise UserError(f"There is no preset '{preset}': choose one of {', '.join(presets)}.")
 
 
 def _load(
@@ -164,11 +198,19 @@ def _load(
     settings: Settings,
     remarks: Remarks,
 ) -> Images:
-    training = load_pairs(parts["train"], remarks)
-    others = [load_pairs(other.items, remarks) for other in further]
-    calibration = load_pairs(parts["calibration"], remarks)
-    crops = Patches(calibration, size_px=settings.patch_px, batch_size=_FIXED_CROPS, seed=0)
-    example = cut_example(load_pairs(parts["validation"][:_EXAMPLES], remarks))
+    planes = settings.patch_planes
+    volumes = planes is not None
+    training = load_pairs(parts["train"], remarks, volumes=volumes)
+    others = [load_pairs(other.items, remarks, volumes=volumes) for other in further]
+    calibration = load_pairs(parts["calibration"], remarks, volumes=volumes)
+    crops = Patches(
+        calibration,
+        size_px=settings.patch_px,
+        batch_size=_FIXED_VOLUMES if volumes else _FIXED_CROPS,
+        seed=0,
+        planes=planes,
+    )
+    example = cut_example(load_pairs(parts["validation"][:_EXAMPLES], remarks, volumes=volumes))
     return Images(
         training,
         [(other.describe(len(pairs)), pairs) for other, pairs in zip(further, others, strict=True)],
@@ -259,7 +301,7 @@ def _finish(out: Path, network: nn.Module, images: Images, request: Request, log
             best,
             network,
             images.calibration[:_CALIBRATED],
-            load_pairs(images.validation),
+            load_pairs(images.validation, volumes=request.settings.patch_planes is not None),
             data=request.data,
             data_sha256=request.data_sha256,
         )
@@ -279,67 +321,6 @@ def _say_what_was_made(out: Path, model: str, state: State[N], log: Log, reached
         + f"Made {out / FILE_NAME}",
         soft_wrap=True,
     )
-
-
-class _Asked(NamedTuple):
-    """The microscope asked for, its file if it has one, and what tells it from others."""
-
-    microscope: Microscope | None
-    file: Path | None
-    name: str | None
-
-
-def _read_microscope(file: Path | None) -> _Asked:
-    if file is None:
-        return _Asked(None, None, None)
-    if str(file) == "default":
-        return _Asked(Microscope(), None, "default")
-    return _Asked(read_microscope(file), file, sha256(file))
-
-
-def _patches(
-    pairs: list[Pair],
-    request: Request,
-    dataset: Dataset,
-    microscope: Microscope | None,
-    device: torch.device,
-) -> Patches:
-    """Draw from pairs as they are, or degrade their targets anew."""
-    size_px, batch_size = request.settings.patch_px, request.settings.batch_size
-    if microscope is None:
-        return Patches(pairs, size_px=size_px, batch_size=batch_size, seed=request.seed)
-    input_um = find_pixel_size_um(dataset)
-    if input_um is None:
-        raise UserError(
-            f"{dataset.path} does not say how large its pixels are, which --microscope needs: "
-            "state pixel_size_um in dataset.toml."
-        )
-    return FreshPatches(
-        pairs,
-        microscope,
-        pixel_size_um=input_um / pairs[0].factor,
-        size_px=size_px,
-        batch_size=batch_size,
-        seed=request.seed,
-        device=device,
-    )
-
-
-def _fresh(
-    images: Images,
-    request: Request,
-    dataset: Dataset,
-    microscope: Microscope | None,
-    device: torch.device,
-) -> Patches | None:
-    """Draw windows that a microscope records anew, where the network was trained on such."""
-    if microscope is None:
-        return None
-    factor = images.training[0].factor
-    smallest = min(min(pair.input.shape) for pair in images.all_training)
-    windows = replace(request.settings, patch_px=factor * min(smallest, SIDES_PX[0]))
-    asked = replace(request, settings=windows)
-    return _patches(images.all_training, asked, dataset, microscope, device)
 
 
 def precision() -> Any:

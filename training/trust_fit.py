@@ -32,7 +32,7 @@ def fit_trust(
     Parameters
     ----------
     calibration
-        Images to find them on.
+        Images to find them on; of volumes the middle planes, for planes of one are alike.
     validation
         Others, to measure what they bring.
     data, data_sha256
@@ -43,11 +43,12 @@ def fit_trust(
     TrustMask or None
         None where the calibration images are too few for any promise.
     """
-    judged = [_judge(image) for image in calibration]
+    judged = [_judge(image.middle_plane) for image in calibration]
     found = {share: lowest_threshold(judged, 1 - float(share), FAINTEST) for share in PROMISED}
     heights = {share: height for share, height in found.items() if height is not None}
     if not heights:
         return None
+    validation = [image.middle_plane for image in validation]
     unseen = [_judge(image) for image in validation]
     return TrustMask(
         heights=heights,

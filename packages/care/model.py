@@ -1,10 +1,13 @@
 """CARE's U-Net (Weigert et al., Nature Methods 2018, https://doi.org/10.1038/s41592-018-0216-7).
 
 Content-aware restoration maps a normalised, degraded image to a normalised, restored one by
-regression. The network is a U-Net (Ronneberger et al. 2015). Every layer is a convolution, a
-pooling or a copy, so an output pixel depends on a bounded neighbourhood of the input and on
-nothing else: tiles that overlap by that neighbourhood give the same result as the whole image.
+regression. The network is a U-Net (Ronneberger et al. 2015), of planes or of volumes. Every layer
+is a convolution, a pooling or a copy, so an output pixel depends on a bounded neighbourhood of the
+input and on nothing else: tiles that overlap by that neighbourhood give the same result as the
+whole image.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +27,8 @@ class ConvBlock(nn.Sequential):
         How many.
     batch_norm
         Normalise after each convolution, with stored statistics at inference.
+    dimensions
+        2 for planes, 3 for volumes.
     """
 
     def __init__(
@@ -34,11 +39,13 @@ class ConvBlock(nn.Sequential):
         kernel_size: int,
         convolutions: int,
         batch_norm: bool,
+        dimensions: int,
     ) -> None:
+        convolution, norm = _layers(dimensions)
         layers: list[nn.Module] = []
         for i in range(convolutions):
             layers.append(
-                nn.Conv2d(
+                convolution(
                     channels_in if i == 0 else channels_out,
                     channels_out,
                     kernel_size,
@@ -47,7 +54,7 @@ class ConvBlock(nn.Sequential):
                 )
             )
             if batch_norm:
-                layers.append(nn.BatchNorm2d(channels_out))
+                layers.append(norm(channels_out))
             layers.append(nn.ReLU())
         super().__init__(*layers)
 
@@ -79,6 +86,12 @@ class UNet(nn.Module):
         Pixels of the restored image along one of the input's; sub-pixel convolution makes them, so
         that all other work is done on the input's grid. A residual network adds to the input
         interpolated linearly.
+    dimensions
+        2 restores planes, 3 volumes. What is coarser or finer is so along y and x alone: planes
+        keep their distance.
+    halve_z
+        Whether planes are halved in number, too, where the resolution is (CARE: yes). Two-photon
+        stacks have planes farther apart than their pixels, so that there is little to halve.
     """
 
     def __init__(
@@ -94,6 +107,8 @@ class UNet(nn.Module):
         residual: bool = True,
         coarsen: int = 1,
         factor: int = 1,
+        dimensions: int = 2,
+        halve_z: bool = False,
     ) -> None:
         super().__init__()
         if residual and channels_in != channels_out:
@@ -103,6 +118,9 @@ class UNet(nn.Module):
         self.residual = residual
         self.factor = factor
         self.divisor = coarsen * 2**depth  # sides of the input must be multiples of this
+        self.divisor_z = None if dimensions == 2 else 2**depth if halve_z else 1
+        convolution, _ = _layers(dimensions)
+        self.pooled = _along(dimensions, z=2 if halve_z else 1, plane=2)
 
         def block(before: int, after: int) -> ConvBlock:
             return ConvBlock(
@@ -111,13 +129,13 @@ class UNet(nn.Module):
                 kernel_size=kernel_size,
                 convolutions=convolutions,
                 batch_norm=batch_norm,
+                dimensions=dimensions,
             )
 
         widths = [filters * 2**level for level in range(depth + 1)]
         # A convolution whose stride is its kernel sees each coarse cell once, whole.
-        self.stem = (
-            nn.Conv2d(channels_in, filters, coarsen, stride=coarsen) if coarsen > 1 else None
-        )
+        cell = _along(dimensions, z=1, plane=coarsen)
+        self.stem = convolution(channels_in, filters, cell, stride=cell) if coarsen > 1 else None
         first = filters if coarsen > 1 else channels_in
         self.down = nn.ModuleList(
             [
@@ -136,11 +154,11 @@ class UNet(nn.Module):
         finer = coarsen * factor
         fine = max(filters // finer, 8) if finer > 1 else filters
         self.expand = (
-            nn.Sequential(nn.Conv2d(filters, fine * finer**2, 1), nn.PixelShuffle(finer), nn.ReLU())
+            nn.Sequential(convolution(filters, fine * finer**2, 1), PlaneShuffle(finer), nn.ReLU())
             if finer > 1
             else None
         )
-        self.head = nn.Conv2d(
+        self.head = convolution(
             fine,
             channels_out,
             kernel_size if finer > 1 else 1,
@@ -153,22 +171,23 @@ class UNet(nn.Module):
         Parameters
         ----------
         image
-            Normalised image, shape (batch, channels_in, y, x); y and x multiples of `divisor`.
+            Normalised image, shape (batch, channels_in, y, x); y and x multiples of `divisor`. Of
+            volumes (batch, channels_in, z, y, x); z a multiple of `divisor_z`.
 
         Returns
         -------
         Tensor
-            Restored image, shape (batch, channels_out, factor · y, factor · x).
+            Restored image, shape (batch, channels_out, factor · y, factor · x), or with z before.
         """
         x = image if self.stem is None else self.stem(image)
         skips: list[Tensor] = []
         for block in self.down:
             x = block(x)
             skips.append(x)
-            x = F.max_pool2d(x, 2)
+            x = (F.max_pool2d if x.ndim == 4 else F.max_pool3d)(x, self.pooled)
         x = self.bottom(x)
         for block in self.up:
-            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = F.interpolate(x, scale_factor=[float(n) for n in self.pooled], mode="nearest")
             x = block(torch.cat([x, skips.pop()], dim=1))
         if self.expand is not None:
             x = self.expand(x)
@@ -176,8 +195,51 @@ class UNet(nn.Module):
         return enlarged(image, self.factor) + x if self.residual else x
 
 
+class PlaneShuffle(nn.Module):
+    """Sub-pixel convolution's last step, for planes or each plane of volumes.
+
+    Parameters
+    ----------
+    factor
+        Pixels along y and x that come from one, of as many channels as they are.
+    """
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn (batch, c · factor², y, x) into (batch, c, factor · y, factor · x); z stays."""
+        if x.ndim == 4:
+            return F.pixel_shuffle(x, self.factor)
+        batch, _, depth = x.shape[:3]
+        planes = F.pixel_shuffle(x.transpose(1, 2).flatten(0, 1), self.factor)
+        return planes.unflatten(0, (batch, depth)).transpose(1, 2)
+
+
 def enlarged(image: Tensor, factor: int) -> Tensor:
-    """Interpolate an image linearly to a grid some times finer, the same field; 1 leaves it."""
+    """Interpolate an image linearly to a grid some times finer, the same field; 1 leaves it.
+
+    Planes of a volume stay as many.
+    """
     if factor == 1:
         return image
-    return F.interpolate(image, scale_factor=float(factor), mode="bilinear", align_corners=False)
+    mode = "bilinear" if image.ndim == 4 else "trilinear"
+    scale = _along(image.ndim - 2, z=1, plane=factor)
+    return F.interpolate(
+        image, scale_factor=[float(n) for n in scale], mode=mode, align_corners=False
+    )
+
+
+def _layers(dimensions: int) -> tuple[Callable[..., nn.Module], Callable[[int], nn.Module]]:
+    """Return what makes convolutions and what normalises their channels."""
+    if dimensions == 2:
+        return nn.Conv2d, nn.BatchNorm2d
+    if dimensions == 3:
+        return nn.Conv3d, nn.BatchNorm3d
+    raise ValueError(f"images have 2 or 3 dimensions, not {dimensions}")
+
+
+def _along(dimensions: int, *, z: int, plane: int) -> tuple[int, ...]:
+    """Return a length for each axis out of z, y and x."""
+    return (plane, plane) if dimensions == 2 else (z, plane, plane)

@@ -22,6 +22,7 @@ from packages.build import build, identifier
 from packages.care.model import UNet
 from packages.export import measure_halo, save_state_dict, save_torchscript
 from packages.models import model_named, models
+from packages.network_contract import divisors, factors
 from packages.package import open_package
 from tests.trained import trained_weights
 
@@ -131,7 +132,7 @@ def test_samples_know_their_pixel_size(unpacked: Path) -> None:
 def test_the_halo_holds_what_an_output_pixel_can_depend_on() -> None:
     torch.manual_seed(0)
     network = UNet(**NETWORK).eval()
-    halo = measure_halo(network, network.divisor)
+    halo = measure_halo(network, divisors(network), factors(network))["y"]
     image = torch.rand(1, 1, 16 * 8, 16 * 8)
     other = image.clone()
     other[..., 64:, :] = torch.rand_like(other[..., 64:, :])
@@ -148,7 +149,7 @@ def test_a_network_without_end_has_no_halo() -> None:
             return image + image.mean()
 
     with pytest.raises(ValueError, match="whole image"):
-        measure_halo(Global(), 16)
+        measure_halo(Global(), {"y": 16, "x": 16}, {"y": 1, "x": 1})
 
 
 def test_a_checkpoint_of_another_room_is_refused(checkpoint: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from packages.export import measure_halo, save_onnx
+from packages.network_contract import divisors, factors
 from packages.sfsrm.model import SFSRM, DenseBlock, ResidualOfResiduals
 
 TINY: dict[str, Any] = {"filters": 4, "growth": 2, "blocks": 1}
@@ -73,7 +74,9 @@ def test_output_is_finer_by_the_factor(factor: int, coarsen: int) -> None:
 @pytest.mark.parametrize("blocks", [1, 2])
 def test_the_reach_is_that_of_its_convolutions(blocks: int) -> None:
     # 3 for the edges, 15 for the convolutions of a block, and 4 before, between and after.
-    assert measure_halo(tiny(factor=1, blocks=blocks), 1) == 3 + 1 + 15 * blocks + 1 + 2
+    network = tiny(factor=1, blocks=blocks)
+    halo = measure_halo(network, divisors(network), factors(network))
+    assert set(halo.values()) == {3 + 1 + 15 * blocks + 1 + 2}
 
 
 def test_a_tile_is_restored_as_the_whole() -> None:

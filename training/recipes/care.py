@@ -1,8 +1,10 @@
 """CARE: mean absolute error on percentile-normalised pairs (Weigert et al. 2018)."""
 
+from dataclasses import replace
+
 from imaging.training_metadata import Settings
 from packages.care.model import UNet
-from training.recipe import Arguments, gpu, laptop, on_cells
+from training.recipe import Arguments, gpu, in_volumes, laptop, on_cells
 from training.regression import regression
 
 
@@ -28,6 +30,20 @@ def full(factor: int) -> Settings:
     return gpu(factor, network, learning_rate=4e-4)
 
 
+def small_volumes(factor: int) -> Settings:
+    """Return the settings for volumes on a laptop."""
+    return replace(in_volumes(small(factor), filters=32), steps=2000)
+
+
+def full_volumes(factor: int) -> Settings:
+    """Return the network published for volumes, whose kernels are of 3 voxels."""
+    return in_volumes(full(factor), kernel_size=3, halve_z=True)
+
+
 RECIPE = regression(
-    model="care", architecture=UNet, loss="mae", presets={"small": small, "full": full}
+    model="care",
+    architecture=UNet,
+    loss="mae",
+    presets={"small": small, "full": full},
+    of_volumes={"small": small_volumes, "full": full_volumes},
 )

@@ -1,0 +1,70 @@
+"""Volumes: which data are restored as such, and how they are held and compared."""
+
+import tempfile
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from imaging import images
+from imaging.datasets import Dataset, Item
+
+FEWEST_PLANES = 8
+"""Of a stack that is restored as a volume: planes at its ends have neighbours on one side alone."""
+
+
+def are_volumes(dataset: Dataset) -> bool:
+    """Tell whether all images of a dataset are stacks of planes along z, and deep enough.
+
+    Parameters
+    ----------
+    dataset
+        The headers of its inputs are looked at.
+
+    Returns
+    -------
+    bool
+        Of time series every time point must be such a stack.
+    """
+    return fewest_planes(dataset.items) >= FEWEST_PLANES
+
+
+def fewest_planes(items: Iterable[Item]) -> int:
+    """Return the planes of the shallowest stack; 0 where an image has no axis z."""
+    return min((images.read(i.input, lazy=True).sizes.get("z", 0) for i in items), default=0)
+
+
+def on_disk(volume: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Move a volume into a temporary file that is gone with it, so that many need no memory.
+
+    Parameters
+    ----------
+    volume
+        Any shape.
+
+    Returns
+    -------
+    ndarray
+        The same values, mapped into memory.
+    """
+    with tempfile.TemporaryFile() as file:
+        mapped = np.memmap(file, volume.dtype, "w+", shape=volume.shape)
+    mapped[:] = volume
+    return mapped
+
+
+def as_planes(images: Tensor) -> Tensor:
+    """Return the planes of volumes as images of a batch; images stay as they are.
+
+    Parameters
+    ----------
+    images
+        Shape (batch, channels, z, y, x), or (batch, channels, y, x).
+
+    Returns
+    -------
+    Tensor
+        Shape (batch · z, channels, y, x).
+    """
+    return images if images.ndim == 4 else images.transpose(1, 2).flatten(0, 1)
