@@ -4,6 +4,7 @@ import math
 import re
 import tempfile
 import zipfile
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,13 @@ from packages.export import (
 )
 from packages.measured_entries import add_measured
 from packages.models import Model, model_named
-from packages.network_contract import RestorationNetwork, reaches_far, states_std
+from packages.network_contract import (
+    RestorationNetwork,
+    divisors,
+    factors,
+    reaches_far,
+    states_std,
+)
 from packages.options import with_options
 from packages.package import open_package
 from packages.publish_metadata import put_into
@@ -49,7 +56,11 @@ from packages.told_data import tell_data
 
 __all__ = ["build"]
 
-_SCENE_PX = 640  # side of the image on which an effective halo is measured
+# Sides of the image on which an effective halo is measured.
+_SCENE = {2: {"y": 640, "x": 640}, 3: {"z": 32, "y": 256, "x": 256}}
+# By how many steps the test image exceeds the smallest: bioimageio.core's default blocks fit into
+# that of planes; one of volumes would be of tens of megabytes.
+_TEST_STEPS = {2: CORE_BLOCK_STEPS, 3: 2}
 
 
 def build(
@@ -148,24 +159,27 @@ def _furnish(
     title: str | None,
 ) -> dict[str, Any]:
     """Write every file of the package but rdf.yaml into a folder; return what that will say."""
-    description = chosen.description()
+    volumes = trained.example.input.ndim == 3
+    description = chosen.description(volumes=volumes)
     architecture = description.pop("architecture")["callable"]
     model_file = folder / "model.py"
     model_file.write_bytes(self_contained(chosen.model_file).encode())
     network, metadata = _load(model_file, architecture, chosen, trained, options)
     arguments = metadata.request.settings.network
-    restores = _checked(network, chosen)
-    step, factor = restores.divisor, restores.factor
+    _check(network, chosen)
+    step, finer = divisors(network), factors(network)
     ours = _without_a_field(metadata, trained)
     example = trained.example.input.numpy()
     remainder: float | None = None
     try:
         if reaches_far(network):
-            scene = torch.from_numpy(_half_empty(normalise(_fitted(example, _SCENE_PX, step))))
-            halo, remainder = measure_effective_halo(network, scene[None, None], step, factor)
+            scene = _half_empty(normalise(_fitted(example, _SCENE[example.ndim], step)))
+            halo, remainder = measure_effective_halo(
+                network, torch.from_numpy(scene)[None, None], step, finer
+            )
             ours["tiles_tolerance"] = TILES_TOLERANCE
         else:
-            halo = measure_halo(network, step, factor)
+            halo = measure_halo(network, step, finer)
     except ValueError as error:
         raise UserError(
             f"'{chosen.name}' with these settings cannot be packaged, for an image could not be "
@@ -173,10 +187,9 @@ def _furnish(
         ) from error
     # The format wants something left when the halo is cropped. The halo is a multiple of the step,
     # so that blocks of any program begin where pooling, grid and noise do.
-    smallest = 2 * halo + step
-    # Blocks that bioimageio.core makes by default fit into the test image.
-    block = smallest + CORE_BLOCK_STEPS * step
-    example = _fitted(example, block, step)
+    smallest = {axis: 2 * halo[axis] + step[axis] for axis in step}
+    tested = _TEST_STEPS[example.ndim]
+    example = _fitted(example, {a: smallest[a] + tested * step[a] for a in step}, step)
     prepared = torch.from_numpy(normalise(example))[None, None]
     with torch.no_grad():
         restored = network(prepared)
@@ -199,28 +212,28 @@ def _furnish(
         prepared,
         folder / "torchscript.pt",
     )
-    save_onnx(network, prepared, folder / "model.onnx", axes={0: "batch", 2: "y", 3: "x"})
+    varying = {0: "batch"} | dict(enumerate(step, start=2))
+    save_onnx(network, prepared, folder / "model.onnx", axes=varying)
 
     np.save(folder / "test-input.npy", example[None, None])
     np.save(folder / "test-output.npy", restored.numpy())
-    size_um = metadata.data.pixel_size_um
-    if size_um:
-        ours["pixel_size_um"] = {"y": size_um, "x": size_um}
-    for side, image, finer in (("input", example, 1), ("output", restored[0, 0].numpy(), factor)):
-        sizes = {axis: size / finer for axis, size in ours.get("pixel_size_um", {}).items()}
-        sample = xr.DataArray(image, dims=("y", "x"), attrs={"pixel_size_um": sizes})
+    if size_um := _pixel_size_um(metadata, step):
+        ours["pixel_size_um"] = size_um
+    mean = restored[0, 0].numpy()
+    for side, image, times in (("input", example, dict.fromkeys(step, 1)), ("output", mean, finer)):
+        sizes = {axis: size / times[axis] for axis, size in size_um.items()}
+        sample = xr.DataArray(image, dims=tuple(step), attrs={"pixel_size_um": sizes})
         images.write(folder / f"sample-{side}.tif", sample)
-    draw_cover(folder / "cover.png", example, restored[0, 0].numpy())
+    draw_cover(folder / "cover.png", _middle(example), _middle(mean))
 
     parts = (
-        tell_data(chosen, description, metadata, title),
+        tell_data(chosen, description, metadata, title, volumes=volumes),
         card.programs_text(
             step=step,
             halo=halo,
             smallest=smallest,
-            block=block,
             channels=chosen.channels(),
-            factor=factor,
+            factors=finer,
             tiles_error=tiles_error,
         ),
         card.measured_text(metadata, parameters=_count(network)),
@@ -235,7 +248,7 @@ def _furnish(
         step=step,
         halo=halo,
         smallest=smallest,
-        factor=factor,
+        factors=finer,
         parameters=_count(network),
         largest=float(restored.max()),
     )
@@ -272,8 +285,8 @@ def _load(
     return network, metadata
 
 
-def _checked(network: nn.Module, chosen: Model) -> RestorationNetwork:
-    """Return the network; refuse one that lacks anything."""
+def _check(network: nn.Module, chosen: Model) -> None:
+    """Refuse a network that lacks anything."""
     if not isinstance(network, RestorationNetwork):
         raise UserError(
             f"{chosen.model_file}: the network does not state its `divisor` and its `factor`, of "
@@ -285,7 +298,6 @@ def _checked(network: nn.Module, chosen: Model) -> RestorationNetwork:
             f"{chosen.model_file}: rdf.yaml names a channel 'std', and the network has no "
             "`calibration` for it: give it one."
         )
-    return network
 
 
 def _without_a_field(metadata: Metadata, trained: TrainedWeights) -> dict[str, Any]:
@@ -311,23 +323,39 @@ def _count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _fitted(image: NDArray[np.float32], smallest: int, step: int) -> NDArray[np.float32]:
+def _pixel_size_um(metadata: Metadata, axes: Iterable[str]) -> dict[str, float]:
+    """Return the sides of a pixel by axis, as far as they are known, µm."""
+    plane, z = metadata.data.pixel_size_um, metadata.data.z_step_um
+    known = {"z": z, "y": plane, "x": plane}
+    return {axis: size for axis in axes if (size := known[axis])}
+
+
+def _middle(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a plane, or the middle one of a volume."""
+    return image if image.ndim == 2 else image[len(image) // 2]
+
+
+def _fitted(
+    image: NDArray[np.float32], smallest: Mapping[str, int], step: Mapping[str, int]
+) -> NDArray[np.float32]:
     """Reflect an image up to the next size that the package allows."""
-    sides = [max(smallest, math.ceil(side / step) * step) for side in image.shape]
-    missing = [(0, wanted - side) for wanted, side in zip(sides, image.shape, strict=True)]
+    missing: list[tuple[int, int]] = []
+    for length, axis in zip(image.shape, step, strict=True):
+        wanted = max(smallest[axis], math.ceil(length / step[axis]) * step[axis])
+        missing.append((0, wanted - length))
     return np.pad(image, missing, mode="symmetric")
 
 
 def _half_empty(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Fade one side of a normalised image away, so that windows of it differ in what they hold."""
-    across = np.linspace(2, -1, image.shape[1], dtype=np.float32)
+    across = np.linspace(2, -1, image.shape[-1], dtype=np.float32)
     return image * across.clip(0, 1)
 
 
 def _error(restored: Tensor, truth: Tensor) -> float:
     """Return the root mean square error of the restored test image where its truth is known."""
-    rows, columns = truth.shape
-    return float((restored[0, 0, :rows, :columns] - truth).square().mean().sqrt())
+    seen = restored[0, 0, *(slice(side) for side in truth.shape)]
+    return float((seen - truth).square().mean().sqrt())
 
 
 def _rounded(value: float) -> float:

@@ -1,13 +1,14 @@
 """The model card: what a training measured and cost, as entries and as text."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from imaging.provenance import written
-from imaging.training_metadata import SHARES, InferenceCost, Lineage, Metadata
+from imaging.training_metadata import SHARES, InferenceCost, Lineage, Metadata, Settings
+from packages.export import CORE_BLOCK_STEPS
 
 _BESIDE = (
     " On an image one side of which was made empty, what is left beyond the halo "
@@ -16,7 +17,11 @@ _BESIDE = (
 _FINER = (
     "The restored image shows the same field with {factor} times as many pixels along y and x. "
 )
-_PROGRAMS = Path(__file__).parent / "programs.md"
+_FINER_IN_Z = "The restored volume has {factor} times as many planes. "
+_PROGRAMS = {
+    2: Path(__file__).parent / "programs.md",
+    3: Path(__file__).parent / "programs_of_volumes.md",
+}
 
 
 def training_entries(metadata: Metadata) -> dict[str, Any]:
@@ -34,6 +39,7 @@ def training_entries(metadata: Metadata) -> dict[str, Any]:
     """
     request, reached, cost = metadata.request, metadata.reached, metadata.inference
     settings = request.settings
+    volumes = settings.patch_planes is not None
     data = metadata.data
     per_epoch = data.training_images + sum(other.training_images for other in data.also)
     return {
@@ -68,12 +74,15 @@ def training_entries(metadata: Metadata) -> dict[str, Any]:
             "versions": metadata.versions,
         },
         "inference_time": (
-            f"{cost.seconds_per_megapixel:g} s per megapixel on {cost.device}"
-            f"{_measured_with(metadata)}"
+            f"{cost.seconds_per_megapixel:g} s per {'million voxels' if volumes else 'megapixel'} "
+            f"on {cost.device}{_measured_with(metadata)}"
         ),
         "memory_requirements_inference": (
-            f"{_window_mib(cost):.0f} MiB for 256²; larger images are restored in windows"
-        ),
+            f"{cost.peak_mib_per_megapixel:.0f} MiB for 16 planes of 256²"
+            if volumes
+            else f"{_window_mib(cost):.0f} MiB for 256²"
+        )
+        + "; larger images are restored in windows",
         "environmental_impact": {
             "hardware_type": metadata.device,
             "hours_used": round(reached.seconds / 3600, 4),
@@ -83,12 +92,11 @@ def training_entries(metadata: Metadata) -> dict[str, Any]:
 
 def programs_text(
     *,
-    step: int,
-    halo: int,
-    smallest: int,
-    block: int,
+    step: Mapping[str, int],
+    halo: Mapping[str, int],
+    smallest: Mapping[str, int],
     channels: Sequence[str],
-    factor: int,
+    factors: Mapping[str, int],
     tiles_error: float | None,
 ) -> str:
     """Write how programs of the zoo treat the sizes, borders and channels of images.
@@ -96,15 +104,15 @@ def programs_text(
     Parameters
     ----------
     step
-        Of which sizes are multiples, in pixels.
+        Of which sizes are multiples, in pixels, by axis; with z for volumes.
     halo
-        Within which of a tile's edge the output depends on what lies outside, in pixels.
-    smallest, block
-        Sides: the smallest, and that of bioimageio.core's default blocks, in pixels.
+        Within which of a tile's edge the output depends on what lies outside, in pixels, by axis.
+    smallest
+        Sides, in pixels, by axis.
     channels
         Of the output.
-    factor
-        Pixels of the output along one of the input.
+    factors
+        Pixels of the output along one of the input, by axis.
     tiles_error
         Root mean square of what tiles differ by from the whole image, over that of the error of the
         restoration; None where they do not differ.
@@ -120,15 +128,22 @@ def programs_text(
         if len(channels) > 1
         else "its TIFF has no pixel size"
     )
+    factor, factor_z = factors["y"], factors.get("z", 1)
+    finer = _FINER.format(factor=factor) if factor > 1 else ""
+    finer += _FINER_IN_Z.format(factor=factor_z) if factor_z > 1 else ""
     return (
-        _PROGRAMS.read_text(encoding="utf-8")
+        _PROGRAMS[len(step)]
+        .read_text(encoding="utf-8")
         .format(
-            step=step,
-            halo=halo,
-            smallest=smallest,
-            block=block,
+            step=step["y"],
+            halo=halo["y"],
+            smallest=smallest["y"],
+            block=smallest["y"] + CORE_BLOCK_STEPS * step["y"],
+            step_z=step.get("z"),
+            halo_z=halo.get("z"),
+            smallest_z=smallest.get("z"),
             tiff=tiff,
-            finer=_FINER.format(factor=factor) if factor > 1 else "",
+            finer=finer,
             beside="" if tiles_error is None else _BESIDE.format(share=tiles_error),
             off_grid=(
                 "the noise is another, so that `sample`, `std` and `mean` differ"
@@ -160,6 +175,7 @@ def measured_text(metadata: Metadata, *, parameters: int) -> str:
     facts = [
         f"{data.name} (sha256 `{request.data_sha256[:16]}`), {data.training_images} images",
         *([f"pixel size {data.pixel_size_um:g} µm"] if data.pixel_size_um else []),
+        *([f"planes {data.z_step_um:g} µm apart"] if data.z_step_um else []),
     ]
     made = written(data.name, data.provenance)
     of_data = f"- Data: {', '.join(facts)}. {data.description}".rstrip()
@@ -176,10 +192,9 @@ def measured_text(metadata: Metadata, *, parameters: int) -> str:
 
 {of_data}
 - {reached.steps} steps of {request.settings.batch_size} patches of
-  {request.settings.patch_px}², seed {request.seed}, {reached.seconds / 60:.1f} min on
+  {_patch(request.settings)}, seed {request.seed}, {reached.seconds / 60:.1f} min on
   {metadata.device}; {parameters} parameters; loss: {metadata.loss}.
-- Inference: {cost.seconds_per_megapixel:g} s per megapixel, {_window_mib(cost):.0f} MiB for
-  256², on {cost.device}{_measured_with(metadata)}.
+- Inference: {_cost(cost, request.settings)}, on {cost.device}{_measured_with(metadata)}.
 
 ## Validation
 
@@ -189,6 +204,20 @@ nothing, beside controls and other packages:
     python -m benchmark run {request.recipe}.zip --data {shlex.quote(data.name)} --out results
     python -m benchmark report results
 {_calibration(metadata)}{_trust_mask(metadata)}"""
+
+
+def _patch(settings: Settings) -> str:
+    """Write the size of a training patch of the truth, in pixels."""
+    planes = settings.patch_planes
+    return f"{settings.patch_px}²" + (f" and {planes} planes" if planes else "")
+
+
+def _cost(cost: InferenceCost, settings: Settings) -> str:
+    """Say what restoring costs; a window of a volume has as many voxels as are counted by."""
+    seconds = f"{cost.seconds_per_megapixel:g} s per"
+    if settings.patch_planes is not None:
+        return f"{seconds} million voxels, {cost.peak_mib_per_megapixel:.0f} MiB for as many"
+    return f"{seconds} megapixel, {_window_mib(cost):.0f} MiB for\n  256²"
 
 
 def _descent(origin: Lineage) -> str:

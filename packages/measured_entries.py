@@ -17,10 +17,10 @@ def add_measured(
     *,
     architecture: str,
     arguments: Mapping[str, Any],
-    step: int,
-    halo: int,
-    smallest: int,
-    factor: int,
+    step: Mapping[str, int],
+    halo: Mapping[str, int],
+    smallest: Mapping[str, int],
+    factors: Mapping[str, int],
     parameters: int,
     largest: float,
 ) -> None:
@@ -37,9 +37,9 @@ def add_measured(
     architecture, arguments
         Class of the network, and what it is built with.
     step, halo, smallest
-        Of the images that it takes, in pixels.
-    factor
-        Pixels of the output along one of the input.
+        Of the images that it takes, in pixels, by axis.
+    factors
+        Pixels of the output along one of the input, by axis.
     parameters
         How many the network has.
     largest
@@ -52,11 +52,14 @@ def add_measured(
         tensor["test_tensor"] = _file(folder, f"test-{side}.npy")
         tensor["sample_tensor"] = _file(folder, f"sample-{side}.tif")
         for axis in tensor["axes"]:
-            if axis["type"] == "space" and side == "input":
-                axis |= {"size": {"min": smallest, "step": step}} | _scale(factor**2)
-            elif axis["type"] == "space":
-                reference = {"tensor_id": description["inputs"][0]["id"], "axis_id": axis["id"]}
-                axis |= {"size": reference, "halo": factor * halo} | _scale(factor)
+            if axis["type"] != "space":
+                continue
+            of, factor = axis["id"], factors[axis["id"]]
+            if side == "input":
+                axis |= {"size": {"min": smallest[of], "step": step[of]}} | _scale(factor**2)
+            else:
+                reference = {"tensor_id": description["inputs"][0]["id"], "axis_id": of}
+                axis |= {"size": reference, "halo": factor * halo[of]} | _scale(factor)
     description["covers"] = ["cover.png"]
     torch_version = metadata.versions["torch"].split("+")[0]
     description["weights"] = {

@@ -38,18 +38,32 @@ class Model:
         """The reference checkpoint, made by training."""
         return self.folder / "weights.pt"
 
-    def description(self) -> dict[str, Any]:
-        """Read rdf.yaml."""
-        return yaml.safe_load((self.folder / "rdf.yaml").read_text(encoding="utf-8"))
+    def description(self, *, volumes: bool = False) -> dict[str, Any]:
+        """Read rdf.yaml; of its form for volumes, with what volumes.yaml says otherwise.
+
+        Raises
+        ------
+        UserError
+            The form for volumes is asked for, and there is none.
+        """
+        planes = yaml.safe_load((self.folder / "rdf.yaml").read_text(encoding="utf-8"))
+        if not volumes or "z" in _axes(planes["inputs"][0]):
+            return planes
+        file = self.folder / "volumes.yaml"
+        if not file.exists():
+            raise UserError(f"{self.folder} describes no form for volumes: give it a {file.name}.")
+        return for_volumes(planes, yaml.safe_load(file.read_text(encoding="utf-8")))
 
     def reference(self) -> dict[str, Any]:
         """Read reference.yaml; empty where there is none."""
         file = self.folder / "reference.yaml"
         return yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
 
-    def documentation(self) -> str:
-        """Read documentation.md."""
-        return (self.folder / "documentation.md").read_text(encoding="utf-8").rstrip()
+    def documentation(self, *, volumes: bool = False) -> str:
+        """Read documentation.md, or volumes.md where there is one and volumes are restored."""
+        of_volumes = self.folder / "volumes.md"
+        file = of_volumes if volumes and of_volumes.exists() else self.folder / "documentation.md"
+        return file.read_text(encoding="utf-8").rstrip()
 
     def reference_text(self) -> str:
         """Read reference.md."""
@@ -59,6 +73,39 @@ class Model:
         """Return what the channels of the output are, the restored image first."""
         axes = self.description()["outputs"][0]["axes"]
         return next(axis["channel_names"] for axis in axes if axis["type"] == "channel")
+
+
+def for_volumes(description: dict[str, Any], otherwise: dict[str, Any]) -> dict[str, Any]:
+    """Describe a network of planes as one of volumes.
+
+    Parameters
+    ----------
+    description
+        Of planes; it is changed.
+    otherwise
+        What is said of volumes instead: `name`, `description`, and entries of `config.bioimageio`.
+
+    Returns
+    -------
+    dict
+        With an axis z before y, along which percentiles are taken, too.
+    """
+    for tensor in (*description["inputs"], *description["outputs"]):
+        y = _axes(tensor).index("y")
+        tensor["axes"].insert(y, {"type": "space", "id": "z"})
+        for step in (*tensor.get("preprocessing", ()), *tensor.get("postprocessing", ())):
+            along = step.get("kwargs", {}).get("axes")
+            if along is not None:
+                along.insert(along.index("y"), "z")
+    description["tags"] = ["3d" if tag == "2d" else tag for tag in description["tags"]]
+    entries = description["config"]["bioimageio"]
+    for name, said in otherwise.pop("config", {}).items():
+        entries[name] = entries[name] | said if isinstance(said, dict) else said
+    return description | otherwise
+
+
+def _axes(tensor: dict[str, Any]) -> list[str]:
+    return [axis["id"] for axis in tensor["axes"]]
 
 
 def models() -> list[Model]:

@@ -12,7 +12,12 @@ _LONGEST_TITLE = 128
 
 
 def tell_data(
-    model: Model, description: dict[str, Any], metadata: Metadata, title: str | None
+    model: Model,
+    description: dict[str, Any],
+    metadata: Metadata,
+    title: str | None,
+    *,
+    volumes: bool = False,
 ) -> str:
     """Name a package, and say of its data what is true of them.
 
@@ -29,13 +34,15 @@ def tell_data(
         Of its weights.
     title
         The name; without it that of the reference, or one made of the data's.
+    volumes
+        Whether it restores volumes.
 
     Returns
     -------
     str
         Its documentation, Markdown: what is neither measured nor about other programs.
     """
-    said, reference, data = model.documentation(), model.reference(), metadata.data
+    said, reference, data = model.documentation(volumes=volumes), model.reference(), metadata.data
     learnt = (metadata.request.data_sha256, metadata.request.also)
     if (reference.get("data_sha256"), reference.get("also_sha256", {})) == learnt:
         entries, told = (each["config"]["bioimageio"] for each in (description, reference))
