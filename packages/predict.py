@@ -62,6 +62,7 @@ def predict_file(
     output_path: Path,
     *,
     pixel_size: float | None = None,
+    z_step: float | None = None,
     tile: int | None = None,
     weights: Weights | None = None,
     device: str | None = None,
@@ -86,8 +87,9 @@ def predict_file(
         Of whatever kind, before anything is restored or while a single image is; no part of its
         result is left.
     """
-    if pixel_size is not None and not 0 < pixel_size < math.inf:
-        raise UserError(f"A pixel size of {pixel_size} µm is impossible: give a positive number.")
+    for what, size in (("A pixel size", pixel_size), ("A distance of planes", z_step)):
+        if size is not None and not 0 < size < math.inf:
+            raise UserError(f"{what} of {size} µm is impossible: give a positive number.")
     if tile is not None and tile < 1:
         raise UserError(f"A tile of {tile} pixels is impossible: give a positive number.")
     dataset, pairs = _pairs(of_scene(input_path, scene), output_path)
@@ -95,7 +97,7 @@ def predict_file(
     skipped, failures = 0, list[str]()
     with open_package(package_path, trust=trust) as package:
         runner = Runner(package, weights=weights, device=device, scale=scale)
-        job = _Job(runner, pixel_size, tile, channel, masks)
+        job = _Job(runner, _given(pixel_size, z_step), tile, channel, masks)
         if output_path != pairs[0][1]:
             skipped, failures = _predict_folder(job, pairs, output_path, (weights, scale, channel))
         else:
@@ -115,19 +117,25 @@ def predict_file(
     return STATUS_FAILED_CHECK if failures else 0
 
 
+def _given(pixel_size: float | None, z_step: float | None) -> dict[str, float]:
+    """Return what the user states of the pixels, by axis, µm."""
+    stated = {"z": z_step, "y": pixel_size, "x": pixel_size}
+    return {axis: size for axis, size in stated.items() if size is not None}
+
+
 class _Job:
     """One package at work on one file after the other."""
 
     def __init__(
         self,
         runner: Runner,
-        pixel_size: float | None,
+        given_um: dict[str, float],
         tile: int | None,
         channel: str | None,
         masks: dict[Path, Path] | None,
     ) -> None:
         self.package: Package = runner.package
-        self.pixel_size = pixel_size
+        self.given_um = given_um
         self.remarks = Remarks()
         self.familiar = 0
         self._known = runner.package.known_images
@@ -145,11 +153,11 @@ class _Job:
         """Restore one file, with a progress bar."""
         source = item.input
         image = item.read_input(lazy=True)
-        if self.pixel_size is not None:
-            given = dict.fromkeys("yx", self.pixel_size)
-            image = image.assign_attrs(pixel_size_um=image.attrs["pixel_size_um"] | given)
+        if self.given_um:
+            sizes = image.attrs["pixel_size_um"] | self.given_um
+            image = image.assign_attrs(pixel_size_um=sizes)
         try:
-            insisted = self.pixel_size is not None
+            insisted = "x" in self.given_um
             shape = grid(image, self.package.pixel_size_um, insisted=insisted)
             chosen = choose(image, self._channel)
             restorations = [self._runner.prepare(one.image, shape) for one in chosen]
@@ -266,7 +274,7 @@ def _predict_folder(
     code = source_sha256("packages.runner")
     for item, target in pairs:
         try:
-            stated = (job.pixel_size, item.pixel_size_um)
+            stated = (job.given_um, item.pixel_size_um)
             facts = (job.package.sha256, sha256(item.input), stated, asked, code)
             made_from = hashlib.sha256(repr(facts).encode()).hexdigest()
             if job.is_made(target) and record.made_from.get(target.name) == made_from:

@@ -12,6 +12,8 @@ __all__ = ["grid", "held_if_small"]
 _IN_MEMORY_PIXELS = 2**25
 # Beyond this factor a pixel size is a mistake, not another microscope.
 _LARGEST_RESAMPLING = 64
+# Planes of another distance are not resampled; so much is within what models bear.
+_FARTHEST_STEP = 1.25
 # How near a mistake of units must come: beyond that factor it is sought, below it only suspected.
 _SLIP_SOUGHT, _SLIP_SUSPECTED = 2.0, 1.01
 
@@ -26,7 +28,7 @@ def grid(
     image
         With the attribute `pixel_size_um`.
     pixel_size_um
-        Wanted along y and x; what is missing stays.
+        Wanted along y and x, and what planes of a volume must have; what is missing stays.
     insisted
         The user has given the image's pixel size, which is then no mistake of units.
 
@@ -38,9 +40,11 @@ def grid(
     Raises
     ------
     UserError
-        The pixel sizes differ by more than a factor of 64, or by exactly that of a mistake.
+        The pixel sizes differ by more than a factor of 64, or by exactly that of a mistake; or
+        planes of a volume, which are not resampled, by more than a quarter.
     """
     own: dict[str, float] = image.attrs.get("pixel_size_um", {})
+    _refuse_other_step(own, pixel_size_um)
     if any(dimension in pixel_size_um and dimension not in own for dimension in "yx"):
         return image.sizes["y"], image.sizes["x"]  # resampled along one axis, it would be distorted
     lengths: list[int] = []
@@ -58,6 +62,18 @@ def grid(
                 length = max(round(length * ratio), 1)
         lengths.append(length)
     return lengths[0], lengths[1]
+
+
+def _refuse_other_step(own: dict[str, float], wanted: dict[str, float]) -> None:
+    if "z" not in own or "z" not in wanted:
+        return
+    ratio = own["z"] / wanted["z"]
+    if not 1 / _FARTHEST_STEP <= ratio <= _FARTHEST_STEP:
+        raise UserError(
+            f"The planes are {own['z']:g} µm apart and the package restores volumes of planes "
+            f"{wanted['z']:g} µm apart: resample the stack along z (in Fiji: Image > Scale, with "
+            "a z scale), give --z-step if the file is wrong, or train on stacks like this one."
+        )
 
 
 def _mistaken(ratio: float, *, insisted: bool) -> str | None:

@@ -29,6 +29,8 @@ class ConvBlock(nn.Sequential):
         Normalise after each convolution, with stored statistics at inference.
     dimensions
         2 for planes, 3 for volumes.
+    through_planes
+        How many of the convolutions, the first ones, see neighbouring planes of a volume.
     """
 
     def __init__(
@@ -40,16 +42,19 @@ class ConvBlock(nn.Sequential):
         convolutions: int,
         batch_norm: bool,
         dimensions: int,
+        through_planes: int,
     ) -> None:
         convolution, norm = _layers(dimensions)
         layers: list[nn.Module] = []
         for i in range(convolutions):
+            kernel_z = kernel_size if i < through_planes else 1
+            kernel = _along(dimensions, z=kernel_z, plane=kernel_size)
             layers.append(
                 convolution(
                     channels_in if i == 0 else channels_out,
                     channels_out,
-                    kernel_size,
-                    padding=kernel_size // 2,
+                    kernel,
+                    padding=tuple(side // 2 for side in kernel),
                     bias=not batch_norm,
                 )
             )
@@ -92,6 +97,9 @@ class UNet(nn.Module):
     halve_z
         Whether planes are halved in number, too, where the resolution is (CARE: yes). Two-photon
         stacks have planes farther apart than their pixels, so that there is little to halve.
+    through_planes
+        How many of the convolutions per resolution see neighbouring planes of a volume; all
+        without it (CARE).
     """
 
     def __init__(
@@ -109,6 +117,7 @@ class UNet(nn.Module):
         factor: int = 1,
         dimensions: int = 2,
         halve_z: bool = False,
+        through_planes: int | None = None,
     ) -> None:
         super().__init__()
         if residual and channels_in != channels_out:
@@ -130,6 +139,7 @@ class UNet(nn.Module):
                 convolutions=convolutions,
                 batch_norm=batch_norm,
                 dimensions=dimensions,
+                through_planes=convolutions if through_planes is None else through_planes,
             )
 
         widths = [filters * 2**level for level in range(depth + 1)]

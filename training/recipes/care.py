@@ -32,7 +32,7 @@ def full(factor: int) -> Settings:
 
 def small_volumes(factor: int) -> Settings:
     """Return the settings for volumes on a laptop."""
-    return replace(in_volumes(small(factor), filters=32), steps=2000)
+    return replace(in_volumes(small(factor), filters=32, through_planes=1), steps=2000)
 
 
 def full_volumes(factor: int) -> Settings:
