@@ -18,7 +18,6 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from imaging.cli import UserError
 from imaging.files import replacing
 from imaging.training_metadata import Settings
-from packages.network_contract import divisors
 from training.data import Batch, Patches
 from training.recipe import N, Recipe
 
@@ -166,8 +165,10 @@ def start(
     network = recipe.architecture(**settings.network)
     if weights is not None:
         network.load_state_dict(weights)
-    layout = _LAYOUTS[len(divisors(network)) + 2]
-    network = network.to(fabric.device).to(memory_format=layout)  # pyright: ignore[reportCallIssue]  # the stubs miss it
+    network = network.to(fabric.device)
+    for tensor in network.parameters():
+        if tensor.ndim in _LAYOUTS:
+            tensor.data = tensor.data.contiguous(memory_format=_LAYOUTS[tensor.ndim])
     average = copy.deepcopy(network).requires_grad_(False).eval()
     # Fused Adam updates all weights in one pass over memory.
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)

@@ -44,11 +44,11 @@ class ConvBlock(nn.Sequential):
         dimensions: int,
         through_planes: int,
     ) -> None:
-        convolution, norm = _layers(dimensions)
+        convolution, norm = layers_of(dimensions)
         layers: list[nn.Module] = []
         for i in range(convolutions):
             kernel_z = kernel_size if i < through_planes else 1
-            kernel = _along(dimensions, z=kernel_z, plane=kernel_size)
+            kernel = along(dimensions, z=kernel_z, plane=kernel_size)
             layers.append(
                 convolution(
                     channels_in if i == 0 else channels_out,
@@ -128,8 +128,8 @@ class UNet(nn.Module):
         self.factor = factor
         self.divisor = coarsen * 2**depth  # sides of the input must be multiples of this
         self.divisor_z = None if dimensions == 2 else 2**depth if halve_z else 1
-        convolution, _ = _layers(dimensions)
-        self.pooled = _along(dimensions, z=2 if halve_z else 1, plane=2)
+        convolution, _ = layers_of(dimensions)
+        self.pooled = along(dimensions, z=2 if halve_z else 1, plane=2)
 
         def block(before: int, after: int) -> ConvBlock:
             return ConvBlock(
@@ -144,7 +144,7 @@ class UNet(nn.Module):
 
         widths = [filters * 2**level for level in range(depth + 1)]
         # A convolution whose stride is its kernel sees each coarse cell once, whole.
-        cell = _along(dimensions, z=1, plane=coarsen)
+        cell = along(dimensions, z=1, plane=coarsen)
         self.stem = convolution(channels_in, filters, cell, stride=cell) if coarsen > 1 else None
         first = filters if coarsen > 1 else channels_in
         self.down = nn.ModuleList(
@@ -227,6 +227,18 @@ class PlaneShuffle(nn.Module):
         return planes.unflatten(0, (batch, depth)).transpose(1, 2)
 
 
+def gathered(image: Tensor, side: int) -> Tensor:
+    """Turn (batch, c, side · y, side · x) into (batch, c · side², y, x), with z or not.
+
+    What `PlaneShuffle` undoes.
+    """
+    if image.ndim == 4:
+        return F.pixel_unshuffle(image, side)
+    batch, _, depth = image.shape[:3]
+    planes = F.pixel_unshuffle(image.transpose(1, 2).flatten(0, 1), side)
+    return planes.unflatten(0, (batch, depth)).transpose(1, 2)
+
+
 def enlarged(image: Tensor, factor: int) -> Tensor:
     """Interpolate an image linearly to a grid some times finer, the same field; 1 leaves it.
 
@@ -235,14 +247,14 @@ def enlarged(image: Tensor, factor: int) -> Tensor:
     if factor == 1:
         return image
     mode = "bilinear" if image.ndim == 4 else "trilinear"
-    scale = _along(image.ndim - 2, z=1, plane=factor)
+    scale = along(image.ndim - 2, z=1, plane=factor)
     return F.interpolate(
         image, scale_factor=[float(n) for n in scale], mode=mode, align_corners=False
     )
 
 
-def _layers(dimensions: int) -> tuple[Callable[..., nn.Module], Callable[[int], nn.Module]]:
-    """Return what makes convolutions and what normalises their channels."""
+def layers_of(dimensions: int) -> tuple[Callable[..., nn.Module], Callable[[int], nn.Module]]:
+    """Return what makes convolutions of planes (2) or volumes (3), and what normalises channels."""
     if dimensions == 2:
         return nn.Conv2d, nn.BatchNorm2d
     if dimensions == 3:
@@ -250,6 +262,6 @@ def _layers(dimensions: int) -> tuple[Callable[..., nn.Module], Callable[[int], 
     raise ValueError(f"images have 2 or 3 dimensions, not {dimensions}")
 
 
-def _along(dimensions: int, *, z: int, plane: int) -> tuple[int, ...]:
+def along(dimensions: int, *, z: int, plane: int) -> tuple[int, ...]:
     """Return a length for each axis out of z, y and x."""
     return (plane, plane) if dimensions == 2 else (z, plane, plane)

@@ -22,16 +22,16 @@ def path(noise: Tensor, end: Tensor, time: Tensor) -> Tensor:
     Parameters
     ----------
     noise, end
-        x₀ and x₁, shape (batch, channels, y, x).
+        x₀ and x₁, shape (batch, channels, y, x), or with z before y.
     time
         t, shape (batch,), from 0 to 1.
 
     Returns
     -------
     Tensor
-        Shape (batch, channels, y, x).
+        Of the same shape.
     """
-    t = time[:, None, None, None]
+    t = time.reshape(-1, *(1,) * (noise.ndim - 1))
     return (1 - t) * noise + t * end
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from packages.care.model import UNet
+from packages.care.model import PlaneShuffle, UNet, along, gathered, layers_of
 from packages.hazematching.flow import embed_times, midpoint, midpoint_times, refuse_steps
 from packages.hazematching.published import PublishedHazeMatching
 from packages.posterior import Calibration, FieldChoice, NoiseBank, refuse_samples, summarise
@@ -57,19 +57,29 @@ class LocalVelocity(nn.Module):
     width
         Channels of the blocks.
     blocks
-        How many; each widens the reach by 2 cells.
+        How many; each widens the reach by 2 cells, and in volumes by a plane.
+    dimensions
+        2 for planes, 3 for volumes.
     """
 
-    def __init__(self, pixels: int, width: int, blocks: int) -> None:
+    def __init__(self, pixels: int, width: int, blocks: int, dimensions: int) -> None:
         super().__init__()
+        convolution, _ = layers_of(dimensions)
+
+        def in_plane(channels_out: int) -> nn.Module:
+            kernel, padding = (along(dimensions, z=z, plane=p) for z, p in ((1, 3), (0, 1)))
+            return convolution(width, channels_out, kernel, padding=padding)
+
         self.time = nn.Sequential(
             nn.Linear(TIME_SIZE, 2 * width), nn.SiLU(), nn.Linear(2 * width, blocks * 2 * width)
         )
-        self.stem = nn.Conv2d(pixels, width, 3, padding=1)
-        self.before = nn.ModuleList([nn.Conv2d(width, width, 3, padding=1) for _ in range(blocks)])
-        self.after = nn.ModuleList([nn.Conv2d(width, width, 3, padding=1) for _ in range(blocks)])
-        self.out = nn.Conv2d(width, pixels, 3, padding=1)
-        nn.init.zeros_(self.out.weight)
+        self.stem = convolution(pixels, width, 3, padding=1)
+        self.before = nn.ModuleList(
+            [convolution(width, width, 3, padding=1) for _ in range(blocks)]
+        )
+        self.after = nn.ModuleList([in_plane(width) for _ in range(blocks)])
+        self.out = in_plane(pixels)
+        nn.init.zeros_(cast(Tensor, self.out.weight))
 
     def modulation(self, times: Tensor) -> Tensor:
         """Return what times do to the blocks, shape (n, blocks · 2 · width), from shape (n,)."""
@@ -81,7 +91,8 @@ class LocalVelocity(nn.Module):
         Parameters
         ----------
         state
-            r_t, the pixels of a cell as channels, shape (batch, pixels, rows, columns).
+            r_t, the pixels of a cell as channels, shape (batch, pixels, rows, columns), or of
+            volumes (batch, pixels, z, rows, columns), as everything here.
         modulation
             Of the time t, shape (batch, ...) or (1, ...).
         condition
@@ -93,7 +104,8 @@ class LocalVelocity(nn.Module):
             Of the state's shape.
         """
         guides = condition.chunk(1 + len(self.before), dim=1)
-        scales_and_shifts = modulation[:, :, None, None].chunk(2 * len(self.before), dim=1)
+        of_all = modulation[:, :, *(None,) * (state.ndim - 2)]
+        scales_and_shifts = of_all.chunk(2 * len(self.before), dim=1)
         x = self.stem(state) + guides[0]
         for i, (before, after) in enumerate(zip(self.before, self.after, strict=True)):
             scale, shift = scales_and_shifts[2 * i : 2 * i + 2]
@@ -119,6 +131,10 @@ class HazeMatching(nn.Module):
         Pixels of the input along a cell.
     factor
         Pixels of the restored image along one of the input's.
+    dimensions
+        2 restores planes, 3 volumes, whose planes keep their distance.
+    through_planes
+        Of volumes, see `UNet`.
     """
 
     published: ClassVar[bool] = False
@@ -134,8 +150,11 @@ class HazeMatching(nn.Module):
         steps: int = 2,
         coarsen: int = 4,
         factor: int = 1,
+        dimensions: int = 2,
+        through_planes: int | None = None,
     ) -> None:
         super().__init__()
+        convolution, _ = layers_of(dimensions)
         refuse_samples(samples)
         refuse_steps(steps)
         self.samples = samples
@@ -144,22 +163,26 @@ class HazeMatching(nn.Module):
         self.coarsen = coarsen
         self.cell = coarsen * factor  # pixels of the restored image along a cell
         self.divisor = coarsen * 2**depth  # sides of the input must be multiples of this
+        self.divisor_z = None if dimensions == 2 else 1
         self.encoder = UNet(
             channels_in=coarsen**2,
             channels_out=filters,
             depth=depth,
             filters=filters,
             residual=False,
+            dimensions=dimensions,
+            through_planes=through_planes,
         )
-        self.guide = nn.Conv2d(filters, (1 + blocks) * width, 1)
+        self.guide = convolution(filters, (1 + blocks) * width, 1)
         fine = 12  # as many as CARE's
         self.expand = nn.Sequential(
-            nn.Conv2d(filters, fine * self.cell**2, 1),
-            nn.PixelShuffle(self.cell),
+            convolution(filters, fine * self.cell**2, 1),
+            PlaneShuffle(self.cell),
             nn.ReLU(),
-            nn.Conv2d(fine, 2, 3, padding=1),
+            convolution(fine, 2, 3, padding=1),
         )
-        self.velocity = LocalVelocity(self.cell**2, width, blocks)
+        self.shuffle = PlaneShuffle(self.cell)
+        self.velocity = LocalVelocity(self.cell**2, width, blocks, dimensions)
         self.register_buffer("times", torch.tensor(midpoint_times(steps)), persistent=False)
         self.times: Tensor
         self.choose = FieldChoice(self.divisor)
@@ -168,7 +191,7 @@ class HazeMatching(nn.Module):
 
     def encode(self, image: Tensor) -> Encoding:
         """Look at the degraded image, shape (batch, 1, y, x): once, whatever is drawn then."""
-        features = F.relu(self.encoder(F.pixel_unshuffle(image, self.coarsen)))
+        features = F.relu(self.encoder(gathered(image, self.coarsen)))
         mean, scale = self.expand(features).split(1, dim=1)
         return Encoding(self.guide(features), mean, F.softplus(scale) + SMALLEST_SCALE)
 
@@ -194,7 +217,7 @@ class HazeMatching(nn.Module):
             return self.velocity(state, modulations[i : i + 1], encoding.condition)
 
         rest = midpoint(velocity, noise, self.steps)
-        return encoding.mean + encoding.scale * F.pixel_shuffle(rest, self.cell)
+        return encoding.mean + encoding.scale * self.shuffle(rest)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return mean, standard deviation and a sample of the posterior.
@@ -202,20 +225,25 @@ class HazeMatching(nn.Module):
         Parameters
         ----------
         image
-            Normalised image, shape (batch, 1, y, x); y and x multiples of `divisor`.
+            Normalised image, shape (batch, 1, y, x); y and x multiples of `divisor`. Of volumes
+            (batch, 1, z, y, x).
 
         Returns
         -------
         Tensor
-            Shape (batch, 3, factor · y, factor · x).
+            Shape (batch, 3, factor · y, factor · x), or with z before y.
         """
         encoding = self.encode(image)
         modulations = self.velocity.modulation(self.times)
-        chosen = self.choose(image)
-        samples = [
-            self.draw(cast(Tensor, self.noise(k, chosen)), encoding, modulations)
-            for k in range(self.samples)
-        ]
+        # Each plane of a volume has noise of its own.
+        planes = image if image.ndim == 4 else image.transpose(1, 2).flatten(0, 1)
+        chosen = self.choose(planes)
+        samples: list[Tensor] = []
+        for k in range(self.samples):
+            noise = cast(Tensor, self.noise(k, chosen))
+            if image.ndim == 5:
+                noise = noise.unflatten(0, (image.shape[0], image.shape[2])).transpose(1, 2)
+            samples.append(self.draw(noise, encoding, modulations))
         return summarise(samples, [], self.calibration)
 
 

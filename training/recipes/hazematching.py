@@ -1,15 +1,18 @@
 """HazeMatching: the velocity of a flow from noise to posterior, by regression (Ray et al. 2025)."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from imaging.cli import UserError
 from imaging.training_metadata import Settings
+from packages.care.model import gathered
 from packages.hazematching.flow import path
 from packages.hazematching.model import HazeMatching, hazematching
 from packages.hazematching.published import PublishedHazeMatching
-from training.recipe import Arguments, Recipe, gpu, laptop, on_cells
+from training.recipe import Arguments, Recipe, gpu, in_volumes, laptop, on_cells
 
 _DRAWS = 2  # noises and times for each image: the velocity costs less than what sees the image
 _TYPICAL_ERROR = 0.1  # of the mean, in normalised intensity: its loss is then of the order of 1
@@ -39,7 +42,7 @@ def loss_of_parts(network: HazeMatching, image: Tensor, target: Tensor) -> Tenso
     network
         Gives μ, σ and velocity.
     image, target
-        Degraded image and truth x₁, shape (batch, 1, y, x).
+        Degraded image and truth x₁, shape (batch, 1, y, x), or with z before y.
 
     Returns
     -------
@@ -50,8 +53,8 @@ def loss_of_parts(network: HazeMatching, image: Tensor, target: Tensor) -> Tenso
     error, scale = target - encoding.mean, encoding.scale
     likelihood = (error.detach() / scale).square() / 2 + scale.log()
 
-    end = many(F.pixel_unshuffle((error / scale).detach(), network.cell))
-    weight = many(F.pixel_unshuffle((scale / scale.mean()).detach(), network.cell))
+    end = many(gathered((error / scale).detach(), network.cell))
+    weight = many(gathered((scale / scale.mean()).detach(), network.cell))
     noise = torch.randn_like(end)
     time = torch.rand(len(end), device=end.device)
     velocity = network.velocity(
@@ -63,7 +66,7 @@ def loss_of_parts(network: HazeMatching, image: Tensor, target: Tensor) -> Tenso
 
 def many(x: Tensor) -> Tensor:
     """Repeat a batch, once for each noise and time drawn for it."""
-    return x.repeat(_DRAWS, 1, 1, 1)
+    return x.repeat(_DRAWS, *(1,) * (x.ndim - 1))
 
 
 def published_loss(network: PublishedHazeMatching, image: Tensor, target: Tensor) -> Tensor:
@@ -112,6 +115,12 @@ def small(factor: int) -> Settings:
         "steps": 2,
     }
     return laptop(factor, network | on_cells(factor))
+
+
+def small_volumes(factor: int) -> Settings:
+    """Return the settings for volumes on a laptop."""
+    fewer: Arguments = {"filters": 32, "width": 32, "through_planes": 1, "samples": 8}
+    return replace(in_volumes(small(factor), **fewer), steps=2000)
 
 
 def full(factor: int) -> Settings:
@@ -178,4 +187,5 @@ RECIPE = Recipe(
         "published": published,
         "published-small": published_small,
     },
+    of_volumes={"small": small_volumes},
 )
