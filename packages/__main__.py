@@ -156,8 +156,13 @@ def predict(
         Of the input in µm; what its file or dataset states without it. Where it differs from the
         package's by more than 2 % the image is resampled, where it is unknown the image is used as
         it is.
+    z_step
+        Distance of the planes in µm; what the file or dataset states without it. Volumes are not
+        resampled along z: where it differs from the package's by more than a quarter they are
+        refused.
     tile
-        Side of the tiles in pixels, approximately; default 768, 128 for volumes.
+        Side of the tiles in pixels, approximately; default 768, and of volumes about 300, or more
+        where there are few planes.
     weights
         Which of the package's weights to run; the first that may run without it.
     device

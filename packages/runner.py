@@ -7,6 +7,7 @@ image.
 """
 
 import itertools
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,8 +34,11 @@ Scale = Literal["stack", "plane", "first"]
 """What shares a scale of intensities: all planes and time points of an image; no two of them; or
 all, with the scale of the first time point, or of the first plane where there is no time."""
 
-# Side of the windows in pixels, by number of spatial axes: a few hundred MiB in a usual U-Net.
-DEFAULT_TILE = {2: 768, 3: 128}
+# Side of the windows of planes in pixels: a few hundred MiB in a usual U-Net.
+DEFAULT_TILE = 768
+# Of volumes as many planes and voxels, about: few planes leave room for wide windows.
+_DEEPEST = 48
+_MOST_VOXELS = 2**22
 _WHOLE = AxisGeometry(minimum=1, step=1)
 
 Report = Callable[[int, int], None]
@@ -337,12 +341,14 @@ class Restoration:
 
     def _windows(self, tile: int | None) -> list[list[Window]]:
         geometry = self._network.geometry
-        tile = tile or DEFAULT_TILE[len(geometry)]
+        depth, *sides = self._samples[0].shape
         try:
-            return [
-                windows(length, geometry.get(dimension, _WHOLE), tile)
-                for dimension, length in zip("zyx", self._samples[0].shape, strict=True)
-            ]
+            along_z = windows(depth, geometry.get("z", _WHOLE), tile or _DEEPEST)
+            if tile is None:
+                planes = along_z[0].stop - along_z[0].start
+                tile = math.isqrt(_MOST_VOXELS // planes) if "z" in geometry else DEFAULT_TILE
+            in_plane = (windows(n, geometry[d], tile) for d, n in zip("yx", sides, strict=True))
+            return [along_z, *in_plane]
         except CannotTileError as error:
             raise UserError(
                 f"{self._network.package.path} cannot restore larger images: {error}."
