@@ -119,7 +119,13 @@ def small(factor: int) -> Settings:
 
 def small_volumes(factor: int) -> Settings:
     """Return the settings for volumes on a laptop."""
-    fewer: Arguments = {"filters": 32, "width": 32, "through_planes": 1, "samples": 8}
+    fewer: Arguments = {
+        "depth": 1,
+        "filters": 32,
+        "width": 32,
+        "through_planes": 1,
+        "samples": 8,
+    }
     return replace(in_volumes(small(factor), **fewer), steps=2000)
 
 
