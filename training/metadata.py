@@ -43,6 +43,7 @@ def collect_metadata(
     state: State[N],
     device: torch.device,
     *,
+    precision: str,
     training_images: int,
     calibration_images: int,
     also: tuple[FurtherData, ...] = (),
@@ -61,6 +62,8 @@ def collect_metadata(
         The network, whose speed is measured, and what it has reached.
     device
         Where it is trained.
+    precision
+        Of the arithmetic that trains.
     training_images, calibration_images
         How many images each part gives.
     also
@@ -86,7 +89,7 @@ def collect_metadata(
             z_step_um=None if request.settings.patch_planes is None else find_z_step_um(dataset),
         ),
         versions=versions(),
-        device=_device_name(device),
+        device=f"{_device_name(device)}, {precision}",
         inference=_inference_cost(state.average, device),
         reached=reached_by(state),
     )
