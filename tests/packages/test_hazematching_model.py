@@ -152,7 +152,7 @@ def test_a_tile_agrees_with_the_whole_image_inside() -> None:
 
 def test_the_velocity_reaches_two_coarse_pixels_a_block_and_two_more() -> None:
     torch.manual_seed(0)
-    velocity = LocalVelocity(CELL**2, width=8, blocks=2)
+    velocity = LocalVelocity(CELL**2, width=8, blocks=2, dimensions=2)
     stirred(velocity)
     state = torch.zeros(1, CELL**2, 31, 31)
     condition, modulation = torch.rand(1, 24, 31, 31), velocity.modulation(torch.tensor([0.3]))

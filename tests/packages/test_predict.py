@@ -165,7 +165,7 @@ def test_resampling_is_said(
     assert f"): {remark}." in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("step_um", "said"), [(0.1, False), (0.5, True), (None, False)])
+@pytest.mark.parametrize(("step_um", "said"), [(0.1, False), (0.12, True), (None, False)])
 def test_another_step_between_planes_is_said(
     tmp_path: Path, step_um: float | None, said: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -178,7 +178,7 @@ def test_another_step_between_planes_is_said(
     predict_file(volumes, save(tmp_path / "a.ome.tif", stack), tmp_path / "out.tif")
 
     printed = capsys.readouterr().out
-    assert ("(a.ome.tif: 0.5 µm, not 0.1 µm): the planes are another step apart" in printed) == said
+    assert ("(a.ome.tif: 0.12 µm, not 0.1 µm): the planes are another step apart" in printed) == said
     assert "pixel size unknown" not in printed
 
 
