@@ -98,7 +98,7 @@ def progress() -> "Progress":
     return ProgressLines(console)
 
 
-def command_line(verb: str, *files: Path | str, **options: Path | str | float | None) -> str:
+def command_line(verb: str, *files: Path | str, **options: Path | str | float | bool | None) -> str:
     """Write a command as it can be given again where its files lie.
 
     Parameters
@@ -109,7 +109,7 @@ def command_line(verb: str, *files: Path | str, **options: Path | str | float | 
         Its arguments. Of paths the names are written, for where files lie is their owner's; a text
         is written as it is.
     options
-        By name; those of None were not given.
+        By name; those of None were not given, and True is one that takes no value.
 
     Returns
     -------
@@ -124,8 +124,9 @@ def command_line(verb: str, *files: Path | str, **options: Path | str | float | 
     words = [*verb.split(), *(file.name if isinstance(file, Path) else file for file in files)]
     for name, value in options.items():
         if value is not None:
-            given = value.name if isinstance(value, Path) else str(value)
-            words += [f"--{name.replace('_', '-')}", given]
+            words.append(f"--{name.replace('_', '-')}")
+            if value is not True:
+                words.append(value.name if isinstance(value, Path) else str(value))
     return shlex.join(words)
 
 

@@ -54,6 +54,8 @@ class Facts:
         2 to 4 times as fine, the benchmark any.
     native_pixel_size_um
         Side of a pixel of native/, µm.
+    z_step_um
+        Distance of the planes of volumes, in all folders alike, µm before expansion.
     expansion_factor
         By how much target/ was expanded when it was recorded, where its pixel sizes, those of its
         files and `target_pixel_size_um`, are as recorded then: 1 to 30. It shows the field of
@@ -81,6 +83,7 @@ class Facts:
     pixel_size_um: Length | None = None
     target_pixel_size_um: Length | None = None
     native_pixel_size_um: Length | None = None
+    z_step_um: Length | None = None
     expansion_factor: Expansion | None = None
     interpolation: Literal["linear"] | None = None
     registration: Literal["exact", "approximate", "registered"] | None = None

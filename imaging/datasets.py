@@ -65,8 +65,9 @@ class Item:
     source, split, microscope, level
         See `ImageFacts`; an image without a stated source is its own, or that of the first file of
         its recording.
-    pixel_size_um, target_pixel_size_um, tolerance_um
-        See `Facts`; `read_input` and `read_target` take a pixel size where the file says none.
+    pixel_size_um, target_pixel_size_um, z_step_um, tolerance_um
+        See `Facts`; `read_input` and `read_target` take a pixel size, and the distance of planes,
+        where the file says none.
     expansion_factor
         See `Facts`; `read_target` divides pixel sizes by it.
     displaced
@@ -94,6 +95,7 @@ class Item:
     mask: Path | None = None
     region: dict[str, slice] = field(default_factory=dict[str, slice])
     level: int | None = None
+    z_step_um: float | None = None
 
     @property
     def of_repeat(self) -> "Item | None":
@@ -110,7 +112,8 @@ class Item:
         Laziness and result are those of `imaging.images.read`.
         """
         image = read(self.input, lazy=lazy)
-        return with_pixel_size(_compared(image, self.pixel_size_um), self.pixel_size_um)
+        image = _compared(image, self.pixel_size_um)
+        return with_pixel_size(image, self.pixel_size_um, self.z_step_um)
 
     def read_target(self, *, lazy: bool = False) -> xr.DataArray | None:
         """Read the target in the same way, in µm before expansion; None where there is none."""
@@ -118,11 +121,12 @@ class Item:
             return None
         image = read(self.target, lazy=lazy)
         if self.expansion_factor is None:
-            return with_pixel_size(image, self.target_pixel_size_um or self.pixel_size_um)
+            pixel_size_um = self.target_pixel_size_um or self.pixel_size_um
+            return with_pixel_size(image, pixel_size_um, self.z_step_um)
         image = with_pixel_size(image, self.target_pixel_size_um)
         recorded: dict[str, float] = image.attrs["pixel_size_um"]
         before = {dim: size / self.expansion_factor for dim, size in recorded.items()}
-        return image.assign_attrs(pixel_size_um=before)
+        return with_pixel_size(image.assign_attrs(pixel_size_um=before), None, self.z_step_um)
 
     def read_annotations(self) -> Annotations | None:
         """Read the marks, all of which lie in the input; None where there are none."""
@@ -257,6 +261,7 @@ def open_dataset(path: Path) -> Dataset:
                 annotations=drawn.marks.get(name),
                 mask=drawn.masks.get(name),
                 level=of_image.level,
+                z_step_um=facts.z_step_um,
             )
         )
     name = facts.name or stem(path.resolve())
@@ -299,11 +304,15 @@ def _compared(image: xr.DataArray, stated_um: float | None) -> xr.DataArray:
     return with_remarks(image, remarks)
 
 
-def with_pixel_size(image: xr.DataArray, pixel_size_um: float | None) -> xr.DataArray:
-    """Return an image with the pixel size of its dataset, if there is one, where it says none."""
-    if pixel_size_um is None:
-        return image
-    stated = dict.fromkeys("yx", pixel_size_um)
+def with_pixel_size(
+    image: xr.DataArray, pixel_size_um: float | None, z_step_um: float | None = None
+) -> xr.DataArray:
+    """Return an image with the pixel size of its dataset, if there is one, where it says none.
+
+    The same holds for the distance of its planes, if it has any.
+    """
+    known = {"z": z_step_um, "y": pixel_size_um, "x": pixel_size_um}
+    stated = {dim: um for dim, um in known.items() if um is not None and dim in image.dims}
     return image.assign_attrs(pixel_size_um=stated | image.attrs["pixel_size_um"])
 
 

@@ -1,6 +1,6 @@
-"""Targets from the user's expanded images, cut in squares."""
+"""Targets from the user's expanded images, cut in squares, or blocks of stacks."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from imaging.channels import one_channel
 from imaging.cli import UserError, console
 from imaging.datasets import open_dataset
 from imaging.recordings import recordings
+from simulation.stack import Stack
 from simulation.targets import (
     BACKGROUND_PERCENTILE,
     BRIGHT_PERCENTILE,
@@ -31,7 +32,7 @@ EMPTY_FRACTION = 0.01
 
 @dataclass(frozen=True)
 class _Source:
-    """An image file: its brightness scale and the corners (plane, y, x) of its squares."""
+    """An image file: its brightness scale and the corners (plane, y, x) of its parts."""
 
     path: Path
     name: str
@@ -44,7 +45,10 @@ class _Source:
 
 
 class Expanded:
-    """Squares of the user's images.
+    """Squares of the user's images, or blocks of their stacks.
+
+    Around a part lies what the image shows there, above and below it, too; only where the image
+    ends it is reflected.
 
     Parameters
     ----------
@@ -64,6 +68,11 @@ class Expanded:
         Of the order of files and squares.
     channel
         Name or number of the one to take of several.
+    stack
+        Which planes a block has; squares of single planes without it.
+    plane_distance_um
+        Distance of the planes of the files, µm before expansion; another one than the stack draws
+        resamples them.
 
     Raises
     ------
@@ -81,14 +90,20 @@ class Expanded:
         enlargement: float,
         seed: int,
         channel: str | None = None,
+        *,
+        stack: Stack | None = None,
+        plane_distance_um: float | None = None,
     ) -> None:
-        scanned = [
-            _scan(name, path, size_px, multiple, enlargement, channel)
-            for name, path in sorted(files.items())
-        ]
         self.pixel_size_um = pixel_size_um
         self._enlargement = enlargement
         self._channel = channel
+        self._is_stack = stack is not None
+        self._stack = stack or _PLANE
+        self._plane_distance_um = plane_distance_um
+        scanned = [
+            _scan(name, path, self._read(path), size_px, multiple, self._stack)
+            for name, path in sorted(files.items())
+        ]
         _report_empty(scanned)
         filled = [source for source in scanned if source.corners]
         order = random_generator(seed, _ORDER_OF_FILES).permutation(len(filled))
@@ -115,19 +130,41 @@ class Expanded:
             ours = [index for index in sorted(wanted) if self._squares[index][0] is source]
             if not ours:
                 continue
-            planes = read_planes(source.path, self._enlargement, self._channel)
+            planes = self._read(source.path)
             for index in ours:
-                plane, top, left = self._squares[index][1]
-                rows = slice(top, top + source.height)
-                columns = slice(left, left + source.width)
-                around = _with_margin(planes[plane], rows, columns, margin_px)
+                first, top, left = self._squares[index][1]
+                part = (
+                    slice(first, first + self._stack.spanned),
+                    slice(top, top + source.height),
+                    slice(left, left + source.width),
+                )
+                below = self._stack.drawn - self._stack.reach - self._stack.spanned
+                margins = [(self._stack.reach, below), *[(margin_px, margin_px)] * 2]
+                around = _with_margin(planes, part, margins)
                 brightness = relative_brightness(around, source.background, source.bright)
-                yield index, Target(planes[plane, rows, columns], brightness)
+                image = planes[part][:: self._stack.per_step]
+                if not self._is_stack:
+                    image, brightness = image[0], brightness[0]
+                yield index, Target(image, brightness)
+
+    def _read(self, path: Path) -> Array:
+        """Read the planes of a file, as far apart as they are drawn."""
+        planes = read_planes(path, self._enlargement, self._channel)
+        drawn_um, stated_um = self._stack.plane_distance_um, self._plane_distance_um
+        if stated_um is None or agree(drawn_um, stated_um):
+            return planes
+        count = max(round(len(planes) * stated_um / drawn_um), 1)
+        columns = planes.reshape(len(planes), -1)
+        resampled = resample.linear(columns, (count, columns.shape[1]))
+        return resampled.reshape(count, *planes.shape[1:])
 
 
 # Far beyond any index of an image, so that no stream is used twice.
 _ORDER_OF_FILES = 2**32 - 1
 _ORDER_OF_SQUARES = 2**32 - 2
+
+# A single plane is a stack of which nothing above and below is known.
+_PLANE = Stack(planes=1, z_step_um=0.0, per_step=1, reach=0)
 
 
 def find_files(expanded: Path) -> dict[str, Path]:
@@ -186,6 +223,57 @@ def find_pixel_size_um(files: dict[str, Path], expansion: float) -> float:
     return pixel_size_um
 
 
+def find_z_step_um(files: dict[str, Path], expansion: float) -> float:
+    """Return the one distance of planes of all files, before expansion.
+
+    Parameters are those of `find_pixel_size_um`.
+
+    Returns
+    -------
+    float
+        µm.
+
+    Raises
+    ------
+    UserError
+        A file is no stack, does not state the distance, or disagrees with another.
+    """
+    first: tuple[Path, float] | None = None
+    for path in files.values():
+        z_step_um = _z_step_um(path)
+        first = first or (path, z_step_um)
+        if not agree(first[1], z_step_um):
+            raise UserError(
+                f"{first[0]} has planes {first[1]:g} µm apart, but {path} {z_step_um:g} µm: "
+                "simulate them one by one, or correct the files."
+            )
+    if first is None:
+        raise UserError("There is no stack to cut volumes from: give at least 3.")
+    return first[1] / expansion
+
+
+def _z_step_um(path: Path) -> float:
+    """Return how far apart the planes of a stack are, as its file states it."""
+    image = images.read(path, lazy=True)
+    if "b" in image.dims:
+        raise UserError(
+            f"{path} holds {image.sizes['b']} images (time points, positions): save each stack in "
+            "a file of its own."
+        )
+    if "z" not in image.dims:
+        raise UserError(
+            f"{path} has no planes along z, which --volumes needs: give stacks, or leave "
+            "--volumes out."
+        )
+    z_step_um: float | None = image.attrs["pixel_size_um"].get("z")
+    if z_step_um is None:
+        raise UserError(
+            f"{path} does not state how far apart its planes are: save it with the step of its "
+            "stack (in Fiji: Image, Properties, voxel depth)."
+        )
+    return z_step_um
+
+
 def agree(one_um: float, other_um: float) -> bool:
     """Tell whether two pixel sizes are the same within 1 %."""
     return abs(one_um - other_um) <= 0.01 * one_um
@@ -237,10 +325,16 @@ def read_planes(path: Path, enlargement: float = 1.0, channel: str | None = None
 
 
 def _scan(
-    name: str, path: Path, size_px: int, multiple: int, enlargement: float, channel: str | None
+    name: str, path: Path, planes: Array, size_px: int, multiple: int, stack: Stack
 ) -> _Source:
-    """Measure the brightness of an image and find its squares."""
-    planes = read_planes(path, enlargement, channel)
+    """Measure the brightness of an image and find its parts."""
+    if len(planes) < stack.spanned:
+        possible = (len(planes) - 1) // stack.per_step + 1
+        raise UserError(
+            f"{path} is {len(planes) * stack.plane_distance_um:.3g} µm thick, too little for "
+            f"{stack.planes} planes of {stack.z_step_um:g} µm: give --depth-px {possible} or leave "
+            "the file out."
+        )
     rows, columns = planes.shape[1:]
     height = size_px or rows // multiple * multiple
     width = size_px or columns // multiple * multiple
@@ -265,15 +359,20 @@ def _scan(
         )
     corners: list[tuple[int, int, int]] = []
     empty = 0
-    for plane, image in enumerate(planes):
+    thick = stack.planes * stack.per_step
+    between = stack.per_step - 1  # the last plane of a block needs nothing after it
+    blocks = (len(planes) + between) // thick
+    highest = (len(planes) + between - blocks * thick) // 2
+    for first in range(highest, highest + blocks * thick, thick):
+        image = planes[first : first + stack.spanned : stack.per_step]
         for top in range(rows % height // 2, rows - height + 1, height):
             for left in range(columns % width // 2, columns - width + 1, width):
-                square = image[top : top + height, left : left + width]
+                square = image[:, top : top + height, left : left + width]
                 filled = relative_brightness(square, background, bright) > EMPTY_BELOW
                 if filled.mean() < EMPTY_FRACTION:
                     empty += 1
                 else:
-                    corners.append((plane, top, left))
+                    corners.append((first, top, left))
     return _Source(
         path=path,
         name=name,
@@ -286,14 +385,21 @@ def _scan(
     )
 
 
-def _with_margin(image: Array, rows: slice, columns: slice, margin_px: int) -> Array:
-    """Cut a square with its surroundings, reflected only where the image ends."""
-    spans = [(rows.start, rows.stop, image.shape[0]), (columns.start, columns.stop, image.shape[1])]
+def _with_margin(
+    image: Array, part: tuple[slice, ...], margins: Sequence[tuple[int, int]]
+) -> Array:
+    """Cut a part with its surroundings, reflected only where the image ends."""
+    spans = [
+        (cut.start, cut.stop, size, before, after)
+        for cut, size, (before, after) in zip(part, image.shape, margins, strict=True)
+    ]
     around = tuple(
-        slice(max(start - margin_px, 0), min(stop + margin_px, size)) for start, stop, size in spans
+        slice(max(start - before, 0), min(stop + after, size))
+        for start, stop, size, before, after in spans
     )
     missing = [
-        (max(margin_px - start, 0), max(stop + margin_px - size, 0)) for start, stop, size in spans
+        (max(before - start, 0), max(stop + after - size, 0))
+        for start, stop, size, before, after in spans
     ]
     return np.pad(image[around], missing, mode="symmetric")
 

@@ -17,7 +17,7 @@ _REACH_FWHM = 2.5
 """Half-width of a kernel over that of the PSF at half maximum: less than 1e-3 of the light of a
 two-photon PSF in focus lies beyond."""
 
-_FAINTEST = 0.2
+FAINTEST = 0.2
 """Relative brightness that some pixel of a field has if it holds structure."""
 
 
@@ -97,11 +97,8 @@ def record(
         acquisition.background_length_um / (pixel_size_um * sampling),
         generator,
     )
-    arriving = acquisition.photons * share_of_light(acquisition).to(native)
-    expected = native * arriving + background.to(native)
-    centre = torch.zeros(len(native), 2, dtype=native.dtype, device=native.device)
-    expected = specimen.vignetted(expected, acquisition.vignetting, centre)
-    return count(expected, acquisition, generator)
+    share = share_of_light(acquisition).to(native)
+    return expose(native, share, background, acquisition, generator)
 
 
 def scan(
@@ -142,6 +139,37 @@ def share_of_light(acquisition: Acquisition) -> Tensor:
     """Return what tissue and bleaching leave of the light of the structure, 0 to 1."""
     attenuation = specimen.attenuation(acquisition.depth_um, acquisition.scattering_length_um)
     return attenuation * (1 - acquisition.bleaching)
+
+
+def expose(
+    native: Tensor,
+    share: Tensor,
+    background: Tensor,
+    acquisition: Acquisition,
+    generator: Generator,
+) -> Tensor:
+    """Let light fall on the detector, and count it.
+
+    Parameters
+    ----------
+    native
+        (batch, y, x), structure on native pixels, where 1 is bright.
+    share
+        What is left of its light, 0 to 1; broadcasts against `native`.
+    background
+        (batch, y, x), photons.
+    acquisition, generator
+        See `record`.
+
+    Returns
+    -------
+    Tensor
+        Same shape and type as `native`, whole counts.
+    """
+    expected = native * (acquisition.photons * share) + background.to(native)
+    centre = torch.zeros(len(native), 2, dtype=native.dtype, device=native.device)
+    expected = specimen.vignetted(expected, acquisition.vignetting, centre)
+    return count(expected, acquisition, generator)
 
 
 def count(expected: Tensor, acquisition: Acquisition, generator: Generator) -> Tensor:
@@ -202,7 +230,7 @@ def measure_bright_level(
         Percentile 99.8 of the image without noise and margin, relative to `brightness`; 1 for a
         field that holds no structure, so that it is not lit up.
     """
-    if float(brightness.max()) < _FAINTEST:
+    if float(brightness.max()) < FAINTEST:
         return 1.0
     typical = microscope.typical()
     image = blur(brightness.clamp(min=0)[None], pixel_size_um, typical, reach_px, z_step_um)
@@ -265,7 +293,7 @@ def blur(
     z_um = (torch.arange(planes, dtype=torch.float64) - planes // 2) * z_step_um
     of_planes = psf.kernel_3d(
         acquisition.optics,
-        float(_true_pixel_um(pixel_size_um, acquisition)),
+        float(true_pixel_um(pixel_size_um, acquisition)),
         z_um.to(fluorescence.device),
         acquisition.target_fwhm_um,
         reach_px,
@@ -286,11 +314,11 @@ def kernel(pixel_size_um: float, acquisition: Acquisition, reach_px: int) -> Ten
     Tensor
         (batch, 2 reach_px + 1, 2 reach_px + 1), unit sum.
     """
-    true_um = _true_pixel_um(pixel_size_um, acquisition)
+    true_um = true_pixel_um(pixel_size_um, acquisition)
     size_um = true_um.flatten() if isinstance(true_um, Tensor) else true_um
     return psf.kernel(acquisition.optics, size_um, acquisition.target_fwhm_um, reach_px)
 
 
-def _true_pixel_um(pixel_size_um: float, acquisition: Acquisition) -> Value:
+def true_pixel_um(pixel_size_um: float, acquisition: Acquisition) -> Value:
     """Return the side of a pixel; less than stated where a specimen expanded more than assumed."""
     return pixel_size_um / (1 + acquisition.expansion_error)

@@ -36,6 +36,7 @@ _FromZero = Annotated[float, CheckedField(ge=0, allow_inf_nan=False)]
 _Fraction = Annotated[float, CheckedField(ge=0, lt=1)]
 _Factor = Annotated[float, CheckedField(ge=1, allow_inf_nan=False)]
 _Above = Annotated[float, CheckedField(gt=0)]  # infinity is a length or a density like others
+_Step = Annotated[float, CheckedField(ge=0.05, le=20)]  # finer ones show nothing more
 _Count = Annotated[int, CheckedField(ge=1, le=64)]
 
 PositiveRange = Annotated[tuple[_Positive, _Positive], AfterValidator(_in_order)]
@@ -67,7 +68,8 @@ class Microscope:
     numerical_aperture, aperture_filling
         The latter is the radius of the beam over that of the back aperture.
     depth_um
-        Of the focus in the tissue: it aberrates and attenuates.
+        Of the focus in the tissue: it aberrates and attenuates. In a stack that of the first
+        plane; those after it lie deeper.
     scattering_length_um
         Two-photon signal falls as exp(−2 depth / length); infinite where nothing scatters.
     labels_per_um2
@@ -81,7 +83,7 @@ class Microscope:
         Fraction of the light lost in the corners, and lost before the image was taken.
     line_jitter_um, breathing_um, breathing_period_lines, drift_um
         Standard deviation of the place of each line, amplitude and period of a sinusoid, and
-        displacement from the first line to the last.
+        displacement from the first line to the last, of an image or of a stack.
     photons
         Number that a native pixel of the recorded image's bright structure detects, above
         background and before attenuation and bleaching. Bright is what percentile 99.8 is of the
@@ -98,6 +100,8 @@ class Microscope:
         Side of a native pixel; where it is not known, `sampling` pixels of the target.
     sampling
         Pixels of the target along a native pixel, where `pixel_size_um` does not tell.
+    z_step_um
+        Distance of the planes of a stack; without effect on single planes.
     provenance
         How a fitted microscope came about.
     """
@@ -130,6 +134,7 @@ class Microscope:
     saturation_counts: _Positive = 65535.0
     pixel_size_um: _Positive | None = None
     sampling: _Count = 4
+    z_step_um: _Step = 0.5
     target_fwhm_um: _FromZero = TARGET_FWHM_UM
     provenance: dict[str, str | int | float] = field(default_factory=dict[str, str | int | float])
 

@@ -7,18 +7,28 @@ from imaging.begun import is_made
 from imaging.cli import UserError, command_line, console, progress
 from imaging.files import sha256
 from simulation import psf
-from simulation.expanded import Expanded, agree, find_files, find_pixel_size_um
+from simulation.expanded import (
+    Expanded,
+    agree,
+    find_files,
+    find_pixel_size_um,
+    find_z_step_um,
+)
 from simulation.microscope import Microscope, read_microscope
+from simulation.stack import Stack, stack_of
 from simulation.structures import PHANTOMS, STRUCTURES
 from simulation.targets import DEFAULT_PIXEL_SIZE_UM, Generated, Targets
 from simulation.writing import SPLITS, Plan, make, split_of
 
 DEFAULT_IMAGES = 60
+DEFAULT_VOLUMES = 20
 DEFAULT_SIZE_PX = 256
+DEFAULT_DEPTH_PX = 32
 SMALLEST_SIZE_PX = 32
 FEW_RECORDED_PX = 32  # the patches that networks are trained on show as many
 DEFAULT_STRUCTURE = "cells"
 THICKEST_UM = 50.0
+COARSEST_PLANES = 2  # steps of the microscope: between planes farther apart all would be made up
 
 
 def simulate(
@@ -35,6 +45,8 @@ def simulate(
     thickness: float = 0.0,
     channel: str | None = None,
     factor: int = 1,
+    volumes: bool = False,
+    depth_px: int | None = None,
 ) -> Path:
     """Make a dataset of inputs as a microscope records them, with their truth.
 
@@ -63,6 +75,8 @@ def simulate(
         thickness=thickness,
         channel=channel,
         factor=factor,
+        volumes=volumes,
+        depth_px=depth_px,
     )
     if plan is None:
         console.print(f"{out} is already there, made by the same arguments.")
@@ -70,7 +84,7 @@ def simulate(
     with progress() as bars:
         bar = bars.add_task("Simulating", total=len(plan.targets.sources))
         make(out, plan, lambda: bars.advance(bar))
-    console.print(f"{_summary(plan.targets)} in {out}", soft_wrap=True)
+    console.print(f"{_summary(plan)} in {out}", soft_wrap=True)
     return out
 
 
@@ -88,6 +102,8 @@ def plan_dataset(
     thickness: float = 0.0,
     channel: str | None = None,
     factor: int = 1,
+    volumes: bool = False,
+    depth_px: int | None = None,
 ) -> Plan | None:
     """Plan the dataset that `simulate` makes of the same arguments.
 
@@ -103,6 +119,7 @@ def plan_dataset(
     """
     _refuse_arguments(expanded, images, size, seed, pixel_size, expansion)
     _refuse_structure(expanded, structure, thickness)
+    _refuse_depth(volumes, depth_px, thickness, expanded, pixel_size)
     if channel is not None and expanded is None:
         raise UserError("--channel chooses one of expanded images: give it with --expanded.")
     microscope = read_microscope(microscope_file) if microscope_file else Microscope()
@@ -121,12 +138,19 @@ def plan_dataset(
     if given is None:
         _say_if_small(size, sampling)
     _refuse_pixels(microscope, pixel_size_um)
+    stack, planes_um = None, None
+    if volumes:
+        planes_um = find_z_step_um(files, expansion) if expanded else None
+        stack = _stack(microscope, depth_px or DEFAULT_DEPTH_PX, planes_um)
+    count = images
+    if count is None and expanded is None:
+        count = DEFAULT_VOLUMES if volumes else DEFAULT_IMAGES
 
     # No folder, so that equal arguments give equal bytes: `imaging.provenance` puts one in.
     command = command_line(
         "python -m training simulate",
         expanded=expanded.resolve() if expanded else None,
-        images=DEFAULT_IMAGES if images is None and expanded is None else images,
+        images=count,
         size=size,
         seed=seed,
         pixel_size=pixel_size,
@@ -136,6 +160,8 @@ def plan_dataset(
         thickness=thickness or None,
         channel=channel,
         factor=factor if factor != 1 else None,
+        volumes=volumes or None,
+        depth_px=stack.planes if stack else None,
     )
     arguments: dict[str, str | int | float] = {
         "command": command,
@@ -151,18 +177,30 @@ def plan_dataset(
     targets: Targets
     if expanded:
         enlargement = (drawn_um or pixel_size_um) / pixel_size_um
-        targets = Expanded(files, images, size, sampling, pixel_size_um, enlargement, seed, channel)
+        targets = Expanded(
+            files,
+            count,
+            size,
+            sampling,
+            pixel_size_um,
+            enlargement,
+            seed,
+            channel,
+            stack=stack,
+            plane_distance_um=planes_um,
+        )
         _refuse_too_few(targets, images, expanded)
     else:
         targets = Generated(
-            images or DEFAULT_IMAGES,
+            count or DEFAULT_IMAGES,
             size,
             pixel_size_um,
             seed,
             structure=structure,
             thickness_um=thickness,
+            stack=stack,
         )
-    return Plan(targets, microscope, sampling, thickness, seed, arguments, factor)
+    return Plan(targets, microscope, sampling, thickness, seed, arguments, factor, stack)
 
 
 def _refuse_arguments(
@@ -210,6 +248,51 @@ def _refuse_structure(expanded: Path | None, structure: str, thickness: float) -
         raise UserError(
             f"--thickness {thickness:g} cannot be used: give 0 to {THICKEST_UM:g} micrometres."
         )
+
+
+def _refuse_depth(
+    volumes: bool,
+    depth_px: int | None,
+    thickness: float,
+    expanded: Path | None,
+    pixel_size: float | None,
+) -> None:
+    if depth_px is not None and not volumes:
+        raise UserError("--depth-px says how many planes a volume has: give it with --volumes.")
+    if depth_px is not None and depth_px < 1:
+        raise UserError(f"--depth-px {depth_px} is too few: a volume has 1 plane at least.")
+    if volumes and thickness:
+        raise UserError(
+            "--thickness is for single planes; volumes are as thick as their planes and what "
+            "shines into these: leave --thickness or --volumes out."
+        )
+    if volumes and expanded and pixel_size is not None:
+        raise UserError(
+            "--pixel-size says nothing of the distance of planes in expanded stacks: leave it out, "
+            "and correct the files if they are wrong (--expansion divides what they state)."
+        )
+
+
+def _stack(microscope: Microscope, depth_px: int, planes_um: float | None) -> Stack:
+    """Lay out the stacks, whose planes are drawn about `planes_um` apart, if that is known."""
+    z_step_um = microscope.z_step_um
+    if planes_um is None:
+        return stack_of(microscope, depth_px)
+    if planes_um > COARSEST_PLANES * z_step_um:
+        raise UserError(
+            f"The planes of the truth are {planes_um:.4g} µm apart, those of the microscope "
+            f"{z_step_um:g} µm: give --expansion if the files state distances after expansion, or "
+            "a --microscope with a larger z_step_um."
+        )
+    stack = stack_of(microscope, depth_px, max(round(z_step_um / planes_um), 1))
+    if not agree(stack.plane_distance_um, planes_um):
+        console.print(
+            f"Planes of the truth are {stack.plane_distance_um:.4g} instead of {planes_um:.4g} µm "
+            f"apart, so that a whole number of them, {stack.per_step}, lies along the "
+            f"microscope's step of {z_step_um:g} µm.",
+            soft_wrap=True,
+        )
+    return stack
 
 
 def _pixels(microscope: Microscope, drawn_um: float | None) -> tuple[float, int]:
@@ -293,8 +376,10 @@ def _refuse_too_few(targets: Expanded, count: int | None, expanded: Path) -> Non
         )
 
 
-def _summary(targets: Targets) -> str:
+def _summary(plan: Plan) -> str:
+    targets, stack = plan.targets, plan.stack
     splits = split_of(targets.sources)
     parts = [splits[source] for source in targets.sources]
     counts = ", ".join(f"{parts.count(part)} {part}" for part in dict.fromkeys(SPLITS))
-    return f"{len(parts)} pairs of {targets.pixel_size_um:.4g} µm pixels ({counts}) are"
+    planes = f" volumes of {stack.planes} planes {stack.z_step_um:g} µm apart, of" if stack else ""
+    return f"{len(parts)} pairs of{planes} {targets.pixel_size_um:.4g} µm pixels ({counts}) are"

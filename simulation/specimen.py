@@ -74,10 +74,51 @@ def smooth_field(
     Tensor
         `shape`; mean 0 and standard deviation 1 over draws, nearly normal.
     """
-    batch, rows, columns = shape
+    waves_px, phase = _waves(shape[0], 2, correlation_px, generator)
+    return _sum_of_waves(shape, waves_px, phase)
+
+
+def smooth_stack(
+    shape: tuple[int, int, int],
+    z_step_px: float,
+    correlation_px: float | Tensor,
+    generator: Generator,
+) -> Tensor:
+    """Draw a smooth random field in the planes of a stack, as `smooth_field` in one.
+
+    Parameters
+    ----------
+    shape
+        Planes, rows, columns.
+    z_step_px
+        Distance of the planes, in sides of a pixel.
+    correlation_px, generator
+        See `smooth_field`.
+
+    Returns
+    -------
+    Tensor
+        `shape`; the covariance falls with the distance along z as it does in the plane.
+    """
+    waves_px, phase = _waves(1, 3, correlation_px, generator)
+    z = torch.arange(shape[0], device=phase.device).view(-1, 1, 1) * z_step_px
+    return _sum_of_waves(shape, waves_px[:, 1:], phase + z * waves_px[:, :1])
+
+
+def _waves(
+    batch: int, axes: int, correlation_px: float | Tensor, generator: Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw wave vectors (batch, axes, waves), 1/pixels, and phases (batch, 1, waves)."""
     device = generator.device
-    waves_px = torch.randn(batch, 2, _WAVES, generator=generator, device=device) / correlation_px
+    waves_px = torch.randn(batch, axes, _WAVES, generator=generator, device=device) / correlation_px
     phase = torch.rand(batch, 1, _WAVES, generator=generator, device=device) * (2 * math.pi)
+    return waves_px, phase
+
+
+def _sum_of_waves(shape: tuple[int, int, int], waves_px: Tensor, phase: Tensor) -> Tensor:
+    """Add up waves (batch or 1, 2, waves) of some phases (batch, 1, waves): (batch, y, x)."""
+    _, rows, columns = shape
+    device = phase.device
     y = torch.arange(rows, device=device).view(-1, 1) * waves_px[:, :1] + phase
     x = torch.arange(columns, device=device).view(-1, 1) * waves_px[:, 1:]
     # cos(y + x) = cos y cos x − sin y sin x, summed over the waves.
@@ -92,6 +133,8 @@ def background(
     variation: float | Tensor,
     correlation_px: float | Tensor,
     generator: Generator,
+    *,
+    z_step_px: float | None = None,
 ) -> Tensor:
     """Draw autofluorescence and out-of-focus light: smooth, positive, log-normal.
 
@@ -107,13 +150,21 @@ def background(
         Length over which it varies, pixels (`smooth_field`).
     generator
         Source of randomness; the result lies on its device.
+    z_step_px
+        Distance of the images in sides of a pixel, where they are the planes of a stack; without
+        it they know nothing of each other.
 
     Returns
     -------
     Tensor
         `shape`, photons per pixel.
     """
-    logarithm = variation * smooth_field(shape, correlation_px, generator)
+    field = (
+        smooth_field(shape, correlation_px, generator)
+        if z_step_px is None
+        else smooth_stack(shape, z_step_px, correlation_px, generator)
+    )
+    logarithm = variation * field
     # The mean of exp(n) is exp(variance / 2) for a normal n.
     return torch.exp(logarithm - variation**2 / 2) * mean_photons
 

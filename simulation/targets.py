@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from simulation.stack import Stack
 from simulation.structures import PHANTOMS, PLANE_DISTANCE_UM, STRUCTURES, Geometry, Grid, seen_from
 
 DEFAULT_PIXEL_SIZE_UM = 0.08
@@ -27,14 +28,15 @@ class Target:
     Attributes
     ----------
     image
-        (y, x), what is written.
+        (y, x), or (z, y, x) of a stack: what is written.
     brightness
         (y + 2 margin, x + 2 margin), float64: 0 is background, 1 bright structure. Light from the
         margin is blurred into the image. A generated volume has planes before: (z, ...), an odd
-        number, of which the middle one is in focus.
+        number, of which the middle one is in focus; of a stack these are `Stack.drawn`.
     geometry
-        What a generated image shows, in µm from its corner, depths from the plane of focus;
-        nothing for images of the user.
+        What a generated image shows, in µm from its corner, depths from the plane of focus, or
+        from the upper side of the stack, whose planes are a step thick; nothing for images of the
+        user.
     """
 
     image: Array
@@ -93,6 +95,8 @@ class Generated:
     thickness_um
         Thickness of a volume, whose middle plane is the image; 0 for a structure that lies in the
         plane of focus alone.
+    stack
+        Planes to record of a volume; one image without it.
     """
 
     def __init__(
@@ -104,6 +108,7 @@ class Generated:
         *,
         structure: str = "cells",
         thickness_um: float = 0.0,
+        stack: Stack | None = None,
     ) -> None:
         self.pixel_size_um = pixel_size_um or DEFAULT_PIXEL_SIZE_UM
         self.sources = [f"generated {index:04d}" for index in range(count)]
@@ -112,6 +117,7 @@ class Generated:
         self._seed = seed
         self._draw = (STRUCTURES | PHANTOMS)[structure]
         self._is_phantom = structure in PHANTOMS
+        self._stack = stack
         self._planes = (
             2 * math.ceil(thickness_um / PLANE_DISTANCE_UM / 2) + 1 if thickness_um else 0
         )
@@ -120,12 +126,10 @@ class Generated:
         """Yield the wanted targets with their index."""
         inner = slice(margin_px, margin_px + self._size_px)
         grid = self._grid(margin_px)
-        margin_um = margin_px * self.pixel_size_um
-        origin_um = np.concatenate([grid.focus_um, [margin_um, margin_um]])
-        sides_um = np.full(2, self._size_px * self.pixel_size_um)
+        origin_um, sides_um = self._part(grid, margin_px)
         for index in sorted(wanted):
             specimen = self._draw(grid, random_generator(self._seed, index, 0))
-            focus = specimen.image[grid.shape[0] // 2] if grid.is_volume else specimen.image
+            focus = self._in_focus(specimen.image)
             background, bright = 0.0, 1.0
             if not self._is_phantom:
                 percentiles = [BACKGROUND_PERCENTILE, BRIGHT_PERCENTILE]
@@ -133,10 +137,32 @@ class Generated:
                 bright = max(bright, background + _DIMMEST)
             brightness = relative_brightness(specimen.image, background, bright)
             geometry = seen_from(specimen.geometry, origin_um, sides_um)
-            yield index, Target(focus[inner, inner], brightness, geometry)
+            yield index, Target(focus[..., inner, inner], brightness, geometry)
 
     def _grid(self, margin_px: int) -> Grid:
         side = self._size_px + 2 * margin_px
+        if self._stack:
+            distance_um = self._stack.plane_distance_um
+            return Grid((self._stack.drawn, side, side), self.pixel_size_um, distance_um)
         if self._planes:
             return Grid((self._planes, side, side), self.pixel_size_um, PLANE_DISTANCE_UM)
         return Grid((side, side), self.pixel_size_um)
+
+    def _in_focus(self, drawn: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the planes of what was drawn that are recorded in focus."""
+        if self._stack:
+            return drawn[list(self._stack.recorded)]
+        return drawn[len(drawn) // 2] if drawn.ndim == 3 else drawn
+
+    def _part(self, grid: Grid, margin_px: int) -> tuple[FloatArray, FloatArray]:
+        """Return corner and sides of the target in the grid, µm."""
+        margin_um, side_um = margin_px * self.pixel_size_um, self._size_px * self.pixel_size_um
+        top_um, height_um = grid.focus_um, np.array([])
+        if self._stack:
+            first_um = (self._stack.recorded[0] + 0.5) * self._stack.plane_distance_um
+            top_um = np.array([first_um - self._stack.z_step_um / 2])
+            height_um = np.array([self._stack.planes * self._stack.z_step_um])
+        return (
+            np.concatenate([top_um, [margin_um, margin_um]]),
+            np.concatenate([height_um, [side_um, side_um]]),
+        )

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor
 
 from imaging import __version__, resample
 from imaging.begun import BEGUN, begun_dataset
@@ -17,8 +16,9 @@ from imaging.cli import console
 from imaging.dataset_facts import Facts, ImageFacts, Split, write_facts
 from imaging.files import read_toml, write_json, write_toml
 from imaging.images import write
-from simulation import formation
+from simulation import formation, volumes
 from simulation.microscope import Acquisition, Microscope
+from simulation.stack import Stack
 from simulation.structures import PLANE_DISTANCE_UM
 from simulation.targets import Array, Target, Targets, random_generator
 
@@ -50,6 +50,8 @@ class Plan:
         What was asked for, for the record.
     factor
         Pixels of a target along one of its input.
+    stack
+        Planes to record of volumes; none where single planes are recorded.
     """
 
     targets: Targets
@@ -59,11 +61,13 @@ class Plan:
     seed: int
     arguments: dict[str, str | int | float]
     factor: int = 1
+    stack: Stack | None = None
 
     @property
     def margin_px(self) -> int:
         """Surroundings that a target needs on each side, in whole native pixels."""
-        least = formation.margin_px(self.microscope, self.targets.pixel_size_um, self.thickness_um)
+        thickness_um = 2 * self.stack.reach_um if self.stack else self.thickness_um
+        least = formation.margin_px(self.microscope, self.targets.pixel_size_um, thickness_um)
         return math.ceil(least / self.sampling) * self.sampling
 
     def acquisition(self, index: int) -> Acquisition:
@@ -123,6 +127,7 @@ def _make(
         pixel_size_um=targets.pixel_size_um * plan.factor,
         target_pixel_size_um=targets.pixel_size_um if plan.factor > 1 else None,
         native_pixel_size_um=targets.pixel_size_um * plan.sampling,
+        z_step_um=plan.stack.z_step_um if plan.stack else None,
         interpolation="linear" if plan.factor < plan.sampling else None,
         registration="exact",
         provenance={
@@ -160,19 +165,20 @@ def _write_images(
 ) -> None:
     margin_px = plan.margin_px
     pixel_size_um = plan.targets.pixel_size_um
+    z_step_um = plan.stack.z_step_um if plan.stack else None
     for index, target in plan.targets.make(wanted, margin_px):
         name = names[index]
         native, metadata = _record(target, index, plan, margin_px)
-        rows, columns = target.image.shape
+        rows, columns = target.image.shape[-2:]
         input = native
         if plan.factor < plan.sampling:
             input = resample.linear(native, (rows // plan.factor, columns // plan.factor))
         write_toml(folder / BEGUN / f"{name}.toml", dict(metadata))
         if target.geometry is not None:
             write_json(folder / "geometry" / f"{name}.json", target.geometry)
-        _write(folder / "target" / f"{name}.tif", target.image, pixel_size_um)
-        _write(folder / "native" / f"{name}.tif", native, pixel_size_um * plan.sampling)
-        _write(folder / "input" / f"{name}.tif", input, pixel_size_um * plan.factor)
+        _write(folder / "target" / f"{name}.tif", target.image, pixel_size_um, z_step_um)
+        _write(folder / "native" / f"{name}.tif", native, pixel_size_um * plan.sampling, z_step_um)
+        _write(folder / "input" / f"{name}.tif", input, pixel_size_um * plan.factor, z_step_um)
         done()
 
 
@@ -181,7 +187,8 @@ def _record(
 ) -> tuple[Array, dict[str, float | int | str]]:
     """Record a target with its surroundings and cut these off.
 
-    Returns whole counts (y, x) / sampling, and what happened in the image.
+    Returns whole counts (y, x) / sampling, with planes before of a stack, and what happened in the
+    image.
     """
     acquisition = plan.acquisition(index)
     # torch has a generator of its own: its seed comes from the image's stream
@@ -189,27 +196,43 @@ def _record(
     # float64, so that the order in which a processor adds up cannot tip a Poisson draw
     brightness = torch.from_numpy(target.brightness.astype(np.float64, copy=False))
     pixel_size_um = plan.targets.pixel_size_um
-    z_step_um = PLANE_DISTANCE_UM if brightness.ndim == 3 else 0.0
-    bright_level = formation.measure_bright_level(
-        brightness,
-        pixel_size_um,
-        plan.microscope,
-        sampling=plan.sampling,
-        reach_px=margin_px,
-        z_step_um=z_step_um,
-    )
-    counts: Tensor = formation.record(
-        brightness[None],
-        pixel_size_um,
-        acquisition,
-        torch.Generator().manual_seed(torch_seed),
-        sampling=plan.sampling,
-        reach_px=margin_px,
-        z_step_um=z_step_um,
-        bright_level=bright_level,
-    )[0]
+    generator = torch.Generator().manual_seed(torch_seed)
+    if plan.stack:
+        on_grid = {"sampling": plan.sampling, "reach_px": margin_px}
+        bright_level = volumes.measure_bright_level(
+            brightness, pixel_size_um, plan.microscope, stack=plan.stack, **on_grid
+        )
+        counts = volumes.record(
+            brightness,
+            pixel_size_um,
+            acquisition,
+            generator,
+            stack=plan.stack,
+            bright_level=bright_level,
+            **on_grid,
+        )
+    else:
+        z_step_um = PLANE_DISTANCE_UM if brightness.ndim == 3 else 0.0
+        bright_level = formation.measure_bright_level(
+            brightness,
+            pixel_size_um,
+            plan.microscope,
+            sampling=plan.sampling,
+            reach_px=margin_px,
+            z_step_um=z_step_um,
+        )
+        counts = formation.record(
+            brightness[None],
+            pixel_size_um,
+            acquisition,
+            generator,
+            sampling=plan.sampling,
+            reach_px=margin_px,
+            z_step_um=z_step_um,
+            bright_level=bright_level,
+        )[0]
     cut = margin_px // plan.sampling
-    inner = counts[cut : counts.shape[0] - cut, cut : counts.shape[1] - cut].numpy()
+    inner = counts[..., cut : counts.shape[-2] - cut, cut : counts.shape[-1] - cut].numpy()
     counted = np.uint16 if acquisition.saturation_counts <= np.iinfo(np.uint16).max else np.uint32
     metadata = {
         **formation.describe(acquisition),
@@ -219,6 +242,8 @@ def _record(
     return inner.astype(counted), metadata
 
 
-def _write(path: Path, pixels: Array, pixel_size_um: float) -> None:
-    attributes = {"pixel_size_um": {"y": pixel_size_um, "x": pixel_size_um}}
-    write(path, xr.DataArray(pixels, dims=("y", "x"), attrs=attributes))
+def _write(path: Path, pixels: Array, pixel_size_um: float, z_step_um: float | None) -> None:
+    sizes_um = {"y": pixel_size_um, "x": pixel_size_um}
+    if z_step_um is not None:
+        sizes_um = {"z": z_step_um, **sizes_um}
+    write(path, xr.DataArray(pixels, dims=tuple(sizes_um), attrs={"pixel_size_um": sizes_um}))

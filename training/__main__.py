@@ -33,6 +33,8 @@ def simulate(
     thickness: float = 0.0,
     channel: str | None = None,
     factor: int = 1,
+    volumes: bool = False,
+    depth_px: int | None = None,
 ) -> None:
     """Make pairs of what a microscope records and the truth.
 
@@ -51,10 +53,11 @@ def simulate(
         of generated structures, and dataset.toml, which records every value drawn.
     expanded
         Folder of at least three images of expanded specimens, to be used as truth; generated
-        without it. Each is cut into square crops; planes of a stack are images of one source.
+        without it. Each is cut into square crops; planes of a stack are images of one source, or
+        stay together with --volumes.
     images
-        How many images to make; default 60 generated, or all crops of the expanded images that
-        are not nearly empty. A limit takes evenly from all files.
+        How many images to make; default 60 generated (20 with --volumes), or all crops of the
+        expanded images that are not nearly empty. A limit takes evenly from all files.
     size
         Side of an image in pixels, a whole number of the microscope's pixels; default about 256;
         0 takes expanded images whole.
@@ -82,6 +85,11 @@ def simulate(
     factor
         Pixels of the truth along one of the inputs; 1, where both have pixels of one size, without
         it. As many as lie along one of the microscope's leave these as they are.
+    volumes
+        Make stacks instead of single planes; planes lie as far apart as z_step_um of the
+        microscope says, 0.5 µm by default. Expanded images must be stacks that state theirs.
+    depth_px
+        How many planes a stack has; default 32. Only with --volumes.
     """
     from simulation.simulate import simulate
 
@@ -98,6 +106,8 @@ def simulate(
         thickness=thickness,
         channel=channel,
         factor=factor,
+        volumes=volumes,
+        depth_px=depth_px,
     )
 
 

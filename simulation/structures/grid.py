@@ -137,20 +137,20 @@ def seen_from(geometry: Geometry, origin_um: FloatArray, sides_um: FloatArray) -
     origin_um
         Where coordinates are to be counted from, (axes,), µm.
     sides_um
-        Sides (y, x) of the part, µm, from `origin_um` on.
+        Sides (y, x) or (z, y, x) of the part, µm, from `origin_um` on.
 
     Returns
     -------
     dict
-        Moved; objects without any point over the part are left out. Empty kinds stay.
+        Moved; objects without any point in (or over) the part are left out. Empty kinds stay.
     """
     moved: Geometry = {}
     for kind, objects in geometry.items():
         moved[kind] = []
         for object in objects:
             points_um = np.array(object["points_um"]) - origin_um
-            plane = points_um[:, -2:]
-            if ((plane >= 0) & (plane <= sides_um)).all(1).any():
+            within = points_um[:, -len(sides_um) :]
+            if ((within >= 0) & (within <= sides_um)).all(1).any():
                 moved[kind].append({**object, "points_um": _plain(points_um)})
     return moved
 
