@@ -120,6 +120,8 @@ def command_line(verb: str, *files: Path | str, **options: Path | str | float | 
     --------
     >>> command_line("python -m training fit", Path("in/a b.tif"), pixel_size=0.4, beads=None)
     "python -m training fit 'a b.tif' --pixel-size 0.4"
+    >>> command_line("python -m training simulate", volumes=True)
+    'python -m training simulate --volumes'
     """
     words = [*verb.split(), *(file.name if isinstance(file, Path) else file for file in files)]
     for name, value in options.items():

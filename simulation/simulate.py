@@ -28,6 +28,7 @@ SMALLEST_SIZE_PX = 32
 FEW_RECORDED_PX = 32  # the patches that networks are trained on show as many
 DEFAULT_STRUCTURE = "cells"
 THICKEST_UM = 50.0
+MOST_VOXELS = 100_000_000  # about 5 GB
 COARSEST_PLANES = 2  # steps of the microscope: between planes farther apart all would be made up
 
 
@@ -200,7 +201,9 @@ def plan_dataset(
             thickness_um=thickness,
             stack=stack,
         )
-    return Plan(targets, microscope, sampling, thickness, seed, arguments, factor, stack)
+    plan = Plan(targets, microscope, sampling, thickness, seed, arguments, factor, stack)
+    _refuse_large(plan, size)
+    return plan
 
 
 def _refuse_arguments(
@@ -293,6 +296,18 @@ def _stack(microscope: Microscope, depth_px: int, planes_um: float | None) -> St
             soft_wrap=True,
         )
     return stack
+
+
+def _refuse_large(plan: Plan, size: int) -> None:
+    if plan.stack is None:
+        return
+    voxels = plan.stack.drawn * (size + 2 * plan.margin_px) ** 2
+    if voxels > MOST_VOXELS:
+        raise UserError(
+            f"Each volume would be drawn in {voxels / 1e6:.0f} million voxels, its surroundings "
+            f"included, but at most {MOST_VOXELS / 1e6:.0f} million are held in memory: give a "
+            "smaller --size or --depth-px."
+        )
 
 
 def _pixels(microscope: Microscope, drawn_um: float | None) -> tuple[float, int]:

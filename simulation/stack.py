@@ -11,6 +11,8 @@ from simulation.structures import PLANE_DISTANCE_UM
 _REACH_FWHM = 1.5
 """How far above and below a plane light comes from, over the axial width of the widest PSF."""
 
+_FARTHEST_UM = 50.0
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -82,15 +84,16 @@ def stack_of(microscope: Microscope, planes: int, per_step: int | None = None) -
     Raises
     ------
     UserError
-        The PSF has no axial width.
+        The PSF is too long for a volume to be drawn around it.
     """
-    axial_um = float(psf.fwhm_um(microscope.most_blurred().optics)[1])
-    if not math.isfinite(axial_um):
+    reach_um = _REACH_FWHM * float(psf.fwhm_um(microscope.most_blurred().optics)[1])
+    if reach_um > _FARTHEST_UM:
         raise UserError(
-            "The PSF of this microscope has no end along the optical axis: correct its "
-            "numerical_aperture, depth_um or refractive indices."
+            f"Light reaches this microscope from {reach_um:.3g} µm above and below its focus, but "
+            f"volumes are drawn up to {_FARTHEST_UM:g} µm around: simulate it without --volumes, "
+            "or give a --microscope with a higher numerical_aperture."
         )
     if per_step is None:
         per_step = max(math.ceil(microscope.z_step_um / PLANE_DISTANCE_UM - 1e-9), 1)
-    reach = math.ceil(_REACH_FWHM * axial_um / (microscope.z_step_um / per_step))
+    reach = math.ceil(reach_um / (microscope.z_step_um / per_step))
     return Stack(planes, microscope.z_step_um, per_step, reach)

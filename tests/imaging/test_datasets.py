@@ -143,6 +143,30 @@ def test_an_impossible_pixel_size_is_refused(tmp_path: Path, size: str) -> None:
         open_dataset(tmp_path)
 
 
+@pytest.mark.parametrize("expansion", ["", "expansion_factor = 4\n"])
+@pytest.mark.parametrize(("of_file", "read"), [({}, 0.5), ({"z": 2.0}, 2.0)])
+def test_the_dataset_says_the_distance_of_planes(
+    of_file: dict[str, float], read: float, expansion: str, tmp_path: Path
+) -> None:
+    stack = xr.DataArray(np.ones((3, 8, 8), np.uint8), dims=("z", "y", "x"))
+    for part in ("input", "target"):
+        file = tmp_path / part / "a.ome.tif"
+        images.write(file, stack.assign_attrs(pixel_size_um=of_file))
+    (tmp_path / "dataset.toml").write_text(f"z_step_um = 0.5\n{expansion}")
+    (item,) = open_dataset(tmp_path).items
+    target = item.read_target()
+    assert target is not None
+    assert item.read_input().attrs["pixel_size_um"] == {"z": read}
+    expected = read / 4 if expansion and of_file else read
+    assert target.attrs["pixel_size_um"] == {"z": expected}
+
+
+def test_a_plane_has_no_distance_to_others(tmp_path: Path) -> None:
+    images.write(tmp_path / "input/a.tif", xr.DataArray(np.ones((8, 8), np.uint8), dims=("y", "x")))
+    (tmp_path / "dataset.toml").write_text("z_step_um = 0.5\n")
+    assert open_dataset(tmp_path).items[0].read_input().attrs["pixel_size_um"] == {}
+
+
 @pytest.mark.parametrize(("of_file", "read"), [({}, 0.05), ({"y": 0.04, "x": 0.04}, 0.04)])
 def test_the_dataset_says_the_pixel_size_of_a_finer_target(
     tmp_path: Path, of_file: dict[str, float], read: float

@@ -9,6 +9,7 @@ from imaging import resample
 from imaging.cli import UserError
 from imaging.images import write
 from simulation.expanded import Expanded, find_files, find_pixel_size_um
+from simulation.stack import Stack
 from tests.small_images import write_recording
 
 
@@ -206,3 +207,33 @@ def test_enlarged_images_are_resampled_whole(folder: Path) -> None:
     expected = [resample.linear(_textured(s, 70, 100), (140, 200)) for s in range(3)]
     for image in _images(targets):
         assert any(np.array_equal(image, whole) for whole in expected)
+
+
+STACK = Stack(planes=2, z_step_um=0.5, per_step=2, reach=4)
+
+
+def _blocks(folder: Path, plane_distance_um: float) -> Expanded:
+    files = find_files(folder)
+    return Expanded(
+        files, None, 32, 4, 0.05, 1, 0, stack=STACK, plane_distance_um=plane_distance_um
+    )
+
+
+def test_above_and_below_a_block_lies_the_stack_itself_and_its_reflection(tmp_path: Path) -> None:
+    pixels = _textured(0, 6, 32, 32)
+    _save(tmp_path / "a.tif", pixels, "z", "y", "x")
+    ((_, target),) = _blocks(tmp_path, 0.25).make([0], 0)
+    np.testing.assert_array_equal(target.image, pixels[[1, 3]])
+    scale = np.polyfit(target.image.ravel(), target.brightness[[4, 6]].ravel(), 1)
+    counts = np.round((target.brightness - scale[1]) / scale[0])
+    around = [2, 1, 0, 0, 1, 2, 3, 4, 5, 5, 4, 3, 2]
+    np.testing.assert_array_equal(counts, pixels[around])
+
+
+def test_planes_are_resampled_to_a_whole_number_of_each_step(tmp_path: Path) -> None:
+    """A slope along z stays one, as steep over micrometres as before."""
+    slope = np.arange(10.0)[:, None, None] + 0.1 * _textured(0, 32, 32) / 60000
+    _save(tmp_path / "a.tif", slope.astype(np.float32), "z", "y", "x")
+    first, *_ = _images(_blocks(tmp_path, 0.3), 0)
+    assert first.shape == (2, 32, 32)
+    np.testing.assert_allclose(first[1] - first[0], 0.5 / 0.3, rtol=1e-5)

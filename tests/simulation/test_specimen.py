@@ -73,6 +73,17 @@ def test_each_field_has_its_own_length() -> None:
     assert smooth.diff(dim=1).std() * 12 == pytest.approx(1, rel=0.3)
 
 
+def test_smooth_stack_has_the_covariance_of_theory_along_z() -> None:
+    draws = [specimen.smooth_stack((3, 4, 4), 1.5, 2.0, _generator(n)) for n in range(600)]
+    above, _, below = torch.stack(draws).unbind(1)
+    assert float((above * below).mean()) == pytest.approx(math.exp(-((3 / 2) ** 2) / 2), abs=0.06)
+
+
+def test_background_of_a_stack_goes_on_from_plane_to_plane() -> None:
+    near = specimen.background((2, 20, 20), 3.0, 0.4, 5.0, _generator(), z_step_px=0.1)
+    torch.testing.assert_close(near[0], near[1], rtol=0.1, atol=0)
+
+
 @pytest.mark.parametrize("variation", [0.2, 0.8])
 def test_background_has_the_stated_mean(variation: float) -> None:
     photons = specimen.background((40_000, 1, 1), 3.0, variation, 5.0, _generator()).flatten()

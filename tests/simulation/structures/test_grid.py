@@ -38,3 +38,9 @@ def test_depths_are_counted_from_the_origin() -> None:
     geometry = {"points": [entry([4.0, 1.0, 1.0])]}
     part = seen_from(geometry, np.array([3.0, 0.0, 0.0]), np.ones(2) * 2)
     assert part["points"][0]["points_um"] == [[1.0, 1.0, 1.0]]
+
+
+def test_what_lies_above_a_stack_is_left_out() -> None:
+    geometry = {"points": [entry([4.0, 1.0, 1.0]), entry([2.0, 1.0, 1.0])]}
+    part = seen_from(geometry, np.array([3.0, 0.0, 0.0]), np.ones(3) * 2)
+    assert part["points"] == [entry([1.0, 1.0, 1.0])]

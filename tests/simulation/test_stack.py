@@ -1,0 +1,46 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from imaging.cli import UserError
+from simulation import psf
+from simulation.microscope import Acquisition, Microscope
+from simulation.stack import Stack, stack_of
+
+
+@pytest.mark.parametrize(
+    ("z_step_um", "per_step"), [(0.5, 2), (0.25, 1), (0.1, 1), (0.3, 2), (0.75, 3), (1.0, 4)]
+)
+def test_structure_is_drawn_finely_between_the_planes(z_step_um: float, per_step: int) -> None:
+    stack = stack_of(replace(Microscope(), z_step_um=z_step_um), 4)
+    assert stack.per_step == per_step
+    assert stack.plane_distance_um == pytest.approx(z_step_um / per_step)
+    assert stack.plane_distance_um <= 0.25
+
+
+@pytest.mark.parametrize("planes", [1, 2, 7, 8])
+def test_the_middle_plane_is_recorded_with_its_surroundings(planes: int) -> None:
+    stack = Stack(planes, 0.5, 2, 5)
+    assert stack.drawn % 2 == 1
+    assert stack.drawn // 2 == stack.recorded[planes // 2]
+    assert len(stack.recorded) == planes
+    assert stack.recorded[0] == 5
+    assert stack.drawn - 1 - stack.recorded[-1] >= 5
+    assert stack.recorded[-1] - stack.recorded[0] == stack.spanned - 1
+
+
+@pytest.mark.parametrize(
+    ("acquisition", "share"),
+    [(Microscope().most_blurred(), 0.86), (Microscope().typical(), 0.92)],
+)
+def test_the_reach_holds_most_of_the_light(acquisition: Acquisition, share: float) -> None:
+    z_um = torch.arange(-80, 81, dtype=torch.float64) / 2
+    light = psf.kernel_3d(acquisition.optics, 0.1, z_um, 0.07, 2).sum((1, 2))
+    assert float(light[z_um.abs() <= stack_of(Microscope(), 8).reach_um].sum()) > share
+
+
+def test_a_psf_without_end_is_refused() -> None:
+    dim = replace(Microscope(), numerical_aperture=(0.1, 0.2))
+    with pytest.raises(UserError, match=r"from \d+ µm above and below its focus"):
+        stack_of(dim, 8)
