@@ -142,7 +142,9 @@ class Expanded:
                 margins = [(self._stack.reach, below), *[(margin_px, margin_px)] * 2]
                 around = _with_margin(planes, part, margins)
                 brightness = relative_brightness(around, source.background, source.bright)
-                image = planes[part][:: self._stack.per_step]
+                image = self._stack.means(around)
+                image = image[:, margin_px : margin_px + source.height]
+                image = image[..., margin_px : margin_px + source.width]
                 if not self._is_stack:
                     image, brightness = image[0], brightness[0]
                 yield index, Target(image, brightness)

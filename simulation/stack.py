@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from imaging.cli import UserError
 from simulation import psf
 from simulation.microscope import Microscope
@@ -18,9 +21,10 @@ _FARTHEST_UM = 50.0
 class Stack:
     """Recorded planes within the planes that structure is drawn in.
 
-    Structure is drawn in finer planes than are recorded, so that thin structure between these is
-    not missed: its light is recorded, as it is by a microscope. A target's plane is the drawn plane
-    where the recorded one lies, as thin as an expanded specimen shows it, and no mean over a step.
+    Structure is drawn in finer planes than are recorded, and a target's plane is their mean over a
+    step, as its pixels are means over their area. An expanded specimen is seen in thinner sections
+    than that: one section at each step would leave out what lies between, whose light the
+    microscope records, and break a thin process where it goes from plane to plane.
 
     Attributes
     ----------
@@ -59,6 +63,30 @@ class Stack:
         """Drawn planes altogether: an odd number, of which the middle one is recorded."""
         return 2 * self.recorded[self.planes // 2] + 1
 
+    def means(self, drawn: NDArray[np.number]) -> NDArray[np.number]:
+        """Average drawn planes over the step around each recorded one.
+
+        Parameters
+        ----------
+        drawn
+            (`drawn`, y, x).
+
+        Returns
+        -------
+        ndarray
+            (`planes`, y, x); float32, or the planes themselves where each is recorded.
+        """
+        if self.per_step == 1:
+            return drawn[self.recorded.start : self.recorded.stop]
+        offsets = np.arange(-(self.per_step // 2), self.per_step // 2 + 1)
+        # planes half a step away belong to both sides
+        weights = np.where(2 * np.abs(offsets) == self.per_step, 0.5, 1.0) / self.per_step
+        total = np.zeros((self.planes, *drawn.shape[1:]))
+        for offset, weight in zip(offsets, weights, strict=True):
+            first = self.recorded.start + offset
+            total += weight * drawn[first : first + self.spanned : self.per_step]
+        return total.astype(np.float32)
+
     @property
     def reach_um(self) -> float:
         """How far above and below light comes from, µm."""
@@ -95,5 +123,5 @@ def stack_of(microscope: Microscope, planes: int, per_step: int | None = None) -
         )
     if per_step is None:
         per_step = max(math.ceil(microscope.z_step_um / PLANE_DISTANCE_UM - 1e-9), 1)
-    reach = math.ceil(reach_um / (microscope.z_step_um / per_step))
+    reach = max(math.ceil(reach_um / (microscope.z_step_um / per_step)), per_step // 2)
     return Stack(planes, microscope.z_step_um, per_step, reach)

@@ -148,10 +148,10 @@ class Generated:
             return Grid((self._planes, side, side), self.pixel_size_um, PLANE_DISTANCE_UM)
         return Grid((side, side), self.pixel_size_um)
 
-    def _in_focus(self, drawn: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the planes of what was drawn that are recorded in focus."""
+    def _in_focus(self, drawn: Array) -> Array:
+        """Return what was drawn where the microscope records it in focus."""
         if self._stack:
-            return drawn[list(self._stack.recorded)]
+            return self._stack.means(drawn)
         return drawn[len(drawn) // 2] if drawn.ndim == 3 else drawn
 
     def _part(self, grid: Grid, margin_px: int) -> tuple[FloatArray, FloatArray]:

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -28,6 +29,20 @@ def test_the_middle_plane_is_recorded_with_its_surroundings(planes: int) -> None
     assert stack.recorded[0] == 5
     assert stack.drawn - 1 - stack.recorded[-1] >= 5
     assert stack.recorded[-1] - stack.recorded[0] == stack.spanned - 1
+
+
+@pytest.mark.parametrize("per_step", [1, 2, 3, 4])
+def test_means_over_steps_keep_all_light_once(per_step: int) -> None:
+    stack = Stack(4, 0.5, per_step, reach=5)
+    shares = stack.means(np.eye(stack.drawn)[..., None])[..., 0].sum(0)
+    assert shares.sum() == pytest.approx(4)
+    np.testing.assert_allclose(shares[5 : 5 + stack.spanned], 1 / per_step)
+
+
+def test_means_lie_around_their_plane() -> None:
+    stack = Stack(3, 0.5, 4, reach=5)
+    slope = np.arange(float(stack.drawn))[:, None, None]
+    np.testing.assert_allclose(stack.means(slope).ravel(), stack.recorded)
 
 
 @pytest.mark.parametrize(
