@@ -7,15 +7,10 @@ from imaging.begun import is_made
 from imaging.cli import UserError, command_line, console, progress
 from imaging.files import sha256
 from simulation import psf
-from simulation.expanded import (
-    Expanded,
-    agree,
-    find_files,
-    find_pixel_size_um,
-    find_z_step_um,
-)
+from simulation.expanded import Expanded, find_files
+from simulation.expanded_sizes import agree, find_pixel_size_um, find_z_step_um
 from simulation.microscope import Microscope, read_microscope
-from simulation.stack import Stack, stack_of
+from simulation.stack_arguments import lay_out, refuse_depth, refuse_large
 from simulation.structures import PHANTOMS, STRUCTURES
 from simulation.targets import DEFAULT_PIXEL_SIZE_UM, Generated, Targets
 from simulation.writing import SPLITS, Plan, make, split_of
@@ -23,13 +18,10 @@ from simulation.writing import SPLITS, Plan, make, split_of
 DEFAULT_IMAGES = 60
 DEFAULT_VOLUMES = 20
 DEFAULT_SIZE_PX = 256
-DEFAULT_DEPTH_PX = 32
 SMALLEST_SIZE_PX = 32
 FEW_RECORDED_PX = 32  # the patches that networks are trained on show as many
 DEFAULT_STRUCTURE = "cells"
 THICKEST_UM = 50.0
-MOST_VOXELS = 100_000_000  # about 5 GB
-COARSEST_PLANES = 2  # steps of the microscope: between planes farther apart all would be made up
 
 
 def simulate(
@@ -120,7 +112,7 @@ def plan_dataset(
     """
     _refuse_arguments(expanded, images, size, seed, pixel_size, expansion)
     _refuse_structure(expanded, structure, thickness)
-    _refuse_depth(volumes, depth_px, thickness, expanded, pixel_size)
+    refuse_depth(volumes, depth_px, thickness, expanded, pixel_size)
     if channel is not None and expanded is None:
         raise UserError("--channel chooses one of expanded images: give it with --expanded.")
     microscope = read_microscope(microscope_file) if microscope_file else Microscope()
@@ -142,7 +134,7 @@ def plan_dataset(
     stack, planes_um = None, None
     if volumes:
         planes_um = find_z_step_um(files, expansion) if expanded else None
-        stack = _stack(microscope, depth_px or DEFAULT_DEPTH_PX, planes_um)
+        stack = lay_out(microscope, depth_px, planes_um)
     count = images
     if count is None and expanded is None:
         count = DEFAULT_VOLUMES if volumes else DEFAULT_IMAGES
@@ -202,7 +194,7 @@ def plan_dataset(
             stack=stack,
         )
     plan = Plan(targets, microscope, sampling, thickness, seed, arguments, factor, stack)
-    _refuse_large(plan, size)
+    refuse_large(plan, size)
     return plan
 
 
@@ -250,63 +242,6 @@ def _refuse_structure(expanded: Path | None, structure: str, thickness: float) -
     if not 0 <= thickness <= THICKEST_UM:
         raise UserError(
             f"--thickness {thickness:g} cannot be used: give 0 to {THICKEST_UM:g} micrometres."
-        )
-
-
-def _refuse_depth(
-    volumes: bool,
-    depth_px: int | None,
-    thickness: float,
-    expanded: Path | None,
-    pixel_size: float | None,
-) -> None:
-    if depth_px is not None and not volumes:
-        raise UserError("--depth-px says how many planes a volume has: give it with --volumes.")
-    if depth_px is not None and depth_px < 1:
-        raise UserError(f"--depth-px {depth_px} is too few: a volume has 1 plane at least.")
-    if volumes and thickness:
-        raise UserError(
-            "--thickness is for single planes; volumes are as thick as their planes and what "
-            "shines into these: leave --thickness or --volumes out."
-        )
-    if volumes and expanded and pixel_size is not None:
-        raise UserError(
-            "--pixel-size says nothing of the distance of planes in expanded stacks: leave it out, "
-            "and correct the files if they are wrong (--expansion divides what they state)."
-        )
-
-
-def _stack(microscope: Microscope, depth_px: int, planes_um: float | None) -> Stack:
-    """Lay out the stacks, whose planes are drawn about `planes_um` apart, if that is known."""
-    z_step_um = microscope.z_step_um
-    if planes_um is None:
-        return stack_of(microscope, depth_px)
-    if planes_um > COARSEST_PLANES * z_step_um:
-        raise UserError(
-            f"The planes of the truth are {planes_um:.4g} µm apart, those of the microscope "
-            f"{z_step_um:g} µm: give --expansion if the files state distances after expansion, or "
-            "a --microscope with a larger z_step_um."
-        )
-    stack = stack_of(microscope, depth_px, max(round(z_step_um / planes_um), 1))
-    if not agree(stack.plane_distance_um, planes_um):
-        console.print(
-            f"Planes of the truth are {stack.plane_distance_um:.4g} instead of {planes_um:.4g} µm "
-            f"apart, so that a whole number of them, {stack.per_step}, lies along the "
-            f"microscope's step of {z_step_um:g} µm.",
-            soft_wrap=True,
-        )
-    return stack
-
-
-def _refuse_large(plan: Plan, size: int) -> None:
-    if plan.stack is None:
-        return
-    voxels = plan.stack.drawn * (size + 2 * plan.margin_px) ** 2
-    if voxels > MOST_VOXELS:
-        raise UserError(
-            f"Each volume would be drawn in {voxels / 1e6:.0f} million voxels, its surroundings "
-            f"included, but at most {MOST_VOXELS / 1e6:.0f} million are held in memory: give a "
-            "smaller --size or --depth-px."
         )
 
 

@@ -10,13 +10,8 @@ from imaging import images, resample
 from imaging.cli import UserError
 from imaging.inspection import inspect
 from imaging.remarks import Remarks
-from simulation.expanded import (
-    EMPTY_BELOW,
-    EMPTY_FRACTION,
-    find_files,
-    find_pixel_size_um,
-    read_planes,
-)
+from simulation.expanded import EMPTY_BELOW, EMPTY_FRACTION, find_files, read_planes
+from simulation.expanded_sizes import find_pixel_size_um
 from simulation.structures import Grid, Specimen, Structure
 from simulation.targets import BACKGROUND_PERCENTILE, BRIGHT_PERCENTILE, Array, relative_brightness
 

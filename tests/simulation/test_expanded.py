@@ -8,7 +8,8 @@ import xarray as xr
 from imaging import resample
 from imaging.cli import UserError
 from imaging.images import write
-from simulation.expanded import Expanded, find_files, find_pixel_size_um
+from simulation.expanded import Expanded, find_files
+from simulation.expanded_sizes import find_pixel_size_um
 from simulation.stack import Stack
 from tests.small_images import write_recording
 
@@ -113,39 +114,6 @@ def test_nearly_empty_squares_are_dropped_and_counted(
     targets = _expanded(folder)
     assert targets.sources.count("half") == 2
     assert "2 of 22 squares are nearly empty" in capsys.readouterr().out
-
-
-def test_pixel_size_is_stated_size_over_expansion(folder: Path) -> None:
-    assert _expanded(folder, expansion=4).pixel_size_um == pytest.approx(0.0125)
-
-
-def test_file_without_pixel_size_takes_that_of_the_others(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    _save(folder / "other.tif", _textured(1, 64, 64), um=None)
-    assert _expanded(folder).pixel_size_um == pytest.approx(0.05)
-    assert "other.tif: no pixel size stated" in capsys.readouterr().out
-
-
-def test_no_pixel_size_at_all_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _save(tmp_path / "a.tif", _textured(1, 64, 64), um=None)
-    assert _expanded(tmp_path).pixel_size_um == 0.08
-    assert "No file states its pixel size" in capsys.readouterr().out
-
-
-def test_disagreeing_pixel_sizes_are_refused(folder: Path) -> None:
-    _save(folder / "other.tif", _textured(1, 64, 64), um=0.1)
-    with pytest.raises(UserError, match=r"other\.tif of 0\.1 µm"):
-        _expanded(folder)
-
-
-def test_oblong_pixels_are_refused(folder: Path) -> None:
-    image = xr.DataArray(
-        _textured(1, 64, 64), dims=("y", "x"), attrs={"pixel_size_um": {"y": 0.05, "x": 0.1}}
-    )
-    write(folder / "oblong.ome.tif", image)
-    with pytest.raises(UserError, match=r"oblong\.ome\.tif has pixels of 0\.1 x 0\.05"):
-        _expanded(folder)
 
 
 def test_too_small_file_is_refused(folder: Path) -> None:
