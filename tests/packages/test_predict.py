@@ -178,7 +178,8 @@ def test_another_step_between_planes_is_said(
     predict_file(volumes, save(tmp_path / "a.ome.tif", stack), tmp_path / "out.tif")
 
     printed = capsys.readouterr().out
-    assert ("(a.ome.tif: 0.12 µm, not 0.1 µm): the planes are another step apart" in printed) == said
+    remark = "(a.ome.tif: 0.12 µm, not 0.1 µm): the planes are another step apart"
+    assert (remark in printed) == said
     assert "pixel size unknown" not in printed
 
 
