@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from simulation.stack import Stack
 from simulation.structures import PHANTOMS, STRUCTURES
 from simulation.targets import Generated, Target, Targets
 
@@ -67,6 +68,25 @@ def test_a_volume_has_the_image_in_its_middle_plane() -> None:
     inner = target.brightness[4, 8:-8, 8:-8]
     assert np.corrcoef(inner.ravel(), target.image.ravel())[0, 1] == pytest.approx(1)
     assert np.percentile(target.brightness[4], [2, 99.8]) == pytest.approx([0, 1])
+
+
+def test_a_stack_has_the_means_over_its_steps() -> None:
+    stack = Stack(planes=4, z_step_um=0.5, per_step=2, reach=3)
+    target = _only(Generated(1, 32, 0.08, 0, stack=stack), 8)
+    assert target.brightness.shape == (stack.drawn, 48, 48)
+    means = stack.means(target.brightness)
+    inner = means[:, 8:-8, 8:-8]
+    assert np.corrcoef(inner.ravel(), target.image.ravel())[0, 1] == pytest.approx(1)
+    assert np.percentile(means, [2, 99.8]) == pytest.approx([0, 1], abs=1e-6)
+
+
+def test_geometry_of_a_stack_leaves_out_what_lies_above_and_below() -> None:
+    stack = Stack(planes=4, z_step_um=0.5, per_step=2, reach=8)
+    target = _only(Generated(1, 64, 0.08, 0, structure="points", stack=stack), 8)
+    assert target.geometry
+    depths_um = np.array([point["points_um"][0][0] for point in target.geometry["points"]])
+    assert depths_um.min() >= 0
+    assert 1.5 < depths_um.max() <= 2
 
 
 def test_depths_are_counted_from_the_plane_of_focus() -> None:
