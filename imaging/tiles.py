@@ -82,7 +82,8 @@ def windows(length: int, axis: AxisGeometry, tile: int) -> list[Window]:
     Returns
     -------
     list of Window
-        From first to last; their places partition the output.
+        From first to last; their places partition the output, and all but the last are of one
+        length, so that each may be a chunk of a file.
 
     Raises
     ------
@@ -90,31 +91,40 @@ def windows(length: int, axis: AxisGeometry, tile: int) -> list[Window]:
         A fixed length that is all halo, on an image that is longer.
     """
     alignment = math.lcm(axis.step, axis.scale.denominator)
-    lost = 2 * (axis.margin + axis.halo)
-    needed = length + 2 * axis.margin
-    window = axis.minimum
-    if not axis.fixed:
+    whole = _round_up(length + 2 * axis.margin, axis)
+    # Where a window begins is rounded down to the alignment, and so is what lies before its place.
+    before = math.ceil(axis.halo / alignment) * alignment
+    lost = before + axis.halo + 2 * axis.margin
+    if axis.fixed:
+        longest = axis.minimum
+        if whole > longest and longest - lost < alignment:
+            raise CannotTileError(
+                f"windows of {longest} pixels with a halo of {axis.halo} keep nothing"
+            )
+    else:
         longest = max(_round_up(lost + alignment, axis), _round_down(tile, axis))
-        window = min(_round_up(needed, axis), longest)
-        if needed > window:
-            # As many windows, but no longer than that takes: what overlaps is work done twice.
-            count = math.ceil((needed - lost) / (window - lost))
-            window = min(window, _round_up(math.ceil((needed - lost) / count) + lost, axis))
-    last = max(0, math.ceil((needed - window) / alignment) * alignment)
-    stride = (window - lost) // alignment * alignment
-    if last and stride < 1:
-        raise CannotTileError(f"windows of {window} pixels with a halo of {axis.halo} keep nothing")
+    if whole <= longest:
+        everything = slice(0, axis.output_length(length))
+        return [Window(-axis.margin, whole - axis.margin, everything, everything)]
 
+    # As few places as the longest windows need, and windows no longer than such places need.
+    most = (longest - lost) // alignment
+    count = math.ceil(length / (most * alignment))
+    stride = math.ceil(length / (count * alignment)) * alignment
+    count = math.ceil(length / stride)
+    sides = lost if count > 2 else before + 2 * axis.margin  # the outer ones have one inner side
+    window = longest if axis.fixed else min(_round_up(stride + sides, axis), longest)
+    last = math.ceil((length + 2 * axis.margin - window) / alignment) * alignment
     found: list[Window] = []
-    done = 0
-    for start in [*range(0, last, stride or 1), last]:
-        end = axis.output_length(length)
-        if start < last:
-            end = int((start + window - 2 * axis.margin - axis.halo) * axis.scale)
+    for number in range(count):
+        start = min(max(number * stride - before, 0), max(last, 0))
+        place = slice(
+            int(number * stride * axis.scale),
+            axis.output_length(min((number + 1) * stride, length)),
+        )
         offset = int(start * axis.scale)
-        keep, place = slice(done - offset, end - offset), slice(done, end)
+        keep = slice(place.start - offset, place.stop - offset)
         found.append(Window(start - axis.margin, start - axis.margin + window, keep, place))
-        done = end
     return found
 
 

@@ -47,13 +47,21 @@ def test_windows_start_at_multiples_of_the_step(length: int, axis: AxisGeometry,
 def test_kept_pixels_are_a_halo_away_from_inner_edges(
     length: int, axis: AxisGeometry, tile: int
 ) -> None:
-    found = windows(length, axis, tile)
-    given_length = found[0].stop - found[0].start - 2 * axis.margin
+    for w in windows(length, axis, tile):
+        first, last = w.start + axis.margin, w.stop - axis.margin
+        if first > 0:
+            assert w.keep.start >= axis.halo * axis.scale
+        if last < length:
+            assert w.keep.stop <= (last - first - axis.halo) * axis.scale
 
-    for w in found[1:]:
-        assert w.keep.start >= axis.halo * axis.scale
-    for w in found[:-1]:
-        assert w.keep.stop <= (given_length - axis.halo) * axis.scale
+
+@settings(max_examples=300)
+@given(LENGTHS, GEOMETRIES, TILES)
+def test_places_are_chunks_of_one_length(length: int, axis: AxisGeometry, tile: int) -> None:
+    *whole, last = [w.place.stop - w.place.start for w in windows(length, axis, tile)]
+
+    assert len(set(whole)) <= 1
+    assert all(last <= chunk for chunk in whole)
 
 
 @settings(max_examples=300)
@@ -77,10 +85,15 @@ def test_small_image_needs_one_window() -> None:
 
 
 def test_windows_are_no_longer_than_their_number_needs() -> None:
-    """3 windows keep 3 w − 4 · 96 of 2048 pixels: w is 816, in steps of 16, not 1024."""
+    """3 windows keep a third of 2048 each, 688 in steps of 16, and 96 at either side: not 1024."""
     axis = AxisGeometry(minimum=208, step=16, halo=96)
     lengths = [w.stop - w.start for w in windows(2048, axis, tile=1024)]
-    assert lengths == [816, 816, 816]
+    assert lengths == [880, 880, 880]
+
+
+def test_two_windows_need_a_halo_at_one_side_only() -> None:
+    axis = AxisGeometry(minimum=208, step=16, halo=96)
+    assert [w.stop - w.start for w in windows(1024, axis, tile=1000)] == [608, 608]
 
 
 def test_fixed_length_that_is_all_halo_is_refused() -> None:
