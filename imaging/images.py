@@ -11,7 +11,7 @@
 .czi .nd2               Zeiss, Nikon; only read, by libraries of the extra ``formats``
 .lif .lof .xlif         Leica; likewise
 .oif .oib .ims          Olympus, Imaris; likewise
-.zarr .ome.zarr         OME-Zarr 0.1 to 0.5 are read, 0.5 is written
+.zarr .ome.zarr         OME-Zarr 0.1 to 0.5 are read, 0.4 and 0.5 written
 ======================  ==========================================================================
 
 Axes are b (time points, positions: whatever is processed one by one), c, z, y and x, in this order.
@@ -33,7 +33,15 @@ from xarray.core import indexing
 from imaging.cli import UserError
 from imaging.files import file_of, replacing, split_choice
 from imaging.formats import czi, ims, lif, mrc, nd2, oif, ome_zarr, png, tiff
-from imaging.formats.header import DIMS, Format, Header, Readable, Writable, refuse_absurd
+from imaging.formats.header import (
+    DIMS,
+    Format,
+    Header,
+    Readable,
+    Storage,
+    Writable,
+    refuse_absurd,
+)
 from imaging.formats.microscopes import Microscope
 from imaging.formats.ome_files import recording_of
 from imaging.remarks import with_remarks
@@ -146,6 +154,7 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
         The pixel type is the file's. ``attrs["pixel_size_um"]`` maps those of z, y and x whose
         pixel size is known to micrometres. The coordinate c holds the channels' names, if known.
         ``attrs["interval_s"]`` are the seconds between time points, where the file says them;
+        ``attrs["origin_um"]`` where the first pixel lies, where an OME-Zarr says it;
         ``attrs["scenes"]`` the names of the images that were chosen from several in a file;
         ``attrs["remarks"]`` holds what `imaging.remarks.remarks_of` returns, if anything.
 
@@ -183,6 +192,8 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
     image = with_remarks(xr.DataArray(variable, attrs={"pixel_size_um": sizes}), header.remarks)
     if header.interval_s is not None and "b" in array.dims:
         image.attrs["interval_s"] = header.interval_s
+    if header.origin_um:
+        image.attrs["origin_um"] = header.origin_um
     if header.scenes:
         image.attrs["scenes"] = header.scenes
     names = header.channels or []
@@ -223,6 +234,7 @@ def write(path: Path, image: xr.DataArray) -> None:
         pixel_size_um=image.attrs.get("pixel_size_um", {}),
         channels=channels,
         interval_s=image.attrs.get("interval_s"),
+        origin_um=image.attrs.get("origin_um"),
     ) as out:
         _refuse_nan(path, ordered.values)
         out[...] = ordered.values
@@ -239,6 +251,8 @@ def create(
     channels: Sequence[str] | None = None,
     annotations: Mapping[str, str] | None = None,
     interval_s: float | None = None,
+    origin_um: Mapping[str, float] | None = None,
+    storage: Storage | None = None,
 ) -> Generator[Writable]:
     """Write an image region by region.
 
@@ -262,6 +276,10 @@ def create(
         description, or in the attributes of OME-Zarr; PNG and MRC hold none.
     interval_s
         Seconds from one time point to the next, where there are several.
+    origin_um
+        Where the centre of the first pixel lies along z, y, x, if known; OME-Zarr holds it.
+    storage
+        How the pixels lie in the files of an OME-Zarr.
 
     Yields
     ------
@@ -282,6 +300,8 @@ def create(
         None if channels is None else list(channels),
         annotations=dict(annotations or {}),
         interval_s=interval_s if "b" in dims else None,
+        origin_um={dim: um for dim, um in (origin_um or {}).items() if dim in dims},
+        storage=storage,
     )
     if header.dims != tuple(dim for dim in DIMS if dim in dims) or not {"y", "x"} <= set(dims):
         raise UserError(

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -31,6 +31,31 @@ _NOT_OF_MICROSCOPES = (72, 96, 100, 120, 144, 150, 180, 200, 240, 300, 360, 400,
 _LEAST_PER_INCH = 2.54  # 1 cm per pixel: what 1/1 says, and no microscope does
 
 
+OmeZarrVersion = Literal["0.4", "0.5"]
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How pixels lie in the files of an OME-Zarr.
+
+    Attributes
+    ----------
+    chunks
+        Pixels along each axis that are compressed together.
+    shards
+        Pixels along each axis that are one file, whole numbers of chunks; None where each chunk is.
+    version
+        Of OME-Zarr; 0.4 has no shards.
+    pyramid
+        Whether coarser levels are written, each of half as many rows and columns.
+    """
+
+    chunks: tuple[int, ...]
+    shards: tuple[int, ...] | None = None
+    version: OmeZarrVersion = "0.5"
+    pyramid: bool = False
+
+
 @dataclass(frozen=True)
 class Header:
     """The shape of an array of pixels and what its axes mean.
@@ -53,6 +78,10 @@ class Header:
         Seconds from one time point to the next, if known.
     scenes
         Names of the images along b, or of the one chosen, where the file holds several.
+    origin_um
+        Where the centre of the first pixel lies along those of z, y and x where it is known.
+    storage
+        How it is to be written as OME-Zarr, if that matters.
     """
 
     dims: tuple[str, ...]
@@ -64,6 +93,8 @@ class Header:
     annotations: dict[str, str] = field(default_factory=dict[str, str])
     interval_s: float | None = None
     scenes: tuple[str, ...] = ()
+    origin_um: dict[str, float] = field(default_factory=dict[str, float])
+    storage: Storage | None = None
 
     def size(self, dim: str) -> int:
         """Return the length of an axis, 1 if there is no such axis."""

@@ -1,9 +1,7 @@
-"""OME-Zarr: versions 0.1 to 0.5 are read, 0.5 is written (https://ngff.openmicroscopy.org)."""
+"""OME-Zarr: versions 0.1 to 0.5 are read, 0.4 and 0.5 written (https://ngff.openmicroscopy.org)."""
 
-import itertools
 import math
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +9,15 @@ import numpy as np
 import zarr
 
 from imaging.cli import UserError
-from imaging.formats.header import Header, Readable, Writable, pixel_sizes
+from imaging.formats.header import Header, Readable, pixel_sizes
+from imaging.formats.ome_zarr_writing import create
 from imaging.formats.units import seconds
 from imaging.remarks import Remark
 
-_CHUNK = 512
+__all__ = ["create", "read", "refusal"]
+
 _MARKS_OF_ZARR = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 _DIM_OF_AXIS = {"t": "b", "c": "c", "z": "z", "y": "y", "x": "x"}
-_AXIS_OF_DIM = {dim: axis for axis, dim in _DIM_OF_AXIS.items()}
 _AXES_BEFORE_0_3 = "tczyx"
 _LEVELS_OF_PLATES = 3  # row, column, field
 _NO_UNIT = (
@@ -59,7 +58,7 @@ def read(path: Path) -> tuple[Header, Readable]:
         )
     dims = tuple(_DIM_OF_AXIS[name] for name in names)
     units = {axis["name"]: axis.get("unit") for axis in axes if isinstance(axis, dict)}
-    scale = _scale(image, level, array.ndim)
+    scale, translation = _coordinates(image, level, array.ndim)
     in_space = {dim: length for dim, length in zip(dims, scale, strict=True) if dim in "zyx"}
     sizes, remarks = pixel_sizes((dim, length, units.get(dim)) for dim, length in in_space.items())
     unit_less = [f"{dim}: {n:g}" for dim, n in in_space.items() if n != 1 and not units.get(dim)]
@@ -72,6 +71,8 @@ def read(path: Path) -> tuple[Header, Readable]:
         remarks = (*remarks, Remark(_ABSENT_CHUNKS, absent))
     labels = [channel.get("label") for channel in attributes.get("omero", {}).get("channels", [])]
     channels = [str(label) for label in labels] if labels and all(labels) else None
+    first = dict(zip(dims, translation, strict=True))
+    origin_um = {dim: first[dim] * um / in_space[dim] for dim, um in sizes.items()}
     along_t = scale[dims.index("b")] if "b" in dims else 0.0
     header = Header(
         dims,
@@ -81,6 +82,7 @@ def read(path: Path) -> tuple[Header, Readable]:
         channels,
         remarks,
         interval_s=seconds(along_t, units.get("t")),
+        origin_um=origin_um if any(origin_um.values()) else {},
     )
     return header, array
 
@@ -143,14 +145,19 @@ def _axes_before_0_3(path: Path, array: zarr.Array[Any], version: str) -> str:
     return _AXES_BEFORE_0_3
 
 
-def _scale(image: Mapping[str, Any], level: Mapping[str, Any], ndim: int) -> list[float]:
-    scale = np.ones(ndim)
+def _coordinates(
+    image: Mapping[str, Any], level: Mapping[str, Any], ndim: int
+) -> tuple[list[float], list[float]]:
+    """Return the step from pixel to pixel along each axis, and where the first one lies."""
+    scale, translation = np.ones(ndim), np.zeros(ndim)
     for transformation in (
         *level.get("coordinateTransformations", []),
         *image.get("coordinateTransformations", []),
     ):
-        scale = scale * np.asarray(transformation.get("scale", 1.0))
-    return [float(along) for along in scale]
+        factor = np.asarray(transformation.get("scale", 1.0))
+        scale, translation = scale * factor, translation * factor
+        translation = translation + np.asarray(transformation.get("translation", 0.0))
+    return scale.tolist(), translation.tolist()
 
 
 def _absent_chunks(folder: Path, array: zarr.Array[Any]) -> str:
@@ -158,7 +165,10 @@ def _absent_chunks(folder: Path, array: zarr.Array[Any]) -> str:
     chunk = array.shards or array.chunks
     whole = math.prod(-(-n // along) for n, along in zip(array.shape, chunk, strict=True))
     present = sum(
-        not file.name.startswith(".") and file.name != "zarr.json" and file.is_file()
+        not file.name.startswith(".")
+        and file.name != "zarr.json"
+        and file.suffix != ".partial"  # which zarr had begun
+        and file.is_file()
         for file in folder.rglob("*")
     )
     return f"{whole - present} of {whole} chunks" if present < whole else ""
@@ -166,102 +176,10 @@ def _absent_chunks(folder: Path, array: zarr.Array[Any]) -> str:
 
 def refusal(path: Path, header: Header) -> str | None:
     """Zarr holds all arrays of numbers, but replaces only what is Zarr itself."""
+    storage = header.storage
+    if storage is not None and storage.shards is not None and storage.version == "0.4":
+        return "OME-Zarr 0.4 has no shards: leave --shard out, or write 0.5"
     held = {file.name for file in path.iterdir()} if path.is_dir() else set[str]()
     if held and held.isdisjoint(_MARKS_OF_ZARR):
         return "a folder that is no Zarr is in its place: move it away, or choose another name"
     return None
-
-
-@contextmanager
-def create(path: Path, header: Header) -> Generator[Writable]:
-    """Make an OME-Zarr 0.5 image of one resolution, written chunk by chunk."""
-    axes = [_AXIS_OF_DIM[dim] for dim in header.dims]
-    group = zarr.open_group(path, mode="w", zarr_format=3)
-    group.attrs["ome"] = _metadata(header)
-    if header.annotations:
-        group.attrs["annotations"] = header.annotations
-    array = group.create_array(
-        "0",
-        shape=header.shape,
-        dtype=header.dtype,
-        chunks=tuple(
-            min(_CHUNK, length) if dim in "yx" else 1
-            for dim, length in zip(header.dims, header.shape, strict=True)
-        ),
-        dimension_names=axes,
-    )
-    yield _Chunkwise(array)
-
-
-class _Chunkwise:
-    """Writes regions (integers, slices of step 1, an ellipsis) one chunk after the other.
-
-    Left to itself, zarr writes chunks side by side, and when one fails (a full disk) it goes on
-    with the others in the background, into a folder that is being removed.
-    """
-
-    def __init__(self, array: zarr.Array[Any]) -> None:
-        self._array = array
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        places: list[Any] = list(key) if isinstance(key, tuple) else [key]
-        if Ellipsis not in places:
-            places.append(Ellipsis)
-        gap = places.index(Ellipsis)
-        places[gap : gap + 1] = [slice(None)] * (self._array.ndim + 1 - len(places))
-        ranges = [
-            range(length)[place if isinstance(place, slice) else slice(place, place + 1 or None)]
-            for place, length in zip(places, self._array.shape, strict=True)
-        ]
-        kept = [len(r) for r, place in zip(ranges, places, strict=True) if isinstance(place, slice)]
-        pixels = np.broadcast_to(value, kept).reshape([len(r) for r in ranges])
-        parts = (
-            [slice(max(r.start, at), min(r.stop, at + n)) for at in _starts(r, n)]
-            for r, n in zip(ranges, self._array.chunks, strict=True)
-        )
-        for target in itertools.product(*parts):
-            source = tuple(
-                slice(part.start - r.start, part.stop - r.start)
-                for part, r in zip(target, ranges, strict=True)
-            )
-            self._array[target] = pixels[source]
-
-
-def _starts(region: range, chunk: int) -> range:
-    """Return where the chunks begin that a region touches."""
-    return range(region.start - region.start % chunk, region.stop, chunk)
-
-
-def _metadata(header: Header) -> dict[str, Any]:
-    axes: list[dict[str, str]] = []
-    for dim in header.dims:
-        kind = {"b": "time", "c": "channel"}.get(dim, "space")
-        unit = {"unit": "micrometer"} if dim in header.pixel_size_um else {}
-        if dim == "b" and header.interval_s is not None:
-            unit = {"unit": "second"}
-        axes.append({"name": _AXIS_OF_DIM[dim], "type": kind, **unit})
-    steps = header.pixel_size_um | {"b": header.interval_s or 1.0}
-    scale = [steps.get(dim, 1.0) for dim in header.dims]
-    transformations = [{"type": "scale", "scale": scale}]
-    metadata: dict[str, Any] = {
-        "version": "0.5",
-        "multiscales": [
-            {
-                "axes": axes,
-                "datasets": [{"path": "0", "coordinateTransformations": transformations}],
-            }
-        ],
-    }
-    if header.channels is not None:
-        whole = header.dtype.kind in "iu"
-        low, high = (
-            (int(np.iinfo(header.dtype).min), int(np.iinfo(header.dtype).max)) if whole else (0, 1)
-        )
-        window = {"min": low, "start": low, "end": high, "max": high}
-        metadata["omero"] = {
-            "channels": [
-                {"label": name, "color": "FFFFFF", "active": True, "window": window}
-                for name in header.channels
-            ]
-        }
-    return metadata
