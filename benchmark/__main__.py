@@ -52,6 +52,8 @@ def run(
     out: Path,
     trust: bool = False,
     controls: bool = True,
+    workers: int | None = None,
+    scheduler: str | None = None,
 ) -> int:
     """Score packages and controls on datasets.
 
@@ -73,11 +75,24 @@ def run(
         Run Python code that packages bring along.
     controls
         Score input, bicubic, Richardson-Lucy and truth beside the packages.
+    workers
+        How many processes of this machine restore and score at once, each an image; without it one
+        after the other (docs/cluster.md).
+    scheduler
+        Address of a dask scheduler whose workers do, such as tcp://10.0.0.1:8786; none without it.
     """
     from benchmark.running.run import run_benchmark
     from imaging.cli import STATUS_FAILED_CHECK
 
-    scores = run_benchmark(packages or [], data, out, trust=trust, controls=controls)
+    scores = run_benchmark(
+        packages or [],
+        data,
+        out,
+        trust=trust,
+        controls=controls,
+        workers=workers,
+        scheduler=scheduler,
+    )
     return STATUS_FAILED_CHECK if scores.run.failures else 0
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from imaging.cli import UserError
 from imaging.files import sha256_of_all
@@ -72,10 +72,11 @@ class Cluster:
 
         left = iter(tasks)
         running: dict[Any, T] = {}
-        done = as_completed()
+        done = as_completed(loop=self._client.loop)
 
         def go_on() -> None:
-            ahead = _AHEAD * max(1, sum(self._client.nthreads().values()))
+            threads = cast(dict[str, int], self._client.nthreads())
+            ahead = _AHEAD * max(1, sum(threads.values()))
             while len(running) < ahead:
                 try:
                     task = next(left)
@@ -135,7 +136,7 @@ def open_cluster(workers: int | None, scheduler: str | None) -> Generator[Cluste
     if workers is not None and workers < 1:
         raise UserError(f"{workers} workers do nothing: give 1 or more.")
     try:
-        import dask
+        from dask.config import set as configured
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise UserError(
@@ -158,17 +159,18 @@ def open_cluster(workers: int | None, scheduler: str | None) -> Generator[Cluste
     threads = max(1, (os.cpu_count() or 1) // (workers or 1))
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     environment = {f"distributed.nanny.pre-spawn-environ.{name}": threads for name in names}
+    local: dict[str, Any] = {
+        "n_workers": workers,
+        "threads_per_worker": 1,
+        "host": "127.0.0.1",
+        "dashboard_address": None,
+        "silence_logs": logging.CRITICAL,
+        "memory_limit": None,
+    }
     with (
-        dask.config.set(environment),
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-            memory_limit=None,
-        ) as local,
-        Client(local, set_as_default=False) as client,
+        configured(environment),
+        LocalCluster(**local) as started,
+        Client(started, set_as_default=False) as client,
     ):
         yield Cluster(client)
 
@@ -207,7 +209,7 @@ def _refuse_strangers(client: "Client", scheduler: str) -> None:
             f"{scheduler}`, or wait until they have started."
         ) from error
     own = fingerprint()
-    found = client.run(fingerprint, on_error="return")
+    found = cast(dict[str, Any], client.run(fingerprint, on_error="return"))
     for worker, theirs in found.items():
         if not isinstance(theirs, dict):
             raise UserError(
@@ -239,7 +241,7 @@ def _error_of(future: "Future[Any]") -> Exception | None:
 def _explained(client: "Client") -> Generator[None]:
     """Turn what a scheduler's end looks like here into a sentence."""
     from distributed.client import FutureCancelledError
-    from distributed.comm import CommClosedError
+    from distributed.comm.core import CommClosedError
 
     try:
         yield

@@ -27,7 +27,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import DTypeLike
-from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from imaging.cli import UserError
@@ -37,11 +36,11 @@ from imaging.formats.header import (
     DIMS,
     Format,
     Header,
-    Readable,
     Storage,
     Writable,
     refuse_absurd,
 )
+from imaging.formats.lazy import Pixels, explained
 from imaging.formats.microscopes import Microscope
 from imaging.formats.ome_files import recording_of
 from imaging.remarks import with_remarks
@@ -176,7 +175,7 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
         raise UserError(f"{path} is {kind}, which {path.suffix} images are not: check the path.")
     if path.is_file() and path.stat().st_size == 0:
         raise UserError(f"{path} is empty: copy or export it again.")
-    with _explained(path):
+    with explained(path):
         header, pixels = (
             of_several.read(path, choice) if choice and of_several else format.read(path)
         )
@@ -186,7 +185,7 @@ def read(path: Path, *, lazy: bool = False) -> xr.DataArray:
     if path.is_file():
         refuse_absurd(path, header.nbytes)
 
-    array = _Pixels(path, header, pixels)
+    array = Pixels(path, header, pixels)
     variable = xr.Variable(array.dims, indexing.LazilyIndexedArray(array))
     sizes = {dim: header.pixel_size_um[dim] for dim in array.dims if dim in header.pixel_size_um}
     image = with_remarks(xr.DataArray(variable, attrs={"pixel_size_um": sizes}), header.remarks)
@@ -291,7 +290,36 @@ def create(
     UserError
         The format cannot hold such an image.
     """
-    format = _format_of(path)
+    header = header_of(
+        path,
+        dims=dims,
+        shape=shape,
+        dtype=dtype,
+        pixel_size_um=pixel_size_um,
+        channels=channels,
+        annotations=annotations,
+        interval_s=interval_s,
+        origin_um=origin_um,
+        storage=storage,
+    )
+    with replacing(path) as temporary, _format_of(path).create(temporary, header) as out:
+        yield out
+
+
+def header_of(
+    path: Path,
+    *,
+    dims: Sequence[str],
+    shape: Sequence[int],
+    dtype: DTypeLike,
+    pixel_size_um: Mapping[str, float],
+    channels: Sequence[str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+    interval_s: float | None = None,
+    origin_um: Mapping[str, float] | None = None,
+    storage: Storage | None = None,
+) -> Header:
+    """Describe an image that is to be written; parameters and errors are those of `create`."""
     header = Header(
         tuple(dims),
         tuple(shape),
@@ -313,43 +341,9 @@ def create(
             f"{path}: {len(channels)} names do not fit {header.size('c')} channels; name each one."
         )
     _refuse_dtype_and_shape(path, header.dtype, header.shape)
-    if reason := format.refusal(path, header):
+    if reason := _format_of(path).refusal(path, header):
         raise UserError(f"{path}: {reason}.")
-    with replacing(path) as temporary, format.create(temporary, header) as out:
-        yield out
-
-
-class _Pixels(BackendArray):
-    """A file's pixels for xarray: axes in our order, spare axes dropped, read where indexed."""
-
-    def __init__(self, path: Path, header: Header, pixels: Readable) -> None:
-        self._path = path
-        self._pixels = pixels
-        self._file_ndim = len(header.shape)
-        self._axes = [
-            axis
-            for dim in DIMS
-            for axis, name in enumerate(header.dims)
-            if name == dim and (dim in "yx" or header.shape[axis] > 1)
-        ]
-        self.dims = tuple(header.dims[axis] for axis in self._axes)
-        self.shape = tuple(header.shape[axis] for axis in self._axes)
-        self.dtype = header.dtype.newbyteorder("=")
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.BASIC, self._region
-        )
-
-    def _region(self, key: tuple[int | slice, ...]) -> np.ndarray:
-        places: list[int | slice] = [0] * self._file_ndim
-        for axis, place in zip(self._axes, key, strict=True):
-            places[axis] = place if isinstance(place, slice) else slice(place, place + 1)
-        with _explained(self._path):
-            region = np.array(self._pixels[tuple(places)], self.dtype)
-        kept = sorted(self._axes)
-        region = region.transpose([kept.index(axis) for axis in self._axes])
-        return region[tuple(slice(None) if isinstance(place, slice) else 0 for place in key)]
+    return header
 
 
 def _format_of(path: Path) -> Format:
@@ -378,25 +372,3 @@ def _refuse_nan(path: Path, pixels: np.ndarray) -> None:
         )
     if pixels.itemsize > 4 and (largest := float(np.abs(pixels).max())) > _LARGEST:
         raise UserError(f"{path}: values as large as {largest:.2g} cannot be handled; rescale it.")
-
-
-@contextmanager
-def _explained(path: Path) -> Generator[None]:
-    """Turn what a library raises over a damaged file into a sentence."""
-    try:
-        yield
-    except UserError:
-        raise
-    except MemoryError as error:
-        raise UserError(
-            f"{path} needs more memory than there is: it is damaged if it should be small (copy it "
-            "again), otherwise save it in parts."
-        ) from error
-    except Exception as error:
-        # With a number it is the operating system's refusal, which names its own reason.
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(
-            f"{path} is damaged, cut off or not of this format ({reason}): copy or export it again."
-        ) from error

@@ -137,6 +137,10 @@ def predict(
     scene: str | None = None,
     trust: bool = False,
     trust_mask: Path | None = None,
+    shard: int | None = None,
+    ome_zarr: Literal["0.4", "0.5"] = "0.5",
+    workers: int | None = None,
+    scheduler: str | None = None,
 ) -> int:
     """Restore an image, a stack, or every image of a folder.
 
@@ -187,6 +191,17 @@ def predict(
         one that is 0 where nothing is promised, 1 where of the restored structures at least 90 %
         are expected to be real, and 2 where 95 %, as an overlay or labels for Fiji and napari. None
         is written without it.
+    shard
+        Of OME-Zarr 0.5 the side in pixels, about, of what lies in one file; without it each tile is
+        a file.
+    ome_zarr
+        Version of OME-Zarr to write.
+    workers
+        How many processes of this machine restore at once, each the only one on its GPU where there
+        are as many; one, this one, without it (docs/cluster.md).
+    scheduler
+        Address of a dask scheduler whose workers restore, such as tcp://10.0.0.1:8786; none without
+        it.
     """
     from packages.predict import predict_file
 
@@ -204,6 +219,10 @@ def predict(
         scene=scene,
         trust=trust,
         trust_mask=trust_mask,
+        shard=shard,
+        ome_zarr=ome_zarr,
+        workers=workers,
+        scheduler=scheduler,
     )
 
 

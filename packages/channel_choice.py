@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from imaging.formats.header import Writable
-from packages.runner import Layout
+from packages.restoration import Layout
 
 
 def together(layouts: Sequence[Layout], names: Sequence[str]) -> Layout:

@@ -2,17 +2,14 @@
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import field
-from functools import partial
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import xarray as xr
 from pydantic.dataclasses import dataclass as checked_dataclass
-from rich.progress import Progress, TaskID
 
 from imaging import images
-from imaging.channels import Chosen, choose
 from imaging.cli import (
     STATUS_FAILED_CHECK,
     UserError,
@@ -22,29 +19,22 @@ from imaging.cli import (
     progress,
     sentence,
 )
+from imaging.cluster import Cluster, open_cluster
 from imaging.datasets import Dataset, Item, open_dataset
 from imaging.files import STRICT, file_of, read_toml, sha256, write_toml
+from imaging.formats.header import OmeZarrVersion
 from imaging.image_folders import of_scene
-from imaging.inspection import inspect
-from imaging.remarks import Remark, Remarks
+from imaging.remarks import Remarks
 from imaging.source_files import source_sha256
-from packages.channel_choice import Place, together
-from packages.familiarity import familiarity
-from packages.package import Package, Weights, open_package
-from packages.processing import IntensityScale
-from packages.resampling import grid
+from packages.image_job import ImageJob, Options, Told
+from packages.package import Weights, open_package
+from packages.restoration import Report
 from packages.runner import Runner, Scale
-from packages.trust_mask import read_trust_mask, write_mask
+from packages.workers import ImageTask, OpenedBy, restore_image, restore_with
 
 # What the results hold needs floating-point pixels, named channels and, for large ones, regions.
 OUTPUT_SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".ome.zarr", ".zarr")
 DEFAULT_SUFFIX = ".ome.tif"
-# Steps between planes that differ by less are the same: stages are no better.
-_SAME_STEP = 0.1
-_OTHER_STEP = (
-    "the planes are another step apart than those the package was trained with; along z nothing is "
-    "resampled (interpolate the stack to that step if it matters)."
-)
 # Remembers what a folder's results were made from, so that a second run skips them.
 RECORD = "predict.toml"
 
@@ -71,6 +61,10 @@ def predict_file(
     scene: str | None = None,
     trust: bool = False,
     trust_mask: Path | None = None,
+    shard: int | None = None,
+    ome_zarr: OmeZarrVersion = "0.5",
+    workers: int | None = None,
+    scheduler: str | None = None,
 ) -> int:
     """Restore an image, a stack, or every image of a folder.
 
@@ -90,208 +84,151 @@ def predict_file(
     for what, size in (("A pixel size", pixel_size), ("A distance of planes", z_step)):
         if size is not None and not 0 < size < math.inf:
             raise UserError(f"{what} of {size} µm is impossible: give a positive number.")
-    if tile is not None and tile < 1:
-        raise UserError(f"A tile of {tile} pixels is impossible: give a positive number.")
+    for name, side in (("tile", tile), ("shard", shard)):
+        if side is not None and side < 1:
+            raise UserError(f"A {name} of {side} pixels is impossible: give a positive number.")
+    if workers is not None or scheduler is not None:  # workers may stand in another folder
+        package_path, input_path, output_path = (
+            path.absolute() for path in (package_path, input_path, output_path)
+        )
+        trust_mask = None if trust_mask is None else trust_mask.absolute()
     dataset, pairs = _pairs(of_scene(input_path, scene), output_path)
-    masks = None if trust_mask is None else _masks(trust_mask, output_path, pairs)
-    skipped, failures = 0, list[str]()
-    with open_package(package_path, trust=trust) as package:
-        runner = Runner(package, weights=weights, device=device, scale=scale)
-        job = _Job(runner, _given(pixel_size, z_step), tile, channel, masks)
-        if output_path != pairs[0][1]:
-            skipped, failures = _predict_folder(job, pairs, output_path, (weights, scale, channel))
-        else:
-            job.restore(*pairs[0])
-    job.remarks.update(dataset.remarks)
-    job.remarks.say()
-    if job.familiar:
-        console.print(f"{counted(job.familiar, 'image')} like those that the model was trained on.")
-    if skipped:
-        console.print(f"{skipped} already made from the same image and package: skipped.")
-    for failure in failures:
-        complain(failure)
-    made = len(pairs) - skipped - len(failures)
-    what = f"{made} image{'s' if made != 1 else ''} restored with {package.name}"
-    failed = f", {len(failures)} failed" if failures else ""
-    console.print(f"{what}{failed}: {output_path}", highlight=False, soft_wrap=True)
-    return STATUS_FAILED_CHECK if failures else 0
-
-
-def _given(pixel_size: float | None, z_step: float | None) -> dict[str, float]:
-    """Return what the user states of the pixels, by axis, µm."""
-    stated = {"z": z_step, "y": pixel_size, "x": pixel_size}
-    return {axis: size for axis, size in stated.items() if size is not None}
-
-
-class _Job:
-    """One package at work on one file after the other."""
-
-    def __init__(
-        self,
-        runner: Runner,
-        given_um: dict[str, float],
-        tile: int | None,
-        channel: str | None,
-        masks: dict[Path, Path] | None,
-    ) -> None:
-        self.package: Package = runner.package
-        self.given_um = given_um
-        self.remarks = Remarks()
-        self.familiar = 0
-        self._known = runner.package.known_images
-        self._runner = runner
-        self._tile = tile
-        self._channel = channel
-        self._masks = masks or {}
-        self._promised = None if masks is None else read_trust_mask(runner.package)
-
-    def is_made(self, target: Path) -> bool:
-        """Tell whether the result of a file is there, and its mask where one is wanted."""
-        return target.exists() and self._masks.get(target, target).exists()
-
-    def restore(self, item: Item, target: Path) -> None:
-        """Restore one file, with a progress bar."""
-        source = item.input
-        image = item.read_input(lazy=True)
-        if self.given_um:
-            sizes = image.attrs["pixel_size_um"] | self.given_um
-            image = image.assign_attrs(pixel_size_um=sizes)
-        try:
-            insisted = "x" in self.given_um
-            shape = grid(image, self.package.pixel_size_um, insisted=insisted)
-            chosen = choose(image, self._channel)
-            restorations = [self._runner.prepare(one.image, shape) for one in chosen]
-            self._compare(source.name, chosen, shape)
-            layout = together([one.layout for one in restorations], [one.name for one in chosen])
-            with (
-                progress() as bars,
-                images.create(
-                    target,
-                    dims=layout.dims,
-                    shape=layout.shape,
-                    dtype="float32",
-                    pixel_size_um=layout.pixel_size_um,
-                    channels=layout.channels,
-                    interval_s=image.attrs.get("interval_s"),
-                    annotations=_annotations(
-                        {
-                            one.name: restoration.intensity_scales
-                            for one, restoration in zip(chosen, restorations, strict=True)
-                        }
-                    )
-                    | _scenes(image),
-                ) as out,
-            ):
-                for i, (one, restoration) in enumerate(zip(chosen, restorations, strict=True)):
-                    bar = bars.add_task(f"Restoring {source.name} {one.name}".strip(), total=None)
-                    restoration.write(
-                        Place(out, restoration.layout, i),
-                        tile=self._tile,
-                        progress=partial(_advance, bars, bar),
-                    )
-        except UserError as error:
-            message = str(error)
-            if str(source) in message or str(target) in message:
-                raise
-            raise UserError(f"{source}: {message}") from error
-        if self._promised is not None:
-            count = len(self.package.channels)
-            firsts = {one.name: i * count for i, one in enumerate(chosen)}
-            write_mask(target, self._masks[target], self._promised, firsts)
-        self.remarks.add(source.name, [*inspect(image), *self._on_pixel_size(image, layout.grid)])
-
-    def _compare(self, name: str, chosen: list[Chosen], shape: tuple[int, int]) -> None:
-        """Compare an image with those that the model was trained on, channel by channel."""
-        if self._known is None:
-            return
-        for one in chosen:
-            found = familiarity(self._known, one.image, shape)
-            self.remarks.add(f"{name} {one.name}".strip(), found.remarks)
-            self.familiar += found.is_known is True
-
-    def _on_pixel_size(self, image: xr.DataArray, shape: tuple[int, int]) -> list[Remark]:
-        expected = self.package.pixel_size_um
-        own: dict[str, float] = image.attrs["pixel_size_um"]
-        found: list[Remark] = []
-        if any(d in expected and d not in own for d in "yx"):
-            found.append(
-                Remark(
-                    f"pixel size unknown, taken for the package's {_written(expected)} µm "
-                    "(give --pixel-size if it is not)."
-                )
-            )
-        elif shape != (image.sizes["y"], image.sizes["x"]):
-            to = f"{_written(own)} to {_written(expected)}"
-            found.append(Remark(f"resampled from {to} µm per pixel."))
-        if "z" in expected.keys() & own.keys() and abs(own["z"] / expected["z"] - 1) > _SAME_STEP:
-            found.append(Remark(_OTHER_STEP, f"{own['z']:g} µm, not {expected['z']:g} µm"))
-        return found
-
-
-def _scenes(image: xr.DataArray) -> dict[str, str]:
-    """Name the images of the input's file that the result is of, where it held several."""
-    names: tuple[str, ...] = image.attrs.get("scenes", ())
-    return {"scenes": "; ".join(names)} if names else {}
-
-
-def _advance(bars: Progress, bar: TaskID, done: int, total: int) -> None:
-    bars.update(bar, completed=done, total=total)
-
-
-def _annotations(scales_of: Mapping[str, Sequence[IntensityScale]]) -> dict[str, str]:
-    """Write how intensities of the input come back from those of the result, channel by channel."""
-    found: dict[str, str] = {}
-    for channel, scales in scales_of.items():
-        of = f" of {channel}" if channel else ""
-        for name in ("offset", "factor") if scales else ():
-            numbers = (f"{getattr(scale, name):.9g}" for scale in scales)
-            found[f"intensity_{name}{of}"] = " ".join(numbers)
-    if not found:
-        return {}
-    several = any(len(scales) > 1 for scales in scales_of.values())
-    said = (
-        "on the input's scale: intensity_offset + intensity_factor * result, standard deviations "
-        "times the factor alone"
+    masks = {} if trust_mask is None else _masks(trust_mask, output_path, pairs)
+    options = Options(
+        package=package_path,
+        weights=weights,
+        device=device,
+        scale=scale,
+        trust=trust,
+        pixel_size=pixel_size,
+        z_step=z_step,
+        tile=tile,
+        channel=channel,
+        shard=shard,
+        ome_zarr=ome_zarr,
     )
-    order = "; one number for each plane or volume, in the order of t and z"
-    return {"intensities": said + order * several} | found
+    work = _Work()
+    with (
+        open_cluster(workers, scheduler) as cluster,
+        open_package(package_path, trust=trust) as package,
+    ):
+        runner = Runner(package, weights=weights, device=device, scale=scale)
+        job = ImageJob(runner, options, masked=trust_mask is not None)
+        if output_path != pairs[0][1]:
+            _predict_folder(work, cluster, job, pairs, masks, output_path)
+        else:
+            ((item, target),) = pairs
+            work.told[0] = _predict_one(cluster, job, item, target, masks.get(target))
+    _say(work, dataset, package.name, len(pairs), output_path)
+    return STATUS_FAILED_CHECK if work.failures else 0
 
 
-def _written(pixel_size_um: dict[str, float]) -> str:
-    """Write one length for square pixels, and both for oblong ones."""
-    lengths = [f"{pixel_size_um[d]:g}" for d in "yx" if d in pixel_size_um]
-    return lengths[0] if len(set(lengths)) == 1 else " x ".join(lengths) + " (y x x)"
+@dataclass
+class _Work:
+    """What became of images, by their number."""
+
+    told: dict[int, Told] = field(default_factory=dict[int, Told])
+    failures: dict[int, str] = field(default_factory=dict[int, str])
+    skipped: int = 0
+
+
+def _say(work: _Work, dataset: Dataset, name: str, count: int, output: Path) -> None:
+    remarks = Remarks()
+    for _, told in sorted(work.told.items()):
+        for what, found in told.remarks:
+            remarks.add(what, found)
+    remarks.update(dataset.remarks)
+    remarks.say()
+    if familiar := sum(told.familiar for told in work.told.values()):
+        console.print(f"{counted(familiar, 'image')} like those that the model was trained on.")
+    if work.skipped:
+        console.print(f"{work.skipped} already made from the same image and package: skipped.")
+    for _, failure in sorted(work.failures.items()):
+        complain(failure)
+    made = count - work.skipped - len(work.failures)
+    what = f"{made} image{'s' if made != 1 else ''} restored with {name}"
+    failed = f", {len(work.failures)} failed" if work.failures else ""
+    console.print(f"{what}{failed}: {output}", highlight=False, soft_wrap=True)
+
+
+def _predict_one(
+    cluster: Cluster | None, job: ImageJob, item: Item, target: Path, mask: Path | None
+) -> Told:
+    """Restore one file, with progress bars."""
+    with progress() as bars:
+
+        def report(channel: str) -> Report:
+            bar = bars.add_task(f"Restoring {item.input.name} {channel}".strip(), total=None)
+            return lambda done, total: bars.update(bar, completed=done, total=total)
+
+        if cluster is None:
+            return job.restore(item, target, mask, report)
+        return restore_with(cluster, job, item, target, mask, report)
 
 
 def _predict_folder(
-    job: _Job, pairs: list[tuple[Item, Path]], folder: Path, asked: tuple[str | None, ...]
-) -> tuple[int, list[str]]:
-    """Restore what is not there yet; return how many were, and why some could not be restored."""
+    work: _Work,
+    cluster: Cluster | None,
+    job: ImageJob,
+    pairs: Sequence[tuple[Item, Path]],
+    masks: Mapping[Path, Path],
+    folder: Path,
+) -> None:
+    """Restore what is not there yet, and note what became of it."""
     record_path = folder / RECORD
     record = read_toml(record_path, RestoredFiles) if record_path.exists() else RestoredFiles()
-    skipped = 0
-    failures: list[str] = []
-    code = source_sha256("packages.runner")
-    for item, target in pairs:
-        try:
-            stated = (job.given_um, item.pixel_size_um)
+    by = OpenedBy(job.options, job.package.sha256, masked=bool(masks))
+    tasks: dict[int, ImageTask] = {}
+    made_from: dict[int, str] = {}
+    code = source_sha256("packages.image_job")
+    options = job.options
+    asked = (options.weights, options.scale, options.channel, options.shard, options.ome_zarr)
+    for number, (item, target) in enumerate(pairs):
+        with _noting(work, number, item):
+            stated = (options.given_um, item.pixel_size_um)
             facts = (job.package.sha256, sha256(item.input), stated, asked, code)
-            made_from = hashlib.sha256(repr(facts).encode()).hexdigest()
-            if job.is_made(target) and record.made_from.get(target.name) == made_from:
-                skipped += 1
+            made_from[number] = hashlib.sha256(repr(facts).encode()).hexdigest()
+            is_there = target.exists() and masks.get(target, target).exists()
+            if is_there and record.made_from.get(target.name) == made_from[number]:
+                work.skipped += 1
                 continue
-            job.restore(item, target)
-        except UserError as error:
-            failures.append(str(error))
-            continue
-        except OSError as error:
-            if error.filename != str(item.input):
-                raise  # no other image would fare better
-            failures.append(sentence(error))
-            continue
-        record.made_from[target.name] = made_from
+            mask = masks.get(target)
+            tasks[number] = ImageTask(by, item, target, mask)
+
+    def keep(number: int, told: Told) -> None:
+        work.told[number] = told
+        record.made_from[tasks[number].target.name] = made_from[number]
         write_toml(record_path, {"made_from": record.made_from})
-    return skipped, failures
+
+    if cluster is None:
+        for number, task in tasks.items():
+            with _noting(work, number, task.item):
+                keep(number, _predict_one(None, job, task.item, task.target, task.mask))
+        return
+    number_of = {task.target: number for number, task in tasks.items()}
+    with progress() as bars:
+        bar = bars.add_task("Restoring", total=len(tasks))
+        for task, told, error in cluster.each(restore_image, tasks.values()):
+            number = number_of[task.target]
+            with _noting(work, number, task.item):
+                if error is not None:
+                    raise error
+                if told is not None:
+                    keep(number, told)
+            bars.advance(bar)
+
+
+@contextmanager
+def _noting(work: _Work, number: int, item: Item) -> Generator[None]:
+    """Note why an image fails, which stops no other, unless no other would fare better."""
+    try:
+        yield
+    except UserError as error:
+        work.failures[number] = str(error)
+    except OSError as error:
+        if error.filename != str(item.input):
+            raise
+        work.failures[number] = sentence(error)
 
 
 def _pairs(source: Path, target: Path) -> tuple[Dataset, list[tuple[Item, Path]]]:

@@ -7,25 +7,20 @@ image.
 """
 
 import itertools
-import math
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from imaging.channels import there
 from imaging.cli import UserError, counted
-from imaging.formats.header import Writable
-from imaging.tiles import AxisGeometry, CannotTileError, Window, windows
 from packages.counting import CountingPixels
 from packages.network import Network
 from packages.package import Package
-from packages.processing import IntensityScale, Measured
+from packages.processing import Measured
 from packages.resampling import held_if_small
+from packages.restoration import Known, Layout, Report, Restoration
 from packages.samples import Sample, blocks_of
 
 __all__ = ["Runner"]
@@ -33,28 +28,6 @@ __all__ = ["Runner"]
 Scale = Literal["stack", "plane", "first"]
 """What shares a scale of intensities: all planes and time points of an image; no two of them; or
 all, with the scale of the first time point, or of the first plane where there is no time."""
-
-# Side of the windows of planes in pixels: a few hundred MiB in a usual U-Net.
-DEFAULT_TILE = 768
-# Of volumes as many planes and voxels, about: few planes leave room for wide windows.
-_DEEPEST = 48
-_MOST_VOXELS = 2**22
-_WHOLE = AxisGeometry(minimum=1, step=1)
-
-Report = Callable[[int, int], None]
-Part = tuple[tuple[int | slice, ...], NDArray[np.float32], Measured]
-"""A region of a result, (c, z, y, x) values for it, and what was measured of its image."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a restored image will be: axes, shape, pixel size, and the grid its input has."""
-
-    dims: tuple[str, ...]
-    shape: tuple[int, ...]
-    pixel_size_um: dict[str, float]
-    channels: list[str]
-    grid: tuple[int, int]
 
 
 class Runner:
@@ -134,7 +107,9 @@ class Runner:
             attrs={"pixel_size_um": layout.pixel_size_um},
         )
 
-    def prepare(self, image: xr.DataArray, grid: tuple[int, int]) -> "Restoration":
+    def prepare(
+        self, image: xr.DataArray, grid: tuple[int, int], known: Known | None = None
+    ) -> Restoration:
         """Measure an image, so that it can be restored region by region.
 
         Parameters
@@ -143,6 +118,8 @@ class Runner:
             It may be lazy, and larger than memory.
         grid
             Rows and columns it is to be resampled to.
+        known
+            What was measured of it before; it is measured when omitted.
 
         Returns
         -------
@@ -162,6 +139,10 @@ class Runner:
         samples = [
             Sample(image, grid, place, which) for place, which in zip(places, counting, strict=True)
         ]
+        if known is not None:
+            for sample, level in zip(samples, known.levels, strict=True):
+                sample.level = level
+            return Restoration(self._network, layout, samples, known.measured)
         measured = self._measure(samples)
         lowest = min(one.image.lowest for one in measured)
         if image.size > 1 and lowest == max(one.image.highest for one in measured):
@@ -236,120 +217,3 @@ class Runner:
                     else "give an image of just the channels it was trained on, in their order."
                 )
             )
-
-
-class Restoration:
-    """An image that was measured and can be written restored, region by region.
-
-    Attributes
-    ----------
-    layout
-        What the result is.
-    """
-
-    def __init__(
-        self,
-        network: Network,
-        layout: Layout,
-        samples: Sequence[Sample],
-        measured: Sequence[Measured],
-    ) -> None:
-        self.layout = layout
-        self._network = network
-        self._samples = samples
-        self._measured = measured
-
-    @property
-    def intensity_scales(self) -> list[IntensityScale]:
-        """Return how intensities of each plane or volume and its result go together.
-
-        In the order of the axes b and z; once where all share one; empty where it is not known.
-        """
-        scales = [self._network.processing.intensity_scale(one) for one in self._measured]
-        known = [scale for scale in scales if scale is not None]
-        return known[:1] if len(set(known)) == 1 else known
-
-    def write(
-        self, out: Writable, *, tile: int | None = None, progress: Report | None = None
-    ) -> None:
-        """Restore region by region.
-
-        Parameters
-        ----------
-        out
-            Takes ``out[index] = array``, of the layout; an array, or what `images.create` yields.
-        tile, progress
-            As for a call of the runner.
-
-        Raises
-        ------
-        UserError
-            The network fails, or larger images cannot be restored in windows.
-        """
-        if not self._network.processing.awaits_result:
-            for region, block, measured in self._run(tile, progress):
-                out[region] = self._in_layout(self._network.finish(block, measured))
-            return
-        with tempfile.TemporaryFile() as file:  # the result may be larger than memory
-            raw = np.memmap(file, np.float32, "w+", shape=self.layout.shape)
-            for region, block, _ in self._run(tile, progress):
-                raw[region] = self._in_layout(block)
-            for region, block, measured in self._with_statistics_of(raw):
-                out[region] = self._in_layout(self._network.finish(block, measured))
-
-    def _run(self, tile: int | None, progress: Report | None) -> Iterator[Part]:
-        """Yield what the network gives of each window."""
-        grid = list(itertools.product(*self._windows(tile)))
-        total = len(self._samples) * len(grid)
-        jobs = itertools.product(zip(self._samples, self._measured, strict=True), grid)
-        for done, ((sample, measured), (z, y, x)) in enumerate(jobs, start=1):
-            block = self._network.run(sample.window(z, y, x), measured)
-            places = {"z": z.place, "y": y.place, "x": x.place} | sample.place
-            yield self._region(places), block[:, z.keep, y.keep, x.keep], measured
-            if progress:
-                progress(done, total)
-
-    def _with_statistics_of(self, raw: NDArray[np.float32]) -> Iterator[Part]:
-        """Yield what the network gave of each sample, with statistics of what shares its scale."""
-        processing = self._network.processing
-        regions = [self._region(sample.place) for sample in self._samples]
-        for one in {id(measured): measured for measured in self._measured}.values():
-            together = [
-                region
-                for region, measured in zip(regions, self._measured, strict=True)
-                if measured is one
-            ]
-            blocks = [self._from_layout(raw[region]) for region in together]
-            measured = processing.measure_result(
-                one,
-                lambda channel, blocks=blocks: (
-                    lambda: (block if channel is None else block[channel] for block in blocks)
-                ),
-            )
-            for region, block in zip(together, blocks, strict=True):
-                yield region, block, measured
-
-    def _region(self, places: Mapping[str, int | slice]) -> tuple[int | slice, ...]:
-        return tuple(places.get(d, slice(None)) for d in self.layout.dims)
-
-    def _in_layout(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return a block (c, z, y, x) without z where the network has none."""
-        return block if "z" in self._network.geometry else block[:, 0]
-
-    def _from_layout(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        return block if "z" in self._network.geometry else block[:, None]
-
-    def _windows(self, tile: int | None) -> list[list[Window]]:
-        geometry = self._network.geometry
-        depth, *sides = self._samples[0].shape
-        try:
-            along_z = windows(depth, geometry.get("z", _WHOLE), tile or _DEEPEST)
-            if tile is None:
-                planes = along_z[0].stop - along_z[0].start
-                tile = math.isqrt(_MOST_VOXELS // planes) if "z" in geometry else DEFAULT_TILE
-            in_plane = (windows(n, geometry[d], tile) for d, n in zip("yx", sides, strict=True))
-            return [along_z, *in_plane]
-        except CannotTileError as error:
-            raise UserError(
-                f"{self._network.package.path} cannot restore larger images: {error}."
-            ) from error

@@ -228,8 +228,8 @@ def each(
 
 
 @contextmanager
-def in_this_process(method: Method) -> Generator[Restore]:
-    """Load a method in this process; see `open_method`.
+def in_this_process(method: Method, device: str | None = None) -> Generator[Restore]:
+    """Load a method in this process; see `open_method`. A package runs on the device, if one is given.
 
     Memory is the largest resident size while an image is restored, minus the resident size after
     loading; on a GPU, the largest allocation there. Time excludes loading, a first restoration that
@@ -254,7 +254,7 @@ def in_this_process(method: Method) -> Generator[Restore]:
         return
     with open_package(method.path, trust=method.trust) as package:
         on_gpu = torch.cuda.is_available()
-        runner = Runner(package, device="cuda:0" if on_gpu else "cpu")
+        runner = Runner(package, device=device or ("cuda:0" if on_gpu else "cpu"))
 
         def prepare(job: Job) -> Callable[[], xr.DataArray]:
             image = job.item.read_input()

@@ -18,6 +18,7 @@ from benchmark.running.controls import CONTROLS
 from benchmark.running.familiar import compare_with_known, remark_on, with_verdicts
 from benchmark.running.restore import SEED, Job, Method, control, each, method_of
 from benchmark.running.results_folder import Results
+from benchmark.running.workers import each_with
 from imaging import images
 from imaging.benchmark_run import (
     BenchmarkRun,
@@ -28,6 +29,7 @@ from imaging.benchmark_run import (
     PackageEntry,
 )
 from imaging.cli import UserError, console, progress
+from imaging.cluster import open_cluster
 from imaging.datasets import Dataset, Item, open_dataset
 from imaging.files import sha256
 from imaging.inspection import check_annotations, inspect_items
@@ -48,6 +50,8 @@ def run_benchmark(
     *,
     trust: bool = False,
     controls: bool = True,
+    workers: int | None = None,
+    scheduler: str | None = None,
 ) -> Scores:
     """Score packages on datasets; cells kept by an earlier run are not computed again.
 
@@ -63,6 +67,8 @@ def run_benchmark(
         Whether Python code of packages may run.
     controls
         Whether the controls run beside the packages.
+    workers, scheduler
+        Who computes the cells, see `imaging.cluster.open_cluster`; this process without either.
 
     Returns
     -------
@@ -75,6 +81,9 @@ def run_benchmark(
         A package or dataset cannot be opened, two have one name, annotations do not fit their
         image, or `out` is not a results folder.
     """
+    if workers is not None or scheduler is not None:  # workers may stand in another folder
+        packages, data = ([path.absolute() for path in paths] for paths in (packages, data))
+        out = out.absolute()
     results = Results(out)
     datasets = [open_dataset(path) for path in data]
     refuse_shared_names("datasets", [(dataset.name, dataset.path) for dataset in datasets])
@@ -109,7 +118,7 @@ def run_benchmark(
     failures: list[FailedCell] = []
     computed = 0
     lacking: set[str] = set()
-    with progress() as bars:
+    with open_cluster(workers, scheduler) as cluster, progress() as bars:
         cells = len(methods) * sum(len(dataset.evaluation_items) for dataset in datasets)
         bar = bars.add_task("", total=cells)
         for method in methods:
@@ -120,7 +129,12 @@ def run_benchmark(
             _say_what_changed(method, due, results)
             computed += len(due)
             bars.advance(bar, len(tasks) - len(due))
-            for task, error in each(method, due, lambda task, by: compute_cell(task, by, results)):
+            computing = (
+                each(method, due, lambda task, by: compute_cell(task, by, results))
+                if cluster is None
+                else each_with(cluster, due, results)
+            )
+            for task, error in computing:
                 bars.advance(bar)
                 if error is not None:
                     place = task.place

@@ -1,5 +1,6 @@
 """OME-Zarr: versions 0.1 to 0.5 are read, 0.4 and 0.5 written (https://ngff.openmicroscopy.org)."""
 
+import itertools
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,8 +68,9 @@ def read(path: Path) -> tuple[Header, Readable]:
     if len(multiscales) > 1:
         names_of_images = ", ".join(f"'{other.get('name', '')}'" for other in multiscales)
         remarks = (*remarks, Remark(_FIRST_OF_SEVERAL, f"of {names_of_images}"))
-    if absent := _absent_chunks(path / level["path"], array):
-        remarks = (*remarks, Remark(_ABSENT_CHUNKS, absent))
+    absent, count = _absent_chunks(path / level["path"], array)
+    if absent:
+        remarks = (*remarks, Remark(_ABSENT_CHUNKS, f"{absent} of {count} chunks"))
     labels = [channel.get("label") for channel in attributes.get("omero", {}).get("channels", [])]
     channels = [str(label) for label in labels] if labels and all(labels) else None
     first = dict(zip(dims, translation, strict=True))
@@ -84,7 +86,38 @@ def read(path: Path) -> tuple[Header, Readable]:
         interval_s=seconds(along_t, units.get("t")),
         origin_um=origin_um if any(origin_um.values()) else {},
     )
-    return header, array
+    return header, _Watched(path, path / level["path"], array, is_whole=not absent)
+
+
+class _Watched:
+    """An array that notices when its files vanish, which zarr reads as its fill value."""
+
+    def __init__(self, path: Path, folder: Path, array: zarr.Array[Any], *, is_whole: bool) -> None:
+        self._path = path
+        self._folder = folder
+        self._array = array
+        self._is_whole = is_whole
+
+    def __getitem__(self, key: tuple[slice, ...]) -> Any:
+        pixels = self._array[key]
+        if not self._folder.is_dir() or (self._is_whole and not self._is_there(key)):
+            raise UserError(
+                f"{self._path} lost files while it was read: check its disk, or copy it again as a "
+                "whole, and run the command again."
+            )
+        return pixels
+
+    def _is_there(self, key: tuple[slice, ...]) -> bool:
+        file = self._array.shards or self._array.chunks
+        ranges = [range(n)[part] for part, n in zip(key, self._array.shape, strict=True)]
+        numbers = (
+            range(min(r[0], r[-1]) // n, max(r[0], r[-1]) // n + 1) if r else range(0)
+            for r, n in zip(ranges, file, strict=True)
+        )
+        return all(
+            (self._folder / self._array.metadata.encode_chunk_key(at)).is_file()
+            for at in itertools.product(*numbers)
+        )
 
 
 def _attributes(group: zarr.Group) -> Mapping[str, Any]:
@@ -160,8 +193,8 @@ def _coordinates(
     return scale.tolist(), translation.tolist()
 
 
-def _absent_chunks(folder: Path, array: zarr.Array[Any]) -> str:
-    """Count the files of pixels that an array could have and does not."""
+def _absent_chunks(folder: Path, array: zarr.Array[Any]) -> tuple[int, int]:
+    """Count the files of pixels that are absent, and those that an array could have."""
     chunk = array.shards or array.chunks
     whole = math.prod(-(-n // along) for n, along in zip(array.shape, chunk, strict=True))
     present = sum(
@@ -171,7 +204,7 @@ def _absent_chunks(folder: Path, array: zarr.Array[Any]) -> str:
         and file.is_file()
         for file in folder.rglob("*")
     )
-    return f"{whole - present} of {whole} chunks" if present < whole else ""
+    return max(whole - present, 0), whole
 
 
 def refusal(path: Path, header: Header) -> str | None:
