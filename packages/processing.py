@@ -17,7 +17,7 @@ from bioimageio.core.stat_measures import Measure, MeasureValue
 from bioimageio.spec.model import v0_5
 from numpy.typing import NDArray
 
-from imaging.block_statistics import Blocks, Moments, moments, quantiles
+from imaging.block_statistics import Blocks, Moments, Survey, quantiles, survey
 from imaging.cli import UserError
 from imaging.normalise import gain_for
 from packages.package import Package, spatial_axes
@@ -113,16 +113,21 @@ class Processing:
             The image holds NaN or infinite values, or none of the range the package takes, or
             nothing to normalise by.
         """
-        whole = self.moments(of_channel)
-        found = self._measures(self._of_input, of_channel, whole, self._package.input)
+        known = self._survey(of_channel)
+        whole = known.moments
+        found = self._measures(self._of_input, of_channel, known, self._package.input)
         gain = 1.0 if whole.flat else self._gain(found)
         if gain != 1:
             found = {measure: _times(gain, measure, value) for measure, value in found.items()}
         return Measured(found, whole, gain)
 
-    def moments(self, of_channel: OfChannel) -> Moments:
-        """Measure the moments of an image; raise UserError where the package cannot take it."""
-        whole = moments(of_channel(None))
+    def refuse(self, of_channel: OfChannel) -> None:
+        """Raise UserError where the package cannot take an image."""
+        self._survey(of_channel)
+
+    def _survey(self, of_channel: OfChannel) -> Survey:
+        known = survey(of_channel(None))
+        whole = known.moments
         if not whole.finite:
             raise UserError(
                 "The image holds NaN, infinite or impossibly large values: crop them away, or "
@@ -137,7 +142,7 @@ class Processing:
                     f"The image's values ({whole.lowest:g} to {whole.highest:g}) do not fit the "
                     f"{dtype} the package takes: rescale the image."
                 )
-        return whole
+        return known
 
     def measure_result(self, measured: Measured, of_channel: OfChannel) -> Measured:
         """Add what is measured of the network's whole result.
@@ -154,7 +159,7 @@ class Processing:
         Measured
             Of both.
         """
-        result = moments(of_channel(None))
+        result = survey(of_channel(None))
         found = self._measures(self._of_output, of_channel, result, self._package.output)
         return replace(measured, statistics=measured.statistics | found)
 
@@ -208,7 +213,7 @@ class Processing:
         self,
         wanted: Sequence[Measure],
         of_channel: OfChannel,
-        whole: Moments,
+        whole: Survey,
         tensor: v0_5.InputTensorDescr | v0_5.OutputTensorDescr,
     ) -> Statistics:
         """Measure a tensor, of all its channels together or of each, as each measure asks."""
@@ -220,9 +225,7 @@ class Processing:
         joint = [measure for measure in wanted if measure not in single]
         found: Statistics = dict(_measured(joint, of_channel(None), whole))
         if single:
-            values = [
-                _measured(single, of_channel(c), moments(of_channel(c))) for c in range(count)
-            ]
+            values = [_measured(single, of_channel(c), survey(of_channel(c))) for c in range(count)]
             for measure in single:
                 per_channel = np.array([value[measure] for value in values])
                 found[measure] = Tensor(per_channel, dims=(channels[0].id,))
@@ -311,19 +314,19 @@ def _keeps_scale(step: Any) -> bool:
 
 
 def _measured(
-    measures: Sequence[Measure], blocks: Blocks, known: Moments
+    measures: Sequence[Measure], blocks: Blocks, known: Survey
 ) -> Mapping[Measure, float]:
     values: dict[Measure, float] = {}
     wanted = {m: (m.q, getattr(m, "method", "linear")) for m in measures if m.name == "quantile"}
     for measure in measures:
         if measure.name == "mean":
-            values[measure] = known.mean
+            values[measure] = known.moments.mean
         elif measure.name == "std":
-            values[measure] = known.std
+            values[measure] = known.moments.std
         elif measure.name == "var":
-            values[measure] = known.std**2
+            values[measure] = known.moments.std**2
     if wanted:
-        found = quantiles(blocks, known.count, list(wanted.values()))
+        found = quantiles(blocks, known, list(wanted.values()))
         values |= dict(zip(wanted, found, strict=True))
     return values
 

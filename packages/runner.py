@@ -174,7 +174,7 @@ class Runner:
             return [self._measure_together([sample]) for sample in samples]
         if self._scale == "first":
             for sample in samples:
-                self._network.processing.moments(sample.blocks)  # refuses what cannot be restored
+                self._network.processing.refuse(sample.blocks)
             axis = "b" if "b" in samples[0].place else "z"
             samples_of_scale = [sample for sample in samples if not sample.place.get(axis)]
         else:

@@ -229,7 +229,7 @@ def each(
 
 @contextmanager
 def in_this_process(method: Method, device: str | None = None) -> Generator[Restore]:
-    """Load a method in this process; see `open_method`. A package runs on the device, if one is given.
+    """Load a method in this process, on a device if one is given; see `open_method`.
 
     Memory is the largest resident size while an image is restored, minus the resident size after
     loading; on a GPU, the largest allocation there. Time excludes loading, a first restoration that

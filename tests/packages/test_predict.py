@@ -15,7 +15,8 @@ from imaging.cli import UserError
 from packages.package import open_package
 from packages.predict import predict_file
 from packages.resampling import grid, held_if_small
-from packages.runner import Restoration, Runner
+from packages.restoration import Restoration
+from packages.runner import Runner
 from tests import tiny_networks
 from tests import tiny_packages as tiny
 from tests.small_images import random_image
@@ -220,7 +221,7 @@ def test_a_full_disk_stops_a_folder(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Restoration, "write", full)
+    monkeypatch.setattr(Restoration, "collect", full)
     with pytest.raises(OSError, match="No space"):
         predict_file(plain, tmp_path / "in", tmp_path / "out")
 
@@ -258,14 +259,14 @@ def test_interrupted_folder_goes_on_where_it_stopped(
 ) -> None:
     for name in "ab":
         save(tmp_path / "in" / f"{name}.tif", random_image(20, 30))
-    write = Restoration.write
+    collect = Restoration.collect
 
     def interrupted(self: Restoration, *given: Any, **options: Any) -> None:
-        write(self, *given, **options)
+        collect(self, *given, **options)
         if (tmp_path / "out" / "a.tif").exists():
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Restoration, "write", interrupted)
+    monkeypatch.setattr(Restoration, "collect", interrupted)
     with pytest.raises(KeyboardInterrupt):
         predict_file(plain, tmp_path / "in", tmp_path / "out")
     monkeypatch.undo()
