@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
 from imaging.remarks import Remark
-from imaging.valid import LARGEST_PLANE, LEAST_LEVELS, find_valid, grown, planes_of
+from imaging.valid import LEAST_LEVELS, find_valid, grown, thinned_planes_of
 
 NO_DATA = (
     "constant pixels along the border are no data, as registration, stitching and scanners leave "
@@ -44,10 +44,6 @@ FLASH = (
     "single frames are far brighter than all others, with which they share a scale of "
     "intensities, so that the others come out too dark; remove them, or give --scale plane."
 )
-TOO_LARGE = (
-    f"planes of more than {LARGEST_PLANE / 2**20:.0f} million pixels are not searched for borders "
-    "without data and for artefacts: crop what is none of the image."
-)
 
 _SAMPLE = 2**14  # pixels of a plane whose percentiles are close enough to those of all
 _CLIPPED, _PILED_UP = 0.01, 3.0  # of the pixels; and times as many as in the 5 % below
@@ -80,7 +76,7 @@ def remark_on_intensities(image: xr.DataArray) -> list[Remark]:
     Parameters
     ----------
     image
-        Axes out of b, c, z, y, x; it may be lazy. Planes are read one by one.
+        Axes out of b, c, z, y, x; it may be lazy. Planes are read one by one, large ones `thinned`.
 
     Returns
     -------
@@ -88,9 +84,7 @@ def remark_on_intensities(image: xr.DataArray) -> list[Remark]:
         What is unmistakable, or so unusual that it should be looked at; of several planes the
         detail is that of the worst.
     """
-    if image.sizes["y"] * image.sizes["x"] > LARGEST_PLANE:
-        return [Remark(TOO_LARGE)]
-    looks = [_look_at(plane) for plane in planes_of(image)]
+    looks = [_look_at(plane) for plane in thinned_planes_of(image)]
     of_planes = [look.found for look in looks]
     remarks: list[Remark] = []
     for sentence in dict.fromkeys(sentence for found in of_planes for sentence in found):

@@ -22,8 +22,9 @@ from imaging.resample import linear
 Mask = NDArray[np.bool_]
 Rectangle = tuple[slice, slice]
 
-LARGEST_PLANE = 2**28
-"""Pixels: all of a larger plane's count, as it may not fit in memory."""
+SEARCHED_PX = 2**24
+"""Pixels of a plane that are looked at: of a larger one, which may not fit in memory, a part."""
+_BAND_PX = 2**24
 
 # Equal pixels in a row along the border, from which on they may be no data; and what is long
 # enough to be a straight edge of a field.
@@ -81,6 +82,35 @@ def planes_of(image: xr.DataArray) -> Iterator[NDArray[Any]]:
     outer = [d for d in image.dims if d not in ("y", "x")]
     for place in np.ndindex(*(image.sizes[d] for d in outer)):
         yield image.isel(dict(zip(outer, place, strict=True))).transpose("y", "x").values
+
+
+def thinned_planes_of(image: xr.DataArray) -> Iterator[NDArray[Any]]:
+    """Yield each plane of an image `thinned`."""
+    outer = [d for d in image.dims if d not in ("y", "x")]
+    for place in np.ndindex(*(image.sizes[d] for d in outer)):
+        yield thinned(image.isel(dict(zip(outer, place, strict=True))).transpose("y", "x"))
+
+
+def thinned(plane: xr.DataArray) -> NDArray[Any]:
+    """Read a plane, or of a large one every second (third, ...) row and column.
+
+    Parameters
+    ----------
+    plane
+        (y, x); it may be lazy, and is read band by band.
+
+    Returns
+    -------
+    ndarray
+        (y, x) of at most `SEARCHED_PX` pixels, about; none is interpolated.
+    """
+    step = max(1, math.ceil(math.sqrt(plane.size / SEARCHED_PX)))
+    if step == 1:
+        return plane.values
+    rows = max(_BAND_PX // plane.sizes["x"] // step, 1) * step
+    starts = range(0, plane.sizes["y"], rows)
+    bands = (plane.isel(y=slice(y, y + rows)).values[::step, ::step] for y in starts)
+    return np.concatenate(list(bands))
 
 
 def find_valid(plane: NDArray[Any]) -> Valid | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from imaging.known_images import Judgement, KnownImages, best_windows, judge
 from imaging.remarks import Remark
 from imaging.resample import linear
+from imaging.valid import SEARCHED_PX
 from packages.counting import CountingPixels
 
 __all__ = ["Familiarity", "familiarity"]
@@ -168,7 +169,8 @@ def _planes(image: xr.DataArray) -> Iterator[xr.DataArray]:
     outer = [str(d) for d in image.dims if d not in ("y", "x")]
     places = list(itertools.product(*(range(image.sizes[d]) for d in outer)))
     for i in _spread(len(places), _MOST_PLANES):
-        yield image.isel(dict(zip(outer, places[i], strict=True))).transpose("y", "x").load()
+        plane = image.isel(dict(zip(outer, places[i], strict=True))).transpose("y", "x")
+        yield plane.load() if plane.size <= SEARCHED_PX else plane
 
 
 def _spread(count: int, most: int) -> list[int]:

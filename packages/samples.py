@@ -13,6 +13,7 @@ from imaging.tiles import Window, reflect
 from packages.counting import CountingPixels
 
 _BLOCK_PIXELS = 2**22
+_LEAST_ROWS = 512  # are read at once: files hold chunks of about as many, each read as a whole
 
 
 class Sample:
@@ -64,7 +65,7 @@ class Sample:
 
     def blocks(self, channel: int | None) -> Blocks:
         """Return what yields the pixels of one channel, or of all, that count, in pieces."""
-        rows = max(_BLOCK_PIXELS // self.shape[2], 1)
+        rows = max(_BLOCK_PIXELS // self.shape[2], _LEAST_ROWS)
 
         def pieces() -> Iterator[NDArray[np.floating]]:
             for z in range(self.shape[0]):
@@ -75,7 +76,8 @@ class Sample:
                     if channel is not None:
                         block = block[channel]
                         counts = None if counts is None else counts[channel]
-                    yield block if counts is None else block[counts]
+                    whole = block if counts is None else block[counts]
+                    yield from np.array_split(whole.ravel(), -(-whole.size // _BLOCK_PIXELS) or 1)
 
         return pieces
 

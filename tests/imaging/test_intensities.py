@@ -6,7 +6,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from imaging import intensities
+from imaging import intensities, valid
 from imaging.intensities import remark_on_intensities
 from tests import flawed_images as flawed
 from tests.flawed_images import SIDE
@@ -133,7 +133,7 @@ def test_nothing_is_remarked(values: NDArray[np.generic]) -> None:
     assert not _found(values)
 
 
-def test_too_large_planes_are_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intensities, "LARGEST_PLANE", SIDE**2 - 1)
+def test_of_large_planes_every_second_pixel_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(valid, "SEARCHED_PX", SIDE**2 // 4)
 
-    assert list(_found(flawed.with_bar())) == [intensities.TOO_LARGE]
+    assert list(_found(flawed.with_bar())) == [intensities.ARTEFACTS]

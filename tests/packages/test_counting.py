@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import nn
 
+from imaging import valid
 from imaging.resample import linear
 from packages.package import open_package
 from packages.runner import Runner
@@ -142,3 +143,15 @@ def test_a_blank_plane_of_a_volume_does_not_count(tmp_path: Path) -> None:
 
     expected = _between(volume, np.delete(volume, 5, axis=0))
     np.testing.assert_allclose(result[4], expected[4], atol=1e-5)
+
+
+def test_a_frame_of_a_large_plane_is_found_to_a_few_pixels(
+    nothing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    framed = flawed.framed(top=30, right=0)
+    monkeypatch.setattr(valid, "SEARCHED_PX", framed.size // 4)
+
+    result = _restore(nothing, framed)[0]
+
+    counting = flawed.recorded()[2 * MIXED :]
+    np.testing.assert_allclose(result[40:], _between(framed[40:], counting), atol=0.02)
