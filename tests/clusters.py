@@ -8,7 +8,7 @@ from distributed import Client, LocalCluster
 
 from imaging.cluster import Cluster
 
-NOWHERE: dict[str, Any] = {"host": "127.0.0.1", "dashboard_address": None}
+HERE: dict[str, Any] = {"host": "127.0.0.1", "protocol": "tcp://", "dashboard_address": None}
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def client_of_threads(workers: int) -> Generator[Client]:
             n_workers=workers,
             threads_per_worker=1,
             processes=False,
-            **NOWHERE,
+            **HERE,
         ) as started,
         Client(started, set_as_default=False) as client,
     ):
