@@ -163,7 +163,7 @@ def open_cluster(workers: int | None, scheduler: str | None) -> Generator[Cluste
         "n_workers": workers,
         "threads_per_worker": 1,
         "host": "127.0.0.1",
-        "dashboard_address": None,
+        "dashboard_address": "127.0.0.1:0",  # any free port: the usual one may be another's
         "silence_logs": logging.CRITICAL,
         "memory_limit": None,
     }

@@ -93,6 +93,9 @@ def predict_file(
         )
         trust_mask = None if trust_mask is None else trust_mask.absolute()
     dataset, pairs = _pairs(of_scene(input_path, scene), output_path)
+    for _, target in pairs if shard is not None else ():
+        if not str(images.suffix_of(target)).lower().endswith(".zarr"):
+            raise UserError(f"{target}: only OME-Zarr has shards: leave --shard out.")
     masks = {} if trust_mask is None else _masks(trust_mask, output_path, pairs)
     options = Options(
         package=package_path,

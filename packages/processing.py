@@ -58,6 +58,12 @@ class Measured:
     image: Moments
     gain: float
 
+    @property
+    def facts(self) -> str:
+        """All of it in words, which are the same in every process."""
+        found = [(repr(of), _numbers(value).tolist()) for of, value in self.statistics.items()]
+        return repr((sorted(found), self.image, self.gain))
+
 
 class Processing:
     """The steps of a package before and behind its network.

@@ -61,6 +61,8 @@ class RegionTask:
         Which package, and how.
     item, known
         The image, and what was measured of its channels.
+    image
+        A hash of both.
     channel
         Number of the channel.
     region
@@ -74,6 +76,7 @@ class RegionTask:
     by: OpenedBy
     item: Item
     known: tuple[Known, ...]
+    image: str
     channel: int
     region: Region
     index: Index
@@ -145,9 +148,13 @@ def restore_with(
     with naming(item.input, target):
         opened = job.open(item)
         by = OpenedBy(job.options, job.package.sha256)
-        is_zarr = images.suffix_of(target) in (".zarr", ".ome.zarr")
+        is_zarr = str(images.suffix_of(target)).lower().endswith(".zarr")
         if is_zarr and not any(one.awaits_result for one in opened.restorations):
-            _write_together(cluster, by, item, opened, target, report)
+            try:
+                _write_together(cluster, by, item, opened, target, report)
+            except OSError as error:
+                error.filename = str(target)  # the user knows the file by its final name
+                raise
         else:
             with images.create(target, **opened.result(job.options)) as out:
                 for i, restoration in enumerate(opened.restorations):
@@ -171,7 +178,7 @@ def _write_together(
     header = images.header_of(target, **opened.result(by.options))
     begun = target.with_name(f".begun.{target.name}").absolute()
     says = begun.with_name(f"{begun.name}.json")  # what it is made from
-    facts = (by, item, opened.known, header, fingerprint())
+    facts = (by, header, fingerprint(), _hash_of(item, opened.known))
     stamp = {"made_from": hashlib.sha256(repr(facts).encode()).hexdigest()}
     if read_stamp(says) != stamp or not begun.is_dir():
         says.unlink(missing_ok=True)
@@ -199,10 +206,18 @@ def _tasks(
     restoration = opened.restorations[channel]
     count = len(restoration.layout.channels)
     axis = restoration.layout.dims.index("c")
+    image = _hash_of(item, opened.known)
     for region in restoration.regions(by.options.tile, by.options.shard):
         index = list(restoration.index(region))
         index[axis] = slice(channel * count, (channel + 1) * count)
-        yield RegionTask(by, item, opened.known, channel, region, tuple(index), target)
+        known = opened.known
+        yield RegionTask(by, item, known, image, channel, region, tuple(index), target)
+
+
+def _hash_of(item: Item, known: Sequence[Known]) -> str:
+    """Return a hash of an image by what was measured of it."""
+    facts = [(one.levels, [measured.facts for measured in one.measured]) for one in known]
+    return hashlib.sha256(repr((item, facts)).encode()).hexdigest()
 
 
 def _do(
@@ -231,7 +246,7 @@ class _Held:
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._job: tuple[OpenedBy, ImageJob] | None = None
-        self._image: tuple[object, Opened] | None = None
+        self._image: tuple[str, Opened] | None = None
 
     def job(self, by: OpenedBy) -> ImageJob:
         """Return the package at work, loaded once."""
@@ -253,9 +268,8 @@ class _Held:
     def image(self, task: RegionTask) -> Opened:
         """Return the image of a task, opened once."""
         job = self.job(task.by)
-        key = task.item, task.known
-        if self._image is None or self._image[0] != key:
-            self._image = key, job.open(task.item, task.known)
+        if self._image is None or self._image[0] != task.image:
+            self._image = task.image, job.open(task.item, task.known)
         return self._image[1]
 
 

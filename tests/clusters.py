@@ -8,7 +8,11 @@ from distributed import Client, LocalCluster
 
 from imaging.cluster import Cluster
 
-HERE: dict[str, Any] = {"host": "127.0.0.1", "protocol": "tcp://", "dashboard_address": None}
+HERE: dict[str, Any] = {
+    "host": "127.0.0.1",
+    "protocol": "tcp://",
+    "dashboard_address": "127.0.0.1:0",
+}
 
 
 @contextmanager

@@ -7,18 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bioimageio.core.common import MemberId
+from bioimageio.core.stat_measures import SampleQuantile
 from torch import nn
 
 from imaging import images
+from imaging.block_statistics import Moments
 from imaging.cli import UserError
 from imaging.cluster import Cluster
 from imaging.formats import ome_zarr_writing as store
 from packages import predict, workers
 from packages.predict import predict_file
+from packages.processing import Measured
 from tests import tiny_networks
 from tests import tiny_packages as tiny
 from tests.clusters import cluster_of_threads
 from tests.small_images import random_image
+
+# Loaders leave files to the garbage collector, which here may meet them in any thread.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 
 TILE = 32
 AWAITS = [{"id": "zero_mean_unit_variance", "kwargs": {"axes": ["channel", "y", "x"]}}]
@@ -65,7 +74,7 @@ def left_in(folder: Path) -> set[str]:
         ("out.ome.zarr", {}),
         ("out.ome.zarr", {"shard": 48}),
         ("out.ome.zarr", {"ome_zarr": "0.4"}),
-        ("out.ome.tif", {}),
+        ("out.tif", {}),
     ],
 )
 def test_workers_write_the_same_bytes(
@@ -133,12 +142,12 @@ def test_what_was_begun_of_another_image_is_made_anew(
     target = tmp_path / "out" / "out.ome.zarr"
 
     def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "coarsen", full)
         patch.setattr(store, "finish", full)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(OSError, match=r"No space left on device: '.*out\.ome\.zarr'"):
             predict_file(package, source, target, tile=TILE, workers=2)
     images.write(source, random_image(2, 40, 90, dims="zyx", pixel_um=0.1) * 2 + 1)
 
@@ -169,3 +178,18 @@ def test_another_package_under_the_same_path_is_refused(package: Path) -> None:
     by = workers.OpenedBy(workers.Options(package), "0" * 64)
     with pytest.raises(UserError, match="another file for a worker"):
         workers._Held().job(by)  # pyright: ignore[reportPrivateUsage]
+
+
+def test_what_was_measured_is_said_alike_in_every_process() -> None:
+    # Sets of names have another order in each.
+    moments = Moments(1, 0.0, 1.0, 0.0, 1.0)
+    one, other = (
+        Measured({SampleQuantile(q=q, member_id=MemberId("i")): q for q in order}, moments, 1.0)
+        for order in ((0.02, 0.98), (0.98, 0.02))
+    )
+    assert one.facts == other.facts
+
+
+def test_only_ome_zarr_has_shards(tmp_path: Path, package: Path, source: Path) -> None:
+    with pytest.raises(UserError, match="only OME-Zarr has shards"):
+        predict_file(package, source, tmp_path / "out.tif", shard=512)

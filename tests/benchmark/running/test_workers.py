@@ -18,6 +18,11 @@ from tests import tiny_packages as tiny
 from tests.benchmark import stand_ins
 from tests.clusters import cluster_of_threads
 
+# Loaders leave files to the garbage collector, which here may meet them in any thread.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
