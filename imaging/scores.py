@@ -7,6 +7,8 @@ COLUMNS = (*PLACE, "metric", "value")
 """Of the table of scores."""
 REASON_COLUMNS = (*PLACE, "metric", "reason")
 """Of the table of what has no score."""
+PLANE_COLUMNS = (*PLACE, "metric", "plane", "depth_um", "value")
+"""Of the table of scores by plane of volumes, from plane 0 at depth 0; the depth may be unknown."""
 
 SECONDS = "seconds_per_megapixel"
 MEMORY = "peak_mib"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmark.metrics.fidelity import pearson
 from benchmark.running.cell import CellFiles, CellKey
-from benchmark.running.planes import mean_channel, onto_grid
+from benchmark.running.grids import mean_channel, onto_grid
 from imaging import images
 from imaging.benchmark_run import DatasetEntry, PackageEntry
 from imaging.scores import INPUT

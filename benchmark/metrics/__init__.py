@@ -16,6 +16,7 @@ from benchmark.metrics import (
     structure,
     tolerant,
     uncertainty,
+    volumes,
 )
 from benchmark.metrics.intensity import normalise
 from benchmark.metrics.metric import (
@@ -46,4 +47,5 @@ __all__ = [
     "structure",
     "tolerant",
     "uncertainty",
+    "volumes",
 ]

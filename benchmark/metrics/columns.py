@@ -19,6 +19,7 @@ _FAMILIES = (
     "literature",
     "perception",
     "resolution",
+    "volumes",
     "consistency",
     "calibration",
     "uncertainty",

@@ -2,17 +2,19 @@
 
 Metrics share what is said here once, and not by each of them:
 
-- The names of its parameters say what a metric needs to know of one plane, out of `WHY_MISSING`.
+- The names of its parameters say what a metric needs to know, out of `WHY_MISSING`.
 - Images are of shape (y, x) in float64, of one shape but for native. Mean, std, sample and
   disagreement are channels of a package. The prediction is the image that is judged: that mean,
   that sample, or what a control made; delivered is the same image where its scale is that of the
   truth; repeat is the mean restored from a second, independent recording of the same field. The
   truth has percentiles 2 and 99.8 at 0 and 1, and what is delivered is meant to. Input and native
   are in counts, native on the microscope's own pixels.
-- pixel_um is the side of a pixel of prediction and truth, tolerance_um how far the truth may lie
-  beside its input, both in µm. microscope maps names to numbers, interval_factors nominal
-  coverages, as text, to half-widths in standard deviations; trust_mask is an
-  `imaging.trust_mask.TrustMask`.
+- A metric that needs a volume is asked once for each volume, the others for each plane. Volumes are
+  of shape (z, y, x), of the truth on its own scale, and otherwise what their planes are.
+- pixel_um is the side of a pixel of prediction and truth, step_um the distance of their planes,
+  tolerance_um how far the truth may lie beside its input, all in µm. microscope maps names to
+  numbers, interval_factors nominal coverages, as text, to half-widths in standard deviations;
+  trust_mask is an `imaging.trust_mask.TrustMask`.
 - The value is a float in the unit that its entry states, never NaN.
 - `NotApplicable` is raised, with the reason in a sentence, where something needed is not known, an
   image holds NaN or infinite values, or the metric can say nothing about this plane.
@@ -32,7 +34,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from imaging.scores import Direction
 
-Image = NDArray[np.float64]
+Image = NDArray[np.float64]  # (y, x)
+Volume = NDArray[np.float64]  # (z, y, x)
 Score = Callable[..., float]
 
 IMAGES = (
@@ -47,6 +50,7 @@ IMAGES = (
     "input",
     "native",
 )
+VOLUMES = ("truth_volume", "prediction_volume", "repeat_volume")
 WHY_MISSING = {
     "truth": "The dataset has no truth.",
     "prediction": "Nothing was restored.",
@@ -58,7 +62,11 @@ WHY_MISSING = {
     "repeat": "The dataset has no repeat/, no second recording of the same field.",
     "input": "The input is not known.",
     "native": "The dataset has no native/, so the microscope's pixels are not known.",
+    "truth_volume": "The dataset has no truth.",
+    "prediction_volume": "Nothing was restored.",
+    "repeat_volume": "The dataset has no repeat/, no second recording of the same field.",
     "pixel_um": "The pixel size is not known.",
+    "step_um": "The distance of planes is not known: state z_step_um in dataset.toml.",
     "tolerance_um": "dataset.toml states no tolerance, how far the truth may lie beside its input.",
     "microscope": "dataset.toml does not describe the microscope.",
     "interval_factors": "It states no intervals of its own.",
@@ -75,7 +83,8 @@ class MissingFile(NotApplicable):
 
 
 MetricInputs = Mapping[str, Any]
-"""What is known of one plane, by the names in `WHY_MISSING`; a `NotApplicable` says why not."""
+"""What is known of one plane or volume, by the names in `WHY_MISSING`; a `NotApplicable` says why
+something is not."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +124,11 @@ class Metric:
         return self.function.__module__.rpartition(".")[2]
 
     @property
+    def is_of_volumes(self) -> bool:
+        """Tell whether it is asked of volumes, not of planes."""
+        return not set(VOLUMES).isdisjoint(self.needs)
+
+    @property
     def summary(self) -> str:
         """Return the first line of the function's documentation."""
         return (self.function.__doc__ or "").strip().partition("\n")[0]
@@ -124,7 +138,7 @@ class Metric:
         return self.function(*given)
 
     def of(self, known: MetricInputs) -> float:
-        """Score one plane.
+        """Score one plane, or one volume.
 
         Parameters
         ----------
@@ -139,7 +153,7 @@ class Metric:
         Raises
         ------
         NotApplicable
-            Something it needs is not known, or it cannot say anything about this plane.
+            Something it needs is not known, or it cannot say anything about it.
         """
         return self.function(*(_given(name, known) for name in self.needs))
 
@@ -154,8 +168,9 @@ def metric(
 
     Parameters with a default are its own business; the others say what it needs.
 
-    It receives finite float64 images of one shape (y, x), whatever it is called with: unsigned
-    integers would wrap around when subtracted, and statistics in float32 lose digits.
+    It receives finite float64 images of one shape (y, x), or volumes of one shape (z, y, x),
+    whatever it is called with: unsigned integers would wrap around when subtracted, and statistics
+    in float32 lose digits.
 
     Parameters
     ----------
@@ -204,17 +219,19 @@ def _checked(needs: tuple[str, ...], given: tuple[Any, ...]) -> list[Any]:
     checked: list[Any] = []
     shapes: dict[str, tuple[int, ...]] = {}
     for name, value in zip(needs, given, strict=True):
-        if name in IMAGES:
+        if name in (*IMAGES, *VOLUMES):
             image = np.ascontiguousarray(value, dtype=np.float64)
             shapes[name] = image.shape
             checked.append(image)
         else:
             checked.append(value)
     compared = {name: shape for name, shape in shapes.items() if name != "native"}
-    if len(set(compared.values())) > 1 or any(len(shape) != 2 for shape in shapes.values()):
+    if len(set(compared.values())) > 1 or any(
+        len(shape) != (3 if name in VOLUMES else 2) for name, shape in shapes.items()
+    ):
         said = " and ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise ValueError(f"{said} must be images of one shape (y, x).")
+        raise ValueError(f"{said} must be images of one shape (y, x), or volumes of one (z, y, x).")
     for name, value in zip(needs, checked, strict=True):
-        if name in IMAGES and not np.isfinite(value).all():
-            raise NotApplicable(f"The {name} holds NaN or infinite values.")
+        if name in shapes and not np.isfinite(value).all():
+            raise NotApplicable(f"The {name.removesuffix('_volume')} holds NaN or infinite values.")
     return checked

@@ -31,11 +31,14 @@ class RingCorrelation:
         (rings,), −1 to 1.
     count
         (rings,): coefficients of the full transform in each ring.
+    smoothing
+        Rings that are averaged before a crossing is looked for.
     """
 
     frequency: NDArray[np.float64]
     correlation: NDArray[np.float64]
     count: NDArray[np.float64]
+    smoothing: int = SMOOTHING_RINGS
 
     def threshold(self, criterion: Criterion) -> NDArray[np.float64]:
         """Return the correlation below which nothing counts as resolved, per ring.
@@ -51,7 +54,7 @@ class RingCorrelation:
         return np.full_like(self.correlation, 1 / 7 if criterion == "1/7" else 1 / 2)
 
     def resolution_px(self, criterion: Criterion = "1/7") -> float:
-        """Return the period at which the mean over seven rings first falls below a threshold.
+        """Return the period at which the mean over some rings first falls below a threshold.
 
         Parameters
         ----------
@@ -75,12 +78,12 @@ class RingCorrelation:
         return 1 / float(frequency)
 
     def stays_above(self, criterion: Criterion) -> bool:
-        """Tell whether the mean over seven rings ends above a threshold, without a crossing."""
+        """Tell whether the mean over some rings ends above a threshold, without a crossing."""
         excess = self._excess(criterion)
         return bool(excess[-1] > 0 and np.isnan(first_crossing(self.frequency, excess)))
 
     def _excess(self, criterion: Criterion) -> NDArray[np.float64]:
-        smooth = ndimage.uniform_filter1d(self.correlation, SMOOTHING_RINGS, mode="nearest")
+        smooth = ndimage.uniform_filter1d(self.correlation, self.smoothing, mode="nearest")
         return np.asarray(smooth - self.threshold(criterion))
 
 

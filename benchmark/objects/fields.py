@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from benchmark.metrics.metric import NotApplicable
 from benchmark.objects.brightness import Volume
 from benchmark.running.cell import CellFiles, CellKey
-from benchmark.running.planes import mean_channel
+from benchmark.running.grids import mean_channel
 from imaging import images
 from imaging.annotations import Annotations, read_annotations
 from imaging.benchmark_run import DatasetEntry, PackageEntry

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from benchmark.metrics import NotApplicable
 from benchmark.metrics.intensity import affine_fit
-from benchmark.running.planes import mean_channel, onto_grid
+from benchmark.running.grids import mean_channel, onto_grid
 from imaging import images
 from imaging.cli import UserError
 

@@ -15,7 +15,7 @@ from benchmark.objects.marked_points import Found, Objects
 from benchmark.page.sensitivity_figure import draw_sensitivity
 from benchmark.page.text import enumerate_words, interval_text
 from benchmark.running.cell import CellFiles, CellKey
-from benchmark.running.planes import mean_channel
+from benchmark.running.grids import mean_channel
 from imaging import drawing, images
 from imaging.benchmark_run import DatasetEntry, ImageEntry
 from imaging.cli import UserError, counted

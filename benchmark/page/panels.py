@@ -12,7 +12,7 @@ from PIL import Image
 from benchmark.metrics import NotApplicable
 from benchmark.metrics.rolling import RollingCorrelation, rolling_correlation
 from benchmark.page.crops import Plane, brightest, fitted, on_grid, readable
-from benchmark.running.planes import named_channel
+from benchmark.running.grids import named_channel
 from imaging import drawing, images
 from imaging.benchmark_run import ImageEntry
 from imaging.pictures import data_uri, draw_grey, middle, round_length

@@ -22,6 +22,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from threadpoolctl import threadpool_limits
 
 from benchmark.metrics import METRICS, Metric, MetricInputs, MissingFile, NotApplicable
+from benchmark.running.grids import named_channel
 from benchmark.running.planes import judging_sample, metric_inputs
 from benchmark.running.restore import (
     Cost,
@@ -32,10 +33,14 @@ from benchmark.running.restore import (
     Restore,
     sentence_of,
 )
+from benchmark.running.volumes import volume_inputs
 from imaging import images
 from imaging.cli import UserError
 from imaging.files import STRICT, write_json
 from imaging.scores import COSTS, MEMORY, SAMPLE_SUFFIX, SECONDS
+
+BY_DEPTH = ("si_psnr_a", "ssim", "lpips_alex")
+"""Metrics that are kept plane by plane of volumes."""
 
 
 @dataclass(frozen=True, order=True)
@@ -71,6 +76,12 @@ class Cell:
         The metrics among these that lacked a file, which may be there another time.
     has_sample
         Whether the package's single sample has a cell of its own.
+    step_um
+        Of a volume, the distance of its planes where it is known.
+    planes
+        Of a volume, the values of `BY_DEPTH` plane by plane: metric, and pairs of the number of a
+        plane and its value, the mean over all volumes of the image. Planes without structure in the
+        truth are left out.
     """
 
     computed_for: dict[str, str]
@@ -78,6 +89,18 @@ class Cell:
     not_applicable: dict[str, str] = field(default_factory=dict[str, str])
     lacking: list[str] = field(default_factory=list[str])
     has_sample: bool = False
+    step_um: float | None = None
+    planes: dict[str, list[tuple[int, float]]] = field(
+        default_factory=dict[str, list[tuple[int, float]]]
+    )
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a restored image: plane by plane, and volume by volume."""
+
+    planes: list[MetricInputs]
+    volumes: list[MetricInputs]
 
 
 class CellFiles:
@@ -192,11 +215,11 @@ def is_kept(task: CellTask, results: CellFiles, lacking: set[str]) -> bool:
     }
     if any(asked.values()):
         try:
-            planes = _rows(task, results)
+            known = _rows(task, results)
         except (UserError, RestorationError):
             return False  # what was restored is damaged or changed
         for place, names in asked.items():
-            now = _score(planes[place], [METRICS[name] for name in names])
+            now = _score(known[place], [METRICS[name] for name in names])
             lacking |= set(now.lacking)
             if len(now.lacking) < len(names):
                 results.keep(place, _updated(cells[place], now, names))
@@ -223,8 +246,7 @@ def compute_cell(task: CellTask, restore: Restore, results: CellFiles) -> None:
         if task.repeat is not None:
             restore(task.repeat)  # what it costs would be counted twice
         cells = {
-            place: _score(planes, METRICS.values())
-            for place, planes in _rows(task, results).items()
+            place: _score(known, METRICS.values()) for place, known in _rows(task, results).items()
         }
     except ProcessDiedError:
         results.discard_images(task.place)
@@ -237,11 +259,11 @@ def compute_cell(task: CellTask, restore: Restore, results: CellFiles) -> None:
         costs, reasons = _costs(cost, is_sample=place != task.place)
         results.keep(
             place,
-            Cell(
-                task.computed_for,
-                cell.values | costs,
-                cell.not_applicable | reasons,
-                cell.lacking,
+            replace(
+                cell,
+                computed_for=task.computed_for,
+                values=cell.values | costs,
+                not_applicable=cell.not_applicable | reasons,
                 has_sample=place == task.place and len(cells) > 1,
             ),
         )
@@ -255,41 +277,62 @@ def _updated(cell: Cell, now: Cell, asked: Sequence[str]) -> Cell:
         values={**cell.values, **now.values},
         not_applicable={name: why for name, why in reasons.items() if name not in now.values},
         lacking=[name for name in cell.lacking if name not in asked] + now.lacking,
+        planes={**cell.planes, **now.planes},
     )
 
 
-def _rows(task: CellTask, results: CellFiles) -> dict[CellKey, list[MetricInputs]]:
-    """Return what is known of the planes of a restoration, and again with its sample judged."""
+def _rows(task: CellTask, results: CellFiles) -> dict[CellKey, Known]:
+    """Return what is known of a restoration, and again with its sample judged."""
     restored = images.read(results.prediction_file(task.place))
     repeat = images.read(task.repeat.output) if task.repeat else None
-    method = task.method
+    method, item = task.method, task.job.item
     planes = metric_inputs(
         restored,
-        task.job.item,
+        item,
         method.interval_factors,
         repeat,
         method.delivery,
         method.trust_mask,
     )
+    rows = {task.place: Known(planes, volume_inputs(restored, item, repeat))}
     samples = [sample for plane in planes if (sample := judging_sample(plane)) is not None]
-    return {task.place: planes} | ({task.place.of_sample: samples} if samples else {})
+    sample = named_channel(restored, "sample")
+    if samples and sample is not None:
+        rows[task.place.of_sample] = Known(samples, volume_inputs(sample, item))
+    return rows
 
 
-def _score(planes: Sequence[MetricInputs], metrics: Iterable[Metric]) -> Cell:
-    """Return values by metric, means over planes, and reasons by metric without one."""
+def _score(known: Known, metrics: Iterable[Metric]) -> Cell:
+    """Return values by metric, means over planes or volumes, and reasons by metric without one."""
     values: dict[str, float] = {}
     not_applicable: dict[str, str] = {}
     lacking: list[str] = []
+    planes: dict[str, list[tuple[int, float]]] = {}
+    is_volume = any(of["z"] for of in known.planes)
     # Sums shared among threads are rounded otherwise; scores must not tell how many there were.
     with threadpool_limits(1, user_api="blas"):
         for metric in metrics:
+            of_all = known.volumes if metric.is_of_volumes else known.planes
             try:
-                values[metric.name] = float(np.mean([metric.of(known) for known in planes]))
+                found = [metric.of(one) for one in of_all]
             except NotApplicable as reason:
                 not_applicable[metric.name] = str(reason)
                 if isinstance(reason, MissingFile):
                     lacking.append(metric.name)
-    return Cell({}, values, not_applicable, lacking)
+                continue
+            values[metric.name] = float(np.mean(found))
+            if is_volume and metric.name in BY_DEPTH:
+                planes[metric.name] = _by_depth([one["z"] for one in of_all], found)
+    step_um = known.volumes[0].get("step_um") if known.volumes else None
+    return Cell({}, values, not_applicable, lacking, step_um=step_um, planes=planes)
+
+
+def _by_depth(depths: Sequence[int], values: Sequence[float]) -> list[tuple[int, float]]:
+    """Average over the planes of each depth."""
+    at: dict[int, list[float]] = {}
+    for depth, value in zip(depths, values, strict=True):
+        at.setdefault(depth, []).append(value)
+    return [(depth, float(np.mean(at[depth]))) for depth in sorted(at)]
 
 
 def _costs(cost: Cost, *, is_sample: bool) -> tuple[dict[str, float], dict[str, str]]:

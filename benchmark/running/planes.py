@@ -4,19 +4,24 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from benchmark.metrics import MetricInputs, NotApplicable, normalise
+from benchmark.running.grids import (
+    Planes,
+    mean_channel,
+    named_channel,
+    on_common_grid,
+    onto_grid,
+    planes_in,
+)
 from benchmark.running.restore import RestorationError
 from benchmark.running.scored_part import cut, onto_part, scored_part
 from imaging import images
 from imaging.datasets import Item
 from imaging.normalise import HIGH_PERCENTILE, LOW_PERCENTILE
-from imaging.resample import linear
 from imaging.scores import Delivery
 from imaging.trust_mask import TrustMask
 
-Planes = NDArray[np.floating]  # (n, y, x)
 Stacks = dict[str, Planes | list[Planes | NotApplicable] | NotApplicable]
 
 _OWN_CHANNELS = ("mean", "std", "sample", "disagreement")
@@ -64,7 +69,7 @@ def metric_inputs(
     -------
     list of MetricInputs
         By the names in `benchmark.metrics.metric.WHY_MISSING`, on the grid of the truth, or without
-        truth on that of the restoration.
+        truth on that of the restoration; and ``z``, the number of the plane in its volume.
 
     Raises
     ------
@@ -113,8 +118,9 @@ def metric_inputs(
         if sharing > 1:
             _rescale(stacks, *_from_shared_scale(truths, sharing))
     known: list[MetricInputs] = []
+    depth = on_grid.sizes.get("z", 1)
     for i in range(len(predictions)):
-        plane = dict(common)
+        plane = common | {"z": i % depth}
         for name, stack in stacks.items():
             if isinstance(stack, NotApplicable):
                 plane[name] = stack
@@ -150,145 +156,6 @@ def judging_sample(known: MetricInputs) -> MetricInputs | None:
     return known | dict.fromkeys((*_OWN_CHANNELS, "trust_mask"), silent)
 
 
-def on_common_grid(
-    restored: xr.DataArray, truth: xr.DataArray | None
-) -> tuple[Planes, Planes | None]:
-    """Return the planes of both images that are to be compared, on the truth's grid.
-
-    A package with a pixel size or a magnification of its own restores on its own grid: the same
-    field of view is brought onto the truth's, see `onto_grid`.
-
-    Parameters
-    ----------
-    restored, truth
-        Axes out of b, c, z, y, x; the truth may be unknown.
-
-    Returns
-    -------
-    tuple of ndarray
-        (n, y, x) each; of several restored channels the one that truth is of.
-
-    Raises
-    ------
-    RestorationError
-        Their sizes differ, and not only by their pixel sizes.
-    """
-    if truth is None or "c" not in truth.dims:
-        restored = mean_channel(restored)
-    if truth is None:
-        return _planes(restored), None
-    if restored.sizes != truth.sizes and _same_field(restored, truth):
-        on_grid = onto_grid(restored, (truth.sizes["y"], truth.sizes["x"]))
-        restored = xr.DataArray(on_grid, dims=restored.dims)
-    if restored.sizes != truth.sizes:
-        raise RestorationError(
-            f"The image to be compared is {_size(restored)}, the truth {_size(truth)}, and their "
-            "pixel sizes do not say that both show the same field: state pixel_size_um and "
-            "target_pixel_size_um in dataset.toml, or crop or resample the truth."
-        )
-    return _planes(restored), _planes(truth)
-
-
-def mean_channel(image: xr.DataArray) -> xr.DataArray:
-    """Take the channel that is compared with the truth and shown.
-
-    Parameters
-    ----------
-    image
-        Axes out of b, c, z, y, x.
-
-    Returns
-    -------
-    xr.DataArray
-        Without the axis c: of several channels the one named mean, or else the first.
-    """
-    if "c" not in image.dims:
-        return image
-    mean = named_channel(image, "mean")
-    return image.isel(c=0) if mean is None else mean
-
-
-def named_channel(image: xr.DataArray, name: str) -> xr.DataArray | None:
-    """Take a channel by its name.
-
-    Parameters
-    ----------
-    image
-        Axes out of b, c, z, y, x.
-    name
-        For example "std".
-
-    Returns
-    -------
-    xr.DataArray or None
-        Without the axis c; None where no channel has this name.
-    """
-    if "c" not in image.coords:
-        return None
-    names = [str(name) for name in np.atleast_1d(image.coords["c"].values)]
-    if name not in names:
-        return None
-    return image.isel(c=names.index(name)) if "c" in image.dims else image
-
-
-def onto_grid(image: xr.DataArray, shape: tuple[int, int]) -> NDArray[np.floating]:
-    """Bring an image to a grid of other pixels over the same field.
-
-    Towards coarser pixels each new one is the mean over its area. The wider filter of
-    `imaging.resample.linear` would smooth, and thereby improve, what is compared with images that
-    were on that grid from the start. Towards finer pixels this is linear interpolation.
-
-    Parameters
-    ----------
-    image
-        Axes end with y, x.
-    shape
-        Rows and columns of the result.
-
-    Returns
-    -------
-    ndarray
-        (..., rows, columns).
-    """
-    values = image.values
-    for axis, length in zip((-2, -1), shape, strict=True):
-        if length < values.shape[axis]:
-            values = area_mean(values, length, axis)
-    return values if values.shape[-2:] == shape else linear(values, shape)
-
-
-def area_mean(values: NDArray[np.floating], length: int, axis: int) -> NDArray[np.float64]:
-    """Average over the pixels, and parts of pixels, that each coarser pixel covers.
-
-    Parameters
-    ----------
-    values
-        Any shape.
-    length
-        Of the result along the axis, at most that of the values.
-    axis
-        Along which to average.
-
-    Returns
-    -------
-    ndarray
-        Means that weigh the values by the length they have in common with the new pixel.
-
-    Examples
-    --------
-    >>> area_mean(np.array([1.0, 3.0, 5.0]), 2, axis=0)
-    array([1.66666667, 4.33333333])
-    """
-    fine = np.moveaxis(np.asarray(values, dtype=np.float64), axis, 0)
-    edges = np.arange(length + 1) * (len(fine) / length)
-    whole = np.minimum(edges.astype(np.intp), len(fine) - 1)
-    part = (edges - whole).reshape(-1, *(1,) * (fine.ndim - 1))
-    before = np.concatenate([np.zeros_like(fine[:1]), np.cumsum(fine, axis=0)])
-    integral = before[whole] + part * fine[whole]
-    means = (integral[1:] - integral[:-1]) * (length / len(fine))
-    return np.moveaxis(means, 0, axis)
-
-
 def _own_channels(
     restored: xr.DataArray, shape: tuple[int, ...]
 ) -> dict[str, Planes | NotApplicable]:
@@ -298,7 +165,7 @@ def _own_channels(
         channel = named_channel(restored, name)
         if channel is None:
             continue
-        planes = _planes(channel)
+        planes = planes_in(channel)
         if name == "sample" and planes.shape != shape:
             planes = _planes_on_grid(channel, shape[-2:])
         found[name] = planes
@@ -316,7 +183,7 @@ def _planes_of_repeat(
     try:
         planes, _ = on_common_grid(repeat, truth)
     except RestorationError:
-        planes = _planes(mean_channel(repeat))
+        planes = planes_in(mean_channel(repeat))
     if planes.shape == shape:
         return planes
     return NotApplicable("The repeat is not of the same size as the image it repeats.")
@@ -365,24 +232,4 @@ def _normalised(plane: Planes) -> Planes | NotApplicable:
 
 
 def _planes_on_grid(image: xr.DataArray, shape: tuple[int, ...]) -> Planes:
-    return _planes(xr.DataArray(onto_grid(image, (shape[0], shape[1])), dims=image.dims))
-
-
-def _planes(image: xr.DataArray) -> Planes:
-    return image.values.reshape(-1, *image.shape[-2:])
-
-
-def _same_field(one: xr.DataArray, other: xr.DataArray) -> bool:
-    """Tell whether two images of known pixel sizes show as much, to within 2 % of a side."""
-    sizes: list[dict[str, float]] = [i.attrs.get("pixel_size_um", {}) for i in (one, other)]
-    if not all({"y", "x"} <= size.keys() for size in sizes):
-        return False
-    fields = [
-        [image.sizes[d] * size[d] for d in "yx"]
-        for image, size in zip((one, other), sizes, strict=True)
-    ]
-    return bool(np.allclose(fields[0], fields[1], rtol=0.02))
-
-
-def _size(image: xr.DataArray) -> str:
-    return " x ".join(f"{length} {dim}" for dim, length in image.sizes.items())
+    return planes_in(xr.DataArray(onto_grid(image, (shape[0], shape[1])), dims=image.dims))

@@ -6,6 +6,8 @@
       run.json                                  what was run on what
       scores.parquet, scores.csv                package, dataset, image, metric, value
       not_applicable.csv                        package, dataset, image, metric, reason
+      planes.csv                                package, dataset, image, metric, plane, depth_um,
+                                                value: of volumes, see `benchmark.running.cell`
       objects.csv                               of `report`, on images with annotations: see
                                                 `benchmark.objects.values`
       cells/, predictions/, repeats/            see `benchmark.running.cell`
@@ -23,8 +25,8 @@ from imaging.benchmark_run import BenchmarkRun, FailedCell
 from imaging.cli import UserError
 from imaging.csv_files import write_csv
 from imaging.files import remove_abandoned, replacing
-from imaging.results import NOT_APPLICABLE, SCORES, Scores
-from imaging.scores import COLUMNS, REASON_COLUMNS
+from imaging.results import NOT_APPLICABLE, PLANES, SCORES, Scores
+from imaging.scores import COLUMNS, PLANE_COLUMNS, REASON_COLUMNS
 
 OBJECTS = "objects.csv"
 _CSV = "scores.csv"
@@ -70,7 +72,7 @@ class Results(CellFiles):
         run
             Without failures.
         """
-        for name in (SCORES, _CSV, NOT_APPLICABLE, OBJECTS):
+        for name in (SCORES, _CSV, PLANES, NOT_APPLICABLE, OBJECTS):
             (self.path / name).unlink(missing_ok=True)
         run.write(self._record)
 
@@ -96,6 +98,7 @@ class Results(CellFiles):
         """
         values: list[tuple[str, str, str, str, float]] = []
         reasons: list[tuple[str, str, str, str, str]] = []
+        by_plane: list[tuple[str, str, str, str, int, float | None, float]] = []
         for place in (row for asked in places for row in (asked, asked.of_sample)):
             cell = self.find(place)
             if cell is None:
@@ -103,13 +106,24 @@ class Results(CellFiles):
             where = (place.package, place.dataset, place.image)
             values += [(*where, metric, value) for metric, value in cell.values.items()]
             reasons += [(*where, metric, why) for metric, why in cell.not_applicable.items()]
+            by_plane += [
+                (*where, metric, z, None if cell.step_um is None else z * cell.step_um, value)
+                for metric, of in cell.planes.items()
+                for z, value in of
+            ]
         table = pd.DataFrame(sorted(values), columns=list(COLUMNS)).astype({"value": "float64"})
         absent = pd.DataFrame(sorted(reasons), columns=list(REASON_COLUMNS))
+        planes = pd.DataFrame(
+            sorted(by_plane, key=lambda row: row[:5]), columns=list(PLANE_COLUMNS)
+        )
+        planes = planes.astype({"plane": "int64", "depth_um": "float64", "value": "float64"})
         failed = sorted(failures, key=lambda cell: (cell.package, cell.dataset, cell.image))
         run = replace(run, failures=failed)
         with replacing(self.path / SCORES) as temporary:
             table.to_parquet(temporary, index=False)
         write_csv(self.path / _CSV, table)
+        if len(planes):
+            write_csv(self.path / PLANES, planes)
         write_csv(self.path / NOT_APPLICABLE, absent)
         run.write(self._record)
-        return Scores(run, table, absent)
+        return Scores(run, table, absent, planes)

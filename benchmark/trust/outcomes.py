@@ -13,7 +13,7 @@ import xarray as xr
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from benchmark.metrics import NotApplicable
-from benchmark.running.planes import on_common_grid
+from benchmark.running.grids import on_common_grid
 from benchmark.running.restore import Job, Method, RestorationError, Restore, sentence_of
 from benchmark.trust import shifts
 from benchmark.trust.battery import TESTS

@@ -37,8 +37,15 @@ IMAGES: dict[str, NDArray[np.generic]] = {
     "input": np.clip(blurred(TRUTH.astype(float), 2), 0, 255).astype(np.uint8),
     "native": TRUTH.reshape(44, 4, 45, 4).mean(axis=(1, 3)).astype(np.uint8),
 }
+SCENE = 128 + 500 * blurred(RNG.normal(size=(20, 44, 48)), 2)
+IMAGES |= {
+    "truth_volume": SCENE.clip(0, 255).astype(np.uint8),
+    "prediction_volume": (SCENE + RNG.normal(0, 20, SCENE.shape)).clip(0, 255).astype(np.uint8),
+    "repeat_volume": (SCENE + RNG.normal(0, 20, SCENE.shape)).clip(0, 255).astype(np.uint8),
+}
 FACTS: MetricInputs = {
     "pixel_um": 0.1,
+    "step_um": 0.1,
     "tolerance_um": 0.1,
     "microscope": {
         "modality": "two-photon",
@@ -150,13 +157,19 @@ def test_an_image_with_nan_or_inf_is_not_applicable(metric: Metric, value: float
     name = next(name for name in reversed(metric.needs) if name in IMAGES)
     broken = IMAGES[name].astype(float)
     broken[3, 4] = value
-    with pytest.raises(NotApplicable, match=f"The {name} holds NaN or infinite"):
+    said = name.removesuffix("_volume")
+    with pytest.raises(NotApplicable, match=f"The {said} holds NaN or infinite"):
         metric.of({**FACTS, **IMAGES, name: broken})
 
 
 def test_images_of_different_size_are_a_mistake_of_the_caller():
     with pytest.raises(ValueError, match="one shape"):
         METRICS["psnr"](TRUTH, PREDICTION[1:])
+
+
+def test_planes_are_no_volumes():
+    with pytest.raises(ValueError, match=r"volumes of one \(z, y, x\)"):
+        METRICS["si_psnr_volume"](TRUTH, PREDICTION)
 
 
 @pytest.mark.parametrize(("name", "side"), [("ssim", 11), ("ms_ssim", 161)])
