@@ -119,6 +119,7 @@ class DatasetEntry:
     images: list[ImageEntry]
     expansion_factor: float | None = None
     protocol: Protocol | None = None
+    z_step_um: float | None = None
 
 
 @dataclass(frozen=True, config=FINITE)

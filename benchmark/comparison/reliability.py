@@ -190,6 +190,7 @@ def item_of(image: ImageEntry, dataset: DatasetEntry) -> Item:
         pixel_size_um=dataset.pixel_size_um,
         target_pixel_size_um=dataset.target_pixel_size_um,
         expansion_factor=dataset.expansion_factor,
+        z_step_um=dataset.z_step_um,
     )
 
 

@@ -24,6 +24,7 @@ from benchmark.page.charts import (
     draw_ring_curves,
     draw_strips,
 )
+from benchmark.page.depth_figure import draw_by_depth
 from benchmark.page.displacement_told import CAPTION, tell_displacement
 from benchmark.page.judged_told import tell_judged
 from benchmark.page.known import unknown_images
@@ -42,6 +43,7 @@ from benchmark.page.sections import (
 )
 from benchmark.page.tables import write_levels, write_objects, write_tables
 from benchmark.page.views import choose_images, make_views
+from benchmark.page.volume_views import PLANES
 from benchmark.running.results_folder import OBJECTS, Results
 from benchmark.trust.trust_report import read_findings
 from imaging.benchmark_run import DatasetEntry, PackageEntry
@@ -56,7 +58,7 @@ __all__ = ["write_report"]
 
 PAGE = "report.html"
 _TEMPLATE = Path(__file__).parent / "templates" / "page.html.j2"
-_IMAGES_BYTES = 6e6
+_IMAGES_BYTES, _VOLUMES_BYTES = 6e6, 4e6
 _OTHER_ANCHORS = ("trust", "failures", "provenance")
 
 
@@ -99,6 +101,8 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
     samples = sum(str(name).endswith(SAMPLE_SUFFIX) for name in names)
     views = sum(len(images) for images in chosen.values())
     side = side_within((2 * (len(names) + 1) + samples) * views, _IMAGES_BYTES)
+    # Of a volume planes, and two sections that are hardly larger than a plane together.
+    side_of_volumes = side_within((PLANES + 1) * (len(names) + 1) * views, _VOLUMES_BYTES)
     with progress() as bars:
         sections = [
             _section(
@@ -108,7 +112,7 @@ def write_report(path: Path, trust_results: Path | None = None) -> Path:
                 anchors[dataset.name],
                 chosen[dataset.name],
                 seeds,
-                side,
+                (side, side_of_volumes),
             )
             for dataset in bars.track(run.datasets, description="Drawing sections")
         ]
@@ -168,7 +172,7 @@ def _section(
     anchor: str,
     chosen: Mapping[str, str],
     seeds: Sequence[tuple[str, ...]],
-    side: int,
+    sides: tuple[int, int],
 ) -> Section:
     name, packages = dataset.name, scores.run.packages
     intact, changed = split_intact(dataset)
@@ -191,6 +195,8 @@ def _section(
     # The worst image, where there is one, was chosen last.
     maps = draw_maps(intact, [*chosen][-1], packages, results, table) if dataset.protocol else None
     sources_count = len(set(sources.values()))
+    views = make_views(intact, scores, results, chosen, *sides)
+    planes = scores.planes[scores.planes["dataset"] == name]
     return Section(
         name=name,
         anchor=anchor,
@@ -216,8 +222,11 @@ def _section(
         measured=measured,
         objects=tell_objects(measured.points, intact, results),
         judged=tell_judged(measured.judged),
-        views=make_views(intact, scores, results, chosen, side),
+        views=views.planes,
         views_caption=text.views_caption(dataset),
+        volumes=views.volumes,
+        volumes_caption=text.volumes_caption(dataset),
+        by_depth=draw_by_depth(planes, packages, sources),
         costs=draw_costs(summary),
     )
 

@@ -20,6 +20,7 @@ from benchmark.page.objects_told import ObjectsTold
 from benchmark.page.panels import View, figure_of_panels
 from benchmark.page.protocol_told import ProtocolTold
 from benchmark.page.text import TextTable, enumerate_words
+from benchmark.page.volume_views import VolumeView, figure_of_volume
 from benchmark.trust.trust_report import TrustReport
 from imaging.benchmark_run import DatasetEntry, PackageEntry
 
@@ -44,7 +45,7 @@ class Section:
     ----------
     name, anchor
         Of the dataset; the anchor begins the names of its files, too.
-    about, changed, finding, caption, reliability_caption, views_caption
+    about, changed, finding, caption, reliability_caption, views_caption, volumes_caption
         Sentences.
     limits
         Sentences, each with what it is about before its colon.
@@ -66,8 +67,10 @@ class Section:
         What is told of packages beside their scores.
     measured, objects, judged
         What was measured on annotated objects, and what is told of points, and of lines and masks.
-    views
-        The images.
+    views, volumes
+        The images, and again those of several planes as volumes.
+    by_depth
+        SVG elements by name.
     """
 
     name: str
@@ -96,6 +99,9 @@ class Section:
     judged: list[JudgedTold]
     views: list[View]
     views_caption: str
+    volumes: list[VolumeView]
+    volumes_caption: str
+    by_depth: dict[str, str]
     costs: dict[str, str]
 
     @cached_property
@@ -125,6 +131,8 @@ class Section:
             **({"maps": self.protocol.maps.figure} if self.protocol.maps else {}),
             **{f"sensitivity-{of.kind}": of.sensitivity for of in self.objects},
             **{f"image-{view.image}": figure_of_panels(view) for view in self.views},
+            **{f"volume-{view.image}": figure_of_volume(view) for view in self.volumes},
+            **self.by_depth,
         }
         return {f"{self.anchor}-{name}": figure for name, figure in figures.items()}
 

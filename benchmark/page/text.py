@@ -147,6 +147,18 @@ def views_caption(dataset: DatasetEntry) -> str:
     )
 
 
+def volumes_caption(dataset: DatasetEntry) -> str:
+    """Explain the volumes of a dataset."""
+    reference = "truth" if any(image.target for image in dataset.images) else "input"
+    return (
+        f"Planes (x to the right, y down), and below and beside them sections along z through the "
+        f"brightest place of the {reference}, stretched to true proportions; the lines say where. "
+        f"Crops lie where the {reference} is brightest on average over all planes. Each volume is "
+        f"fitted to the {reference} by one gain and one offset, and shares its display range, "
+        "percentiles 1 to 99.9."
+    )
+
+
 def reliability_caption(found: Sequence[Reliability]) -> str:
     """Say what the figures of reliability show, and what may be promised."""
     text = (

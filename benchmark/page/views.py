@@ -1,12 +1,15 @@
 """Which images of a dataset are shown, and everyone's restoration of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
 from benchmark.comparison.comparisons import TRUTH
+from benchmark.comparison.reliability import item_of
 from benchmark.metrics.columns import CHOOSING, Column, column_of
 from benchmark.page.panels import Restored, View, make_view
+from benchmark.page.volume_views import VolumeView, make_volume_view
 from benchmark.running.cell import CellFiles, CellKey
 from imaging.benchmark_run import DatasetEntry, PackageEntry
 from imaging.cli import UserError
@@ -31,24 +34,34 @@ def choose_images(
     return chosen
 
 
+@dataclass(frozen=True)
+class Views:
+    """What is shown of the images of a dataset: planes, and those of several planes as volumes."""
+
+    planes: list[View]
+    volumes: list[VolumeView]
+
+
 def make_views(
     dataset: DatasetEntry,
     scores: Scores,
     results: CellFiles,
     chosen: Mapping[str, str],
     side: int,
-) -> list[View]:
+    side_of_volumes: int,
+) -> Views:
     """Put everyone's restorations of the chosen images side by side.
 
-    Images were chosen by `choose_images`; crops are `side` pixels wide. What moved away, or whose
-    input or truth was damaged, since the run is left out.
+    Images were chosen by `choose_images`; crops are `side` pixels wide, those of volumes
+    `side_of_volumes`. What moved away, or whose input or truth was damaged, since the run is left
+    out.
     """
     metric = _chooser(scores.table[scores.table["dataset"] == dataset.name])
     values = scores.table.set_index([*PLACE, "metric"])["value"]
     scored = set(scores.table[list(PLACE)].itertuples(index=False, name=None))
     reasons = scores.not_applicable.set_index(list(PLACE))
     packages = [package for package in scores.run.packages if package.name != TRUTH]
-    views: list[View] = []
+    views = Views([], [])
     for image in dataset.images:
         if image.name not in chosen:
             continue
@@ -74,11 +87,14 @@ def make_views(
         why = chosen[image.name]
         of_target = dataset.target_pixel_size_um if image.target else None
         pixel_um = of_target or dataset.pixel_size_um
+        item = item_of(image, dataset)
         try:
-            view = make_view(image, why, restored, notes, side, pixel_um)
+            views.planes.append(make_view(image, why, restored, notes, side, pixel_um))
+            volume = make_volume_view(item, why, restored, notes, side_of_volumes)
         except UserError:
             continue  # moved or damaged since the run; the scores stand without them
-        views.append(view)
+        if volume is not None:
+            views.volumes.append(volume)
     return views
 
 

@@ -248,7 +248,7 @@ def _tasks(
         for item in dataset.evaluation_items:
             place = CellKey(method.name, dataset.name, item.name)
             sizes_um = [item.pixel_size_um, item.target_pixel_size_um, item.tolerance_um]
-            known = [item.microscope, *sizes_um, item.expansion_factor]
+            known = [item.microscope, *sizes_um, item.expansion_factor, item.z_step_um]
             computed_for = {
                 "package": f"{method.sha256} {method.weights}".strip(),
                 "input": hashes[item.input],
@@ -333,6 +333,7 @@ def _dataset(dataset: Dataset, hashes: dict[Path, str]) -> DatasetEntry:
         part="validation" if any(item.split for item in dataset.items) else "all",
         images=[_image(item, hashes) for item in dataset.evaluation_items],
         protocol=stated.protocol,
+        z_step_um=stated.z_step_um,
     )
 
 

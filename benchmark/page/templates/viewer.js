@@ -31,6 +31,17 @@ for (const svg of document.querySelectorAll("figure > svg")) {
   });
   svg.after(save);
 }
+// The plane that all volumes of a view show, and where it lies in their sections.
+for (const view of document.querySelectorAll(".volume")) {
+  const slider = view.querySelector("input");
+  const said = view.querySelectorAll("[data-z]");
+  slider.parentElement.hidden = false;
+  slider.addEventListener("input", () => {
+    view.style.setProperty("--plane", slider.value);
+    view.style.setProperty("--z", said[slider.value].dataset.z);
+    said.forEach((words, number) => { words.hidden = number !== Number(slider.value); });
+  });
+}
 // Two images of a view under a movable divider; zoomed and moved together with all others of the
 // view. Without JavaScript the panels beside it show everything.
 for (const viewer of document.querySelectorAll(".viewer")) {
