@@ -75,7 +75,8 @@ def simulate(
     structure
         What is generated: cells, microtubes, tubes, granules, sheets, nets, dendrites,
         points, or a phantom
-        (point-pairs, tube-pairs, gaps, crossings, spines, empty).
+        (point-pairs, tube-pairs, gaps, crossings, spines, empty,
+        axial-pairs, depth-crossings).
     thickness
         Micrometres of generated structure around the plane in focus, whose light is recorded too;
         0 generates the plane alone.

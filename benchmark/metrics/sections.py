@@ -48,6 +48,8 @@ def axial_sections(
                 continue
             found = True
             shape = rows, section.shape[1]
-            yield linear(section, shape), linear(prediction.take(place, axis), shape)
+            both = (linear(of, shape) for of in (section, prediction.take(place, axis)))
+            one, other = (np.asarray(of, dtype=np.float64) for of in both)
+            yield one, other
     if not found:
         raise NotApplicable("The truth is constant along all sections.")

@@ -24,7 +24,10 @@ from benchmark.page.volume_views import VolumeView, figure_of_volume
 from benchmark.trust.trust_report import TrustReport
 from imaging.benchmark_run import DatasetEntry, PackageEntry
 
-_CURVES = ("Two points", "Two tubes")
+_CURVES = (
+    *("Two points", "Two tubes"),
+    *("Two points above each other", "Two tubes that cross at different depth"),
+)
 Agreements = list[tuple[str, list[tuple[str, float]]]]
 """A name, and for each column the text and the value."""
 

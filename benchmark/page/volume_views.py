@@ -251,8 +251,9 @@ def _cut(reference: Volume, side: int, anisotropy: float) -> _Cut:
     projected = reference.mean(axis=0)
     window = brightest(projected, side)
     smooth = ndimage.gaussian_filter(projected[window], _SMOOTHING_PX)
-    top, left = (side // 4 for side in smooth.shape)
-    inner = smooth[top : len(smooth) - top, left : smooth.shape[1] - left]
+    height, width = reference[0][window].shape
+    top, left = height // 4, width // 4
+    inner = smooth[top : height - top, left : width - left]
     row, column = (int(place) for place in np.unravel_index(inner.argmax(), inner.shape))
     planes = len(reference)
     number = min(planes, PLANES)

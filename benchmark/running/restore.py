@@ -75,6 +75,8 @@ class Method:
         Why its weights are hardly trained, where its training says so.
     known_images
         What it was trained on, where it says so.
+    restores_volumes
+        Whether it takes stacks as wholes, and no single planes.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Method:
     trust_mask: TrustMask | None = None
     doubt: str = ""
     known_images: KnownImages | None = None
+    restores_volumes: bool = False
 
     @property
     def restores_repeats(self) -> bool:
@@ -134,6 +137,7 @@ def method_of(path: Path, *, trust: bool) -> Method:
             trust_mask=trust_mask_of(package),
             doubt=str(package.own_entries.get("doubt", "")),
             known_images=package.known_images,
+            restores_volumes=any(axis.id == "z" for axis in package.input.axes),
             trust=trust,
         )
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark.trust import amplitudes, crossings, empty, gaps, protrusions, separation
+from benchmark.trust import amplitudes, crossings, depth, empty, gaps, protrusions, separation
 from benchmark.trust.plane import Geometry, Outcome, Plane
 from benchmark.trust.values import TrustValue
+from benchmark.trust.volume import Volume
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,16 @@ class TrustTest:
     structure: str
     look: Callable[[Plane, Geometry, float], list[Outcome]]
     summarise: Callable[[pd.DataFrame, float], list[TrustValue]]
+
+
+@dataclass(frozen=True)
+class VolumeTest:
+    """One test on volumes: as `TrustTest`, but for what it looks at."""
+
+    name: str
+    structure: str
+    look: Callable[[Volume, Geometry], list[Outcome]]
+    summarise: Callable[[pd.DataFrame], list[TrustValue]]
 
 
 TESTS = (
@@ -64,4 +75,8 @@ TESTS = (
         amplitudes.compare,
         lambda outcomes, _: amplitudes.summarise(outcomes),
     ),
+)
+VOLUME_TESTS = (
+    VolumeTest("axial points", "axial-pairs", depth.see, depth.summarise),
+    VolumeTest("axial tubes", "depth-crossings", depth.see, depth.summarise),
 )

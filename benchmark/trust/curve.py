@@ -9,17 +9,23 @@ from numpy.typing import NDArray
 
 from benchmark.trust.values import TrustValue, bootstrapped, redrawn
 
+_LONGEST_UM = 0.8
 _HALVES_UM = np.arange(0.05, 1.2001, 0.005)
 _WIDTHS_UM = np.geomspace(0.005, 0.3, 12)
 
 
 def fit_half(
-    metric: str, distance_um: pd.Series, seen: pd.Series, images: pd.Series, longest_um: float = 0.8
+    metric: str,
+    distance_um: pd.Series,
+    seen: pd.Series,
+    images: pd.Series,
+    longest_um: float = _LONGEST_UM,
 ) -> TrustValue:
     """Fit P(seen) = 1 / (1 + exp(−(d − d₅₀)/w)) by maximum likelihood.
 
     The likelihood is evaluated on a grid, d₅₀ in steps of 0.005 µm and w from 0.005 to 0.3 µm, so
-    that no curve is too steep to be fitted. The interval is the bootstrap's over images.
+    that no curve is too steep to be fitted; both are larger where longer distances than 0.8 µm were
+    tested, in proportion. The interval is the bootstrap's over images.
 
     Parameters
     ----------
@@ -45,7 +51,7 @@ def fit_half(
         return TrustValue(metric, None, 0)
     d = distance_um.to_numpy(np.float64)
     yes = seen.to_numpy(np.float64)[:, None]
-    halves_um, widths_um = _grid()
+    halves_um, widths_um = (longest_um / _LONGEST_UM * of for of in _grid())
     z = (d[:, None] - halves_um) / widths_um
     log_likelihood = -yes * np.logaddexp(0, -z) - (1 - yes) * np.logaddexp(0, z)
     best = (redrawn(images) @ log_likelihood).argmax(axis=1)

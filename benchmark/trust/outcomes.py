@@ -16,9 +16,10 @@ from benchmark.metrics import NotApplicable
 from benchmark.running.grids import on_common_grid
 from benchmark.running.restore import Job, Method, RestorationError, Restore, sentence_of
 from benchmark.trust import shifts
-from benchmark.trust.battery import TESTS
+from benchmark.trust.battery import TESTS, VOLUME_TESTS
 from benchmark.trust.phantom_datasets import PhantomDataset
 from benchmark.trust.plane import Geometry, Outcome, Plane
+from benchmark.trust.volume import Volume
 from imaging import images
 from imaging.cli import UserError
 from imaging.datasets import Item
@@ -115,9 +116,16 @@ def _outcomes(task: PhantomTask, item: Item, restored: xr.DataArray) -> dict[str
     try:
         if task.is_shift:
             return {SHIFTS: [shifts.score(restored, item, task.method)]}
-        plane, psf_fwhm_um = _plane(restored, item), float(item.microscope["psf_fwhm_um"])
         geometry = _geometry(task.phantoms, item)
         structure = task.phantoms.plan.structure
+        if task.phantoms.plan.depth_px:
+            volume = _volume(restored, item)
+            return {
+                test.name: test.look(volume, geometry)
+                for test in VOLUME_TESTS
+                if test.structure == structure
+            }
+        plane, psf_fwhm_um = _plane(restored, item), float(item.microscope["psf_fwhm_um"])
         return {
             test.name: test.look(plane, geometry, psf_fwhm_um)
             for test in TESTS
@@ -131,11 +139,24 @@ def _outcomes(task: PhantomTask, item: Item, restored: xr.DataArray) -> dict[str
 
 def _plane(restored: xr.DataArray, item: Item) -> Plane:
     """Bring a restored image to the grid of its truth."""
-    if item.target is None:
-        raise UserError(f"{item.input} has no target: remove its dataset, to have it made again.")
-    truth = images.read(item.target)
+    truth = _truth(item)
     planes, _ = on_common_grid(restored, truth)
     return Plane(planes[0].astype(np.float64), float(truth.attrs["pixel_size_um"]["y"]))
+
+
+def _volume(restored: xr.DataArray, item: Item) -> Volume:
+    """Bring a restored volume to the grid of its truth."""
+    truth = _truth(item)
+    planes, _ = on_common_grid(restored, truth)
+    sizes_um: dict[str, float] = truth.attrs["pixel_size_um"]
+    return Volume(planes.astype(np.float64), sizes_um["y"], sizes_um["z"])
+
+
+def _truth(item: Item) -> xr.DataArray:
+    truth = item.read_target()
+    if truth is None:
+        raise UserError(f"{item.input} has no target: remove its dataset, to have it made again.")
+    return truth
 
 
 def _geometry(phantoms: PhantomDataset, item: Item) -> Geometry:

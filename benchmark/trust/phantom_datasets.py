@@ -33,6 +33,13 @@ _DRAWS_PER_IMAGE = {
 }
 """Counted: what an image holds, on average, of the rarest kind."""
 
+_VOLUMES_PER_IMAGE = {
+    "axial-pairs": 5.0,  # pairs at each distance of 0.5 µm
+    "depth-crossings": 2.8,  # crossings at each
+}
+_DEPTH_UM = 12.0
+"""Of a volume: the widest pair, and as much above and below as profiles need."""
+
 _FEWEST_IMAGES = 3
 _USUAL = "usual"
 
@@ -51,6 +58,8 @@ class PhantomPlan:
         As `training simulate` takes them.
     microscope
         What records them, at a level of light.
+    depth_px
+        Planes of each volume; 0 of single planes.
     """
 
     structure: str
@@ -58,6 +67,7 @@ class PhantomPlan:
     images: int
     seed: int
     microscope: Microscope
+    depth_px: int = 0
 
     @property
     def title(self) -> str:
@@ -104,6 +114,25 @@ def plan_phantoms(
             with_photons(microscope, level),
         )
         for structure, per_image in _DRAWS_PER_IMAGE.items()
+        for level in photons
+    ]
+
+
+def plan_volumes(
+    microscope: Microscope, photons: Sequence[float], draws: int, seed: int
+) -> list[PhantomPlan]:
+    """List the phantoms that are volumes; parameters are those of `plan_phantoms`."""
+    planes = math.ceil(_DEPTH_UM / microscope.z_step_um)
+    return [
+        PhantomPlan(
+            structure,
+            at_level(level),
+            max(math.ceil(draws / per_image), _FEWEST_IMAGES),
+            seed,
+            with_photons(microscope, level),
+            planes,
+        )
+        for structure, per_image in _VOLUMES_PER_IMAGE.items()
         for level in photons
     ]
 
@@ -175,6 +204,8 @@ def simulate(plan: PhantomPlan, out: Path) -> None:
             seed=plan.seed,
             microscope_file=microscope_file,
             structure=plan.structure,
+            volumes=plan.depth_px > 0,
+            depth_px=plan.depth_px or None,
         )
         if simulation is not None:
             writing.make(out, simulation)

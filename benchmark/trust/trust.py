@@ -28,6 +28,7 @@ from benchmark.trust.phantom_datasets import (
     make,
     plan_phantoms,
     plan_shifts,
+    plan_volumes,
 )
 from benchmark.trust.trust_figures import draw_figures
 from benchmark.trust.trust_report import summarise
@@ -72,9 +73,16 @@ def trust_packages(
     """
     _refuse_arguments(out, draws, photons)
     instrument = middle_of(microscope)
-    planned = plan_phantoms(instrument, sorted(photons), draws, seed)
-    shifts = plan_shifts(instrument, usual(photons), seed)
     methods = _methods(packages or [], trust=trust)
+    levels = sorted(photons)
+    planned: list[PhantomPlan] = []
+    shifts: list[PhantomPlan] = []
+    of_packages = [method.restores_volumes for method in methods if method.path is not None]
+    if not all(of_packages) or not of_packages:
+        planned += plan_phantoms(instrument, levels, draws, seed)
+        shifts += plan_shifts(instrument, usual(photons), seed)
+    if any(of_packages):
+        planned += plan_volumes(instrument, levels, draws, seed)
     described = describe_run(methods, [], {})
     told: dict[str, Any] = asdict(described) | {"metrics": {}}  # tests have values of their own
     run = TrustRun(**told, draws=draws, photons=sorted(photons), verdicts=[])
@@ -92,6 +100,7 @@ def trust_packages(
         for method in methods
         for phantoms in made
         if not (method.name == "truth" and phantoms.plan in shifts)  # its scores are perfect
+        if phantoms.plan.depth_px or not method.restores_volumes
     ]
     failures = _measure_all(methods, tasks)
     table = summarise(tasks)

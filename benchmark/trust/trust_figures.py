@@ -34,6 +34,22 @@ class _Figure:
 FIGURES = (
     _Figure("points", "Two points", "points", "resolved", "distance, µm", True),
     _Figure("tubes", "Two tubes", "tubes", "resolved", "distance, µm", True),
+    _Figure(
+        "axial-points",
+        "Two points above each other",
+        "axial points",
+        "resolved",
+        "distance along z, µm",
+        True,
+    ),
+    _Figure(
+        "axial-tubes",
+        "Two tubes that cross at different depth",
+        "axial tubes",
+        "resolved",
+        "distance along z, µm",
+        True,
+    ),
     _Figure("splits", "Single tubes that are split", "tubes", "false_splits", "share"),
     _Figure("gaps", "Gaps that are shown", "gaps", "shown_open", "length, µm", True),
     _Figure("breaks", "Whole tubes that are broken", "gaps", "false_breaks", "share"),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmark.running.controls import INPUT
 from benchmark.trust import shifts
-from benchmark.trust.battery import TESTS
+from benchmark.trust.battery import TESTS, VOLUME_TESTS
 from benchmark.trust.outcomes import SHIFTS, Outcomes, PhantomTask
 from benchmark.trust.values import TrustValue
 from imaging.cli import UserError
@@ -73,6 +73,10 @@ def summarise(tasks: Sequence[PhantomTask]) -> pd.DataFrame:
         for test in TESTS:
             if not (outcomes := kept.table(test.name)).empty:
                 values = test.summarise(outcomes, psf_fwhm_um)
+                add(task.method.name, test.name, task.phantoms.plan.condition, values)
+        for test in VOLUME_TESTS:
+            if not (outcomes := kept.table(test.name)).empty:
+                values = test.summarise(outcomes)
                 add(task.method.name, test.name, task.phantoms.plan.condition, values)
     for name in dict.fromkeys(task.method.name for task in tasks):
         found = shifts.summarise(_shifts_of(name, measured), _shifts_of(INPUT, measured))

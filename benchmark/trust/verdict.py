@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmark.running.controls import INPUT
+from benchmark.trust.depth import LONGEST_UM
 from benchmark.trust.outcomes import SHIFTS
 from benchmark.trust.phantom_datasets import REFERENCE, at_level
 from benchmark.trust.values import TrustValue
@@ -35,6 +36,16 @@ class _Fault:
 _FAULTS = (
     _Fault("takes two points for one from farther apart than its input", "points", "d50_um"),
     _Fault("takes two tubes for one from farther apart than its input", "tubes", "d50_um"),
+    _Fault(
+        "takes two points above each other for one from farther apart than its input",
+        "axial points",
+        "d50_um",
+    ),
+    _Fault(
+        "takes tubes at different depth for one from farther apart than its input",
+        "axial tubes",
+        "d50_um",
+    ),
     _Fault("bridges more gaps than its input", "gaps", "false_bridges"),
     _Fault("breaks more tubes than its input", "gaps", "false_breaks"),
     _Fault("miscounts more tubes than its input", "crossings", "count_accuracy", False),
@@ -43,9 +54,15 @@ _FAULTS = (
     _Fault("fills empty fields with more light than its input", "empty", "invented_light"),
     _Fault("loses more dim points beside bright ones than its input", "amplitudes", "dim_lost"),
 )
-_SPLITS = {"points": "single points", "tubes": "single tubes"}
+_SPLITS = {
+    "points": "single points",
+    "tubes": "single tubes",
+    "axial points": "single points along z",
+    "axial tubes": "crossings in one plane along z",
+}
 _SAID: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("tubes", "d50_um", lambda um: _resolves(um)),
+    ("axial points", "d50_um", lambda um: _resolves_along_z(um)),
     ("tubes", "false_splits", lambda share: f"splits {_percent(share)} of single tubes"),
     ("gaps", "false_bridges", lambda share: f"bridges {_percent(share)} of visible gaps"),
     ("gaps", "false_breaks", lambda share: f"breaks {_percent(share)} of tubes"),
@@ -133,6 +150,12 @@ def _resolves(um: float) -> str:
     if math.isinf(um):
         return "does not resolve tubes 0.8 µm apart"
     return f"resolves tubes {um:.2f} µm apart"
+
+
+def _resolves_along_z(um: float) -> str:
+    if math.isinf(um):
+        return f"does not resolve points {LONGEST_UM:g} µm above each other"
+    return f"resolves points {um:.1f} µm above each other"
 
 
 def _gains(values: _Values, package: str) -> dict[str, TrustValue]:

@@ -17,7 +17,9 @@ from simulation.structures.grid import (
     seen_from,
 )
 from simulation.structures.phantoms import (
+    axial_pairs,
     crossings,
+    depth_crossings,
     empty,
     gaps,
     point_pairs,
@@ -57,5 +59,7 @@ PHANTOMS: dict[str, Structure] = {
     "crossings": crossings,
     "spines": spines,
     "empty": empty,
+    "axial-pairs": axial_pairs,
+    "depth-crossings": depth_crossings,
 }
 """What to test with; 1 is exactly the peak of an object alone."""

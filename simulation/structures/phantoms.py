@@ -28,6 +28,11 @@ _CROSSING_UM = 3.6
 _SPINE_TILE_UM = 5.0
 _SHAFT_UM, _SHAFT_RADIUS_UM = 4.0, 0.35
 _HEAD_RADIUS_UM = 0.2
+_DEPTH_TILE_UM = 3.0
+_DEPTH_TUBE_UM = 2.0
+_DEPTH_STEP_UM, _DEPTH_STEPS = 0.5, 8
+"""Distances along the optical axis are multiples, so that objects lie in recorded planes."""
+
 _SINGLE = 0.2
 """Share of tiles that hold a single or unbroken object, which must not be split or broken."""
 
@@ -169,6 +174,54 @@ def spines(grid: Grid, rng: np.random.Generator) -> Specimen:
     return Specimen(resolved(image, grid), geometry)
 
 
+def axial_pairs(grid: Grid, rng: np.random.Generator) -> Specimen:
+    """Draw pairs of point sources of one brightness above each other, 0.5 to 4 µm apart.
+
+    Distances are multiples of 0.5 µm. The geometry has `pairs`, at their middle, with distance, and
+    their `points`. A distance of 0 is one source of the brightness of both; in a single plane all
+    pairs look like that.
+    """
+    image = np.zeros(grid.shape)
+    geometry: Geometry = {"pairs": [], "points": []}
+    for number, focus in enumerate(_tiles(grid, rng, _PAIR_TILE_UM)):
+        distance_um, pair = _above_each_other(grid, rng, focus)
+        brightness = np.full(len(pair), 2.0 / len(pair))
+        add_points(image, grid, pair, brightness)
+        geometry["pairs"].append(entry(pair.mean(axis=0), pair=number, distance_um=distance_um))
+        geometry["points"] += [
+            entry(place, brightness=peak, fwhm_um=TARGET_FWHM_UM, pair=number)
+            for place, peak in zip(pair, brightness, strict=True)
+        ]
+    return Specimen(resolved(image, grid), geometry)
+
+
+def depth_crossings(grid: Grid, rng: np.random.Generator) -> Specimen:
+    """Draw two straight tubes, thinner than the resolution, that cross 0.5 to 4 µm apart in depth.
+
+    Distances are multiples of 0.5 µm. The geometry has `pairs`, where they cross, midway between
+    them, with distance and the angle between them, and the `tubes` from end to end. A distance of 0
+    is a crossing in one plane; in a single plane all are.
+    """
+    image = np.zeros(grid.shape)
+    geometry: Geometry = {"pairs": [], "tubes": []}
+    for number, focus in enumerate(_tiles(grid, rng, _DEPTH_TILE_UM)):
+        distance_um, pair = _above_each_other(grid, rng, focus)
+        between = rng.uniform(np.radians(30), np.radians(90))
+        turn = rng.uniform(0, 2 * np.pi)
+        geometry["pairs"].append(
+            entry(
+                pair.mean(axis=0),
+                pair=number,
+                distance_um=distance_um,
+                angle_deg=math.degrees(between),
+            )
+        )
+        for place, angle in zip((pair[0], pair[-1]), (turn, turn + between), strict=True):
+            tube = place + _DEPTH_TUBE_UM / 2 * _across(grid, angle) * [[-1], [1]]
+            _draw(image, grid, geometry, tube, 1.0, pair=number)
+    return Specimen(resolved(image, grid), geometry)
+
+
 def empty(grid: Grid, rng: np.random.Generator) -> Specimen:
     """Draw a weak smooth background without any object; the geometry is empty."""
     image = rng.uniform(0.01, 0.05) * perlin_noise(grid, 4.0, rng)
@@ -183,6 +236,18 @@ def _tiles(grid: Grid, rng: np.random.Generator, tile_um: float) -> FloatArray:
     places = places + rng.uniform(-0.1, 0.1, places.shape)
     depth_um = np.broadcast_to(grid.focus_um, (len(places), len(grid.focus_um)))
     return np.concatenate([depth_um, places], 1)
+
+
+def _above_each_other(
+    grid: Grid, rng: np.random.Generator, focus: FloatArray
+) -> tuple[float, FloatArray]:
+    """Draw a distance, now and then 0, and two places so far apart in depth, or one."""
+    steps = 0 if rng.random() < _SINGLE else int(rng.integers(1, _DEPTH_STEPS + 1))
+    if not steps:
+        return 0.0, focus[None]
+    below = np.array([-(steps // 2), steps - steps // 2]) * _DEPTH_STEP_UM
+    along = np.eye(len(focus))[0] if grid.is_volume else np.zeros(len(focus))
+    return steps * _DEPTH_STEP_UM, focus + below[:, None] * along
 
 
 def _across(grid: Grid, angle: float) -> FloatArray:

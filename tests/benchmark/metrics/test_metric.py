@@ -25,6 +25,7 @@ RNG = np.random.default_rng(7)
 # Smooth, so that noise costs resolution as well.
 TRUTH = (280 * blurred(RNG.normal(size=(176, 180)), 2) + 100).clip(0, 255).astype(np.uint8)
 PREDICTION = np.clip(TRUTH + RNG.normal(0, 20, TRUTH.shape), 0, 255).astype(np.uint8)
+SCENE = 128 + 500 * blurred(np.random.default_rng(8).normal(size=(20, 44, 48)), 2)
 IMAGES: dict[str, NDArray[np.generic]] = {
     "truth": TRUTH,
     "prediction": PREDICTION,
@@ -35,13 +36,10 @@ IMAGES: dict[str, NDArray[np.generic]] = {
     "disagreement": RNG.integers(0, 100, TRUTH.shape).astype(np.uint8),
     "repeat": np.clip(TRUTH + RNG.normal(0, 20, TRUTH.shape), 0, 255).astype(np.uint8),
     "input": np.clip(blurred(TRUTH.astype(float), 2), 0, 255).astype(np.uint8),
-    "native": TRUTH.reshape(44, 4, 45, 4).mean(axis=(1, 3)).astype(np.uint8),
-}
-SCENE = 128 + 500 * blurred(RNG.normal(size=(20, 44, 48)), 2)
-IMAGES |= {
     "truth_volume": SCENE.clip(0, 255).astype(np.uint8),
     "prediction_volume": (SCENE + RNG.normal(0, 20, SCENE.shape)).clip(0, 255).astype(np.uint8),
     "repeat_volume": (SCENE + RNG.normal(0, 20, SCENE.shape)).clip(0, 255).astype(np.uint8),
+    "native": TRUTH.reshape(44, 4, 45, 4).mean(axis=(1, 3)).astype(np.uint8),
 }
 FACTS: MetricInputs = {
     "pixel_um": 0.1,

@@ -64,7 +64,7 @@ def expected_period(direction: Direction, threshold: float, *, repeats: bool) ->
             return np.average(power, weights=area) / total - threshold
         return np.average(np.sqrt(power), weights=area) / np.sqrt(total) - threshold
 
-    return 1 / float(optimize.brentq(excess, 0.01, 0.5))
+    return 1 / optimize.bisect(excess, 0.01, 0.5)
 
 
 @pytest.fixture(scope="module")

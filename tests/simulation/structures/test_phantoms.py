@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import label, map_coordinates
 
-from simulation.structures import Grid, Specimen, seen_from
+from simulation.structures import Grid, Specimen, Structure, seen_from
 from simulation.structures.phantoms import (
+    axial_pairs,
     crossings,
+    depth_crossings,
     empty,
     gaps,
     point_pairs,
@@ -194,3 +196,28 @@ def test_the_middle_of_a_shaft_has_brightness_one() -> None:
     for shaft in specimen.geometry["shafts"]:
         middle = _in_plane(shaft).mean(axis=0, keepdims=True)
         assert _seen(specimen.image, middle, 0.05) == pytest.approx(1, rel=0.05)
+
+
+DEEP = Grid((31, 96, 96), 0.08, 0.25)
+
+
+@pytest.mark.parametrize("phantom", [axial_pairs, depth_crossings])
+def test_pairs_above_each_other_lie_where_their_geometry_says(phantom: Structure) -> None:
+    specimen = phantom(DEEP, np.random.default_rng(0))
+    assert {pair["distance_um"] > 0 for pair in specimen.geometry["pairs"]} == {True, False}
+    z_um = DEEP.centres_um(0)
+    for pair in specimen.geometry["pairs"]:
+        middle = np.array(pair["points_um"][0])
+        y, x = np.floor(middle[1:] / DEEP.pixel_size_um).astype(int)
+        column = specimen.image[:, y - 2 : y + 3, x - 2 : x + 3].sum((1, 2))
+        bright = z_um[column > 0.5 * column.max()]
+        half = pair["distance_um"] / 2
+        assert (bright[0], bright[-1]) == pytest.approx((middle[0] - half, middle[0] + half))
+
+
+@pytest.mark.parametrize("phantom", [axial_pairs, depth_crossings])
+def test_distances_along_z_are_whole_steps(phantom: Structure) -> None:
+    pairs = phantom(DEEP, np.random.default_rng(1)).geometry["pairs"]
+    steps = np.array([pair["distance_um"] for pair in pairs]) / 0.5
+    np.testing.assert_array_equal(steps, np.rint(steps))
+    assert 0 <= steps.min() <= steps.max() <= 8
