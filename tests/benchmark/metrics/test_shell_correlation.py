@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import ndimage, optimize
+from scipy import ndimage
 from scipy.signal.windows import tukey
 
 from benchmark.metrics import NotApplicable
@@ -64,7 +64,7 @@ def expected_period(direction: Direction, threshold: float, *, repeats: bool) ->
             return np.average(power, weights=area) / total - threshold
         return np.average(np.sqrt(power), weights=area) / np.sqrt(total) - threshold
 
-    return 1 / optimize.bisect(excess, 0.01, 0.5)
+    return 1 / next(f for f in np.arange(0.01, 0.5, 1e-3).tolist() if excess(f) < 0)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import optimize
 
 from benchmark.trust.depth import LONGEST_UM, see, summarise
 from benchmark.trust.plane import DIP, Geometry
@@ -37,12 +36,16 @@ def seen(distance_um: float, sigma_um: float = SIGMA_UM) -> float:
 def resolved_from_um() -> float:
     """Where the valley between two Gaussians lies `DIP` below their peaks."""
 
-    def excess(distance_um: float) -> float:
-        z = np.linspace(0, distance_um, 2001)
-        two = sum(np.exp(-((z - p) ** 2) / (2 * SIGMA_UM**2)) for p in (0, distance_um))
-        return two[1000] / two.max() - (1 - DIP)
-
-    return optimize.bisect(excess, 2.05 * SIGMA_UM, 4 * SIGMA_UM)
+    z_um = np.linspace(-4, 4, 4001)
+    for distance_um in np.arange(2 * SIGMA_UM, 4 * SIGMA_UM, 0.005).tolist():
+        one, other = (
+            np.exp(-((z_um - end) ** 2) / (2 * SIGMA_UM**2))
+            for end in (-distance_um / 2, distance_um / 2)
+        )
+        two = one + other
+        if two[2000] <= (1 - DIP) * two.max():
+            return distance_um
+    raise AssertionError
 
 
 def test_two_are_seen_from_where_their_valley_is_deep_enough() -> None:
