@@ -165,7 +165,7 @@ def predict(
         resampled along z: where it differs from the package's by more than a quarter they are
         refused.
     tile
-        Side of the tiles in pixels, approximately; default 768, and of volumes about 300, or more
+        Side of the tiles in pixels, approximately; default 1024, and of volumes about 300, or more
         where there are few planes.
     weights
         Which of the package's weights to run; the first that may run without it.

@@ -141,8 +141,9 @@ class NoiseBank(nn.Module):
             Shape (batch, channels, rows · side, columns · side).
         """
         batch, rows, columns = chosen.shape
-        fields = self.fields[(chosen + draw // 2) % PAIRS].permute(0, 3, 1, 4, 2, 5)
-        field = fields.reshape(batch, -1, rows * self.side, columns * self.side)
+        # Channels of a cell together, as convolutions like them.
+        fields = self.fields[(chosen + draw // 2) % PAIRS].permute(0, 1, 4, 2, 5, 3)
+        field = fields.reshape(batch, rows * self.side, columns * self.side, -1).permute(0, 3, 1, 2)
         return field * (-1.0 if draw % 2 else 1.0)
 
 
@@ -181,7 +182,8 @@ class Calibration(nn.Module):
         for i in range(KNOTS - 1):
             width = self.knots[i + 1] - self.knots[i]
             slope = (self.values[i + 1] - self.values[i]) / width
-            calibrated = calibrated + slope * torch.minimum((std - self.knots[i]).relu(), width)
+            ramp = torch.clamp(std - self.knots[i], torch.zeros_like(width), width)
+            calibrated = torch.addcmul(calibrated, ramp, slope)
         beyond = (std - self.knots[-1]).relu()
         return calibrated + beyond * self.values[-1] / self.knots[-1]
 

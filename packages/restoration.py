@@ -17,7 +17,7 @@ from packages.processing import IntensityScale, Measured
 from packages.samples import Sample
 
 # Side of the windows of planes in pixels: a few hundred MiB in a usual U-Net.
-DEFAULT_TILE = 768
+DEFAULT_TILE = 1024
 # Of volumes as many planes and voxels, about: few planes leave room for wide windows.
 _DEEPEST = 48
 _MOST_VOXELS = 2**22

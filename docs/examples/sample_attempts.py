@@ -118,7 +118,7 @@ def _draw(
         noise = _correlated(noise, correlation, network.cell)
 
     def velocity(state: Tensor, i: int) -> Tensor:
-        return network.velocity(state, modulations[i : i + 1], encoding.condition)
+        return network.velocity(state, modulations[i : i + 1], encoding.guides)
 
     rest = F.pixel_shuffle(midpoint(velocity, deviation * noise, steps), network.cell)
     return (encoding.mean + encoding.scale * rest)[0, 0].double().numpy()

@@ -8,6 +8,7 @@ whole image.
 """
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -60,8 +61,29 @@ class ConvBlock(nn.Sequential):
             )
             if batch_norm:
                 layers.append(norm(channels_out))
-            layers.append(nn.ReLU())
+            layers.append(nn.ReLU(inplace=True))
         super().__init__(*layers)
+
+    def joining(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        """Return what the block makes of coarse features, each repeated, joined with finer ones.
+
+        Parameters
+        ----------
+        coarse
+            Shape (batch, channels, y, x): each counts for 2 × 2 pixels.
+        fine
+            Shape (batch, further channels, 2 · y, 2 · x).
+
+        Returns
+        -------
+        Tensor
+            Shape (batch, channels_out, 2 · y, 2 · x).
+        """
+        first, *others = self
+        x = convolved_jointly(cast(nn.Conv2d, first), coarse, fine)
+        for layer in others:
+            x = layer(x)
+        return x
 
 
 class UNet(nn.Module):
@@ -164,7 +186,9 @@ class UNet(nn.Module):
         finer = coarsen * factor
         fine = max(filters // finer, 8) if finer > 1 else filters
         self.expand = (
-            nn.Sequential(convolution(filters, fine * finer**2, 1), PlaneShuffle(finer), nn.ReLU())
+            nn.Sequential(
+                convolution(filters, fine * finer**2, 1), PlaneShuffle(finer), nn.ReLU(True)
+            )
             if finer > 1
             else None
         )
@@ -174,6 +198,8 @@ class UNet(nn.Module):
             kernel_size if finer > 1 else 1,
             padding=kernel_size // 2 if finer > 1 else 0,
         )
+        if dimensions == 2:
+            lay_out(self)
 
     def forward(self, image: Tensor) -> Tensor:
         """Restore.
@@ -197,6 +223,9 @@ class UNet(nn.Module):
             x = (F.max_pool2d if x.ndim == 4 else F.max_pool3d)(x, self.pooled)
         x = self.bottom(x)
         for block in self.up:
+            if x.ndim == 4:
+                x = cast(ConvBlock, block).joining(x, skips.pop())
+                continue
             x = F.interpolate(x, scale_factor=[float(n) for n in self.pooled], mode="nearest")
             x = block(torch.cat([x, skips.pop()], dim=1))
         if self.expand is not None:
@@ -237,6 +266,47 @@ def gathered(image: Tensor, side: int) -> Tensor:
     batch, _, depth = image.shape[:3]
     planes = F.pixel_unshuffle(image.transpose(1, 2).flatten(0, 1), side)
     return planes.unflatten(0, (batch, depth)).transpose(1, 2)
+
+
+def convolved_jointly(convolution: nn.Conv2d, coarse: Tensor, fine: Tensor) -> Tensor:
+    """Convolve coarse features, each repeated 2 × 2 times, joined with finer ones.
+
+    Pixels that are repeated meet sums of the kernel's weights: 16 products for four of them and a
+    kernel of 3 × 3, in place of 36. It is a transposed convolution whose stride is 2; nothing is
+    repeated or joined in memory.
+
+    Parameters
+    ----------
+    convolution
+        Of the joined features, the coarse ones first; its kernel is odd, and what it pads with is
+        half of it.
+    coarse, fine
+        As for `ConvBlock.joining`.
+
+    Returns
+    -------
+    Tensor
+        As the convolution would give it, but for rounding.
+    """
+    channels, padding = coarse.shape[1], cast(tuple[int, int], convolution.padding)
+    weight = convolution.weight[:, :channels]
+    # Of each weight, what it adds to the four pixels of a cell that it can meet.
+    shifts = [(x, 1 - x, y, 1 - y) for y in (0, 1) for x in (0, 1)]
+    sums = torch.stack([F.pad(weight, shift) for shift in shifts]).sum(dim=0)
+    kernel = sums.flip(2, 3).transpose(0, 1)
+    own = F.conv2d(fine, convolution.weight[:, channels:], convolution.bias, padding=padding)
+    return own.add_(F.conv_transpose2d(coarse, kernel, stride=2, padding=padding))
+
+
+def lay_out(network: nn.Module) -> None:
+    """Keep the channels of a pixel together in memory, which convolutions are fastest with.
+
+    What they make of an image lies like their weights. The values are the same, and so are those of
+    a state dict that is loaded or saved.
+    """
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def enlarged(image: Tensor, factor: int) -> Tensor:

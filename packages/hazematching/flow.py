@@ -90,8 +90,8 @@ def midpoint(velocity: Velocity, noise: Tensor, steps: int) -> Tensor:
     """
     x = noise
     for i in range(steps):
-        middle = x + velocity(x, 2 * i) / (2 * steps)
-        x = x + velocity(middle, 2 * i + 1) / steps
+        middle = torch.add(x, velocity(x, 2 * i), alpha=1 / (2 * steps))
+        x = torch.add(x, velocity(middle, 2 * i + 1), alpha=1 / steps)
     return x
 
 

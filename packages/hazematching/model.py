@@ -9,13 +9,14 @@ together, and a small network of few steps does it. All of it works on a grid of
 several pixels of the restored image, as `packages.care` does.
 """
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from packages.care.model import PlaneShuffle, UNet, along, gathered, layers_of
+from packages.care.model import PlaneShuffle, UNet, along, gathered, lay_out, layers_of
 from packages.hazematching.flow import embed_times, midpoint, midpoint_times, refuse_steps
 from packages.hazematching.published import PublishedHazeMatching
 from packages.posterior import Calibration, FieldChoice, NoiseBank, refuse_samples, summarise
@@ -31,15 +32,16 @@ class Encoding(NamedTuple):
 
     Attributes
     ----------
-    condition
-        What guides the flow, on the grid of cells, shape (batch, channels, rows, columns).
+    guides
+        What guides the flow, for its stem and each of its blocks, on the grid of cells, shape
+        (batch, width, rows, columns).
     mean
         μ, of the restored image's shape, (batch, 1, y, x).
     scale
         σ, of the same shape, positive.
     """
 
-    condition: Tensor
+    guides: list[Tensor]
     mean: Tensor
     scale: Tensor
 
@@ -85,7 +87,7 @@ class LocalVelocity(nn.Module):
         """Return what times do to the blocks, shape (n, blocks · 2 · width), from shape (n,)."""
         return self.time(embed_times(1000 * times, TIME_SIZE))
 
-    def forward(self, state: Tensor, modulation: Tensor, condition: Tensor) -> Tensor:
+    def forward(self, state: Tensor, modulation: Tensor, guides: Sequence[Tensor]) -> Tensor:
         """Return the velocity.
 
         Parameters
@@ -95,23 +97,36 @@ class LocalVelocity(nn.Module):
             volumes (batch, pixels, z, rows, columns), as everything here.
         modulation
             Of the time t, shape (batch, ...) or (1, ...).
-        condition
-            Of the image, shape (batch, (1 + blocks) · width, rows, columns).
+        guides
+            Of the image, one for the stem and one for each block, shape (batch, width, rows,
+            columns).
 
         Returns
         -------
         Tensor
             Of the state's shape.
         """
-        guides = condition.chunk(1 + len(self.before), dim=1)
         of_all = modulation[:, :, *(None,) * (state.ndim - 2)]
         scales_and_shifts = of_all.chunk(2 * len(self.before), dim=1)
-        x = self.stem(state) + guides[0]
+        x = self.stem(state).add_(guides[0])
         for i, (before, after) in enumerate(zip(self.before, self.after, strict=True)):
             scale, shift = scales_and_shifts[2 * i : 2 * i + 2]
-            h = before(F.relu(x)) * (1 + scale) + shift + guides[1 + i]
-            x = x + after(F.relu(h))
-        return self.out(F.relu(x))
+            h = modulated(cast(nn.Conv2d, before), F.relu(x), 1 + scale, shift).add_(guides[1 + i])
+            x = after(h.relu_()).add_(x)
+        return self.out(x.relu_())
+
+
+def modulated(convolution: nn.Conv2d, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Return a convolution times a scale plus a shift, those of one time or of each image.
+
+    Those of one time the weights take up, so that nothing is left to do at each pixel.
+    """
+    if len(scale) > 1:
+        return convolution(x) * scale + shift
+    weight = convolution.weight * scale.transpose(0, 1)
+    bias = cast(Tensor, convolution.bias) * scale.flatten() + shift.flatten()
+    convolve = F.conv2d if x.ndim == 4 else F.conv3d
+    return convolve(x, weight, bias, padding=cast(Any, convolution.padding))
 
 
 class HazeMatching(nn.Module):
@@ -159,6 +174,7 @@ class HazeMatching(nn.Module):
         refuse_steps(steps)
         self.samples = samples
         self.steps = steps
+        self.blocks = blocks
         self.factor = factor
         self.coarsen = coarsen
         self.cell = coarsen * factor  # pixels of the restored image along a cell
@@ -188,12 +204,16 @@ class HazeMatching(nn.Module):
         self.choose = FieldChoice(self.divisor)
         self.noise = NoiseBank(self.cell**2, 2**depth)
         self.calibration = Calibration()
+        if dimensions == 2:
+            lay_out(self)
 
     def encode(self, image: Tensor) -> Encoding:
         """Look at the degraded image, shape (batch, 1, y, x): once, whatever is drawn then."""
         features = F.relu(self.encoder(gathered(image, self.coarsen)))
         mean, scale = self.expand(features).split(1, dim=1)
-        return Encoding(self.guide(features), mean, F.softplus(scale) + SMALLEST_SCALE)
+        # Each by itself in memory, for every sample goes through them.
+        guides = [part.clone() for part in self.guide(features).chunk(1 + self.blocks, dim=1)]
+        return Encoding(guides, mean, F.softplus(scale) + SMALLEST_SCALE)
 
     def draw(self, noise: Tensor, encoding: Encoding, modulations: Tensor) -> Tensor:
         """Carry noise to a sample of the posterior.
@@ -214,10 +234,10 @@ class HazeMatching(nn.Module):
         """
 
         def velocity(state: Tensor, i: int) -> Tensor:
-            return self.velocity(state, modulations[i : i + 1], encoding.condition)
+            return self.velocity(state, modulations[i : i + 1], encoding.guides)
 
         rest = midpoint(velocity, noise, self.steps)
-        return encoding.mean + encoding.scale * self.shuffle(rest)
+        return torch.addcmul(encoding.mean, encoding.scale, self.shuffle(rest))
 
     def forward(self, image: Tensor) -> Tensor:
         """Return mean, standard deviation and a sample of the posterior.

@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from packages.care.model import UNet
+from packages.care.model import UNet, convolved_jointly
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,13 @@ def test_a_finer_output_shows_the_same_field(factor: int, coarsen: int) -> None:
     finer = (torch.arange(32.0 * factor) + 0.5) / factor - 0.5
     inside = slice(factor, -factor)
     torch.testing.assert_close(network(ramp)[0, 0, 5, inside], finer[inside])
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3, 5])
+def test_coarse_features_count_for_two_by_two_pixels_each(kernel_size: int) -> None:
+    torch.manual_seed(0)
+    convolution = torch.nn.Conv2d(5, 4, kernel_size, padding=kernel_size // 2)
+    coarse, fine = torch.rand(2, 3, 4, 6), torch.rand(2, 2, 8, 12)
+    joined = torch.cat([coarse.repeat_interleave(2, 2).repeat_interleave(2, 3), fine], dim=1)
+    given = convolved_jointly(convolution, coarse, fine)
+    torch.testing.assert_close(given, convolution(joined))

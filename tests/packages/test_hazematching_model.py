@@ -16,6 +16,7 @@ from packages.hazematching.model import (
     Encoding,
     HazeMatching,
     LocalVelocity,
+    modulated,
 )
 from packages.hazematching.published import PublishedHazeMatching, VelocityUNet
 
@@ -120,7 +121,9 @@ def test_samples_differ_between_and_mirror_within_pairs(image: Tensor) -> None:
 
 def test_a_sample_is_mean_and_scaled_rest(network: HazeMatching) -> None:
     encoding = Encoding(
-        torch.zeros(1, 16, 16, 16), torch.full((1, 1, 64, 64), 3.0), torch.full((1, 1, 64, 64), 2.0)
+        [torch.zeros(1, 8, 16, 16)] * 2,
+        torch.full((1, 1, 64, 64), 3.0),
+        torch.full((1, 1, 64, 64), 2.0),
     )
     resting = HazeMatching(**TINY)
     for parameter in resting.velocity.out.parameters():
@@ -150,16 +153,25 @@ def test_a_tile_agrees_with_the_whole_image_inside() -> None:
     assert difference < 0.01 * extent
 
 
+def test_weights_take_up_what_one_time_does() -> None:
+    torch.manual_seed(0)
+    convolution, x = nn.Conv2d(3, 4, 3, padding=1), torch.rand(1, 3, 6, 6)
+    scale, shift = torch.rand(2, 1, 4, 1, 1)
+    given = modulated(convolution, x, scale, shift)
+    torch.testing.assert_close(given, convolution(x) * scale + shift)
+
+
 def test_the_velocity_reaches_two_coarse_pixels_a_block_and_two_more() -> None:
     torch.manual_seed(0)
     velocity = LocalVelocity(CELL**2, width=8, blocks=2, dimensions=2)
     stirred(velocity)
     state = torch.zeros(1, CELL**2, 31, 31)
-    condition, modulation = torch.rand(1, 24, 31, 31), velocity.modulation(torch.tensor([0.3]))
+    guides = list(torch.rand(3, 1, 8, 31, 31))
+    modulation = velocity.modulation(torch.tensor([0.3]))
     lit = state.clone()
     lit[..., 15, 15] = 1
     with torch.no_grad():
-        changed = velocity(lit, modulation, condition) - velocity(state, modulation, condition)
+        changed = velocity(lit, modulation, guides) - velocity(state, modulation, guides)
     rows = changed.abs().amax(dim=(0, 1, 3)).nonzero().flatten()
     assert (rows.min(), rows.max()) == (15 - 6, 15 + 6)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
 from packages.export import measure_effective_halo, save_onnx
-from packages.hdn.model import HDN, Gaussian, bounded
+from packages.hdn.model import HDN, Gaussian, TopDownLevel, bounded
 from packages.network_contract import divisors, factors
 from packages.posterior import Calibration
 
@@ -48,6 +48,16 @@ def test_gaussians_agree_with_torch(
     torch.testing.assert_close(ours[0].at(x), theirs[0].mean + theirs[0].stddev * x)
 
 
+def test_a_level_merges_what_was_seen_with_the_repeated_coarser_state(network: HDN) -> None:
+    level = network.levels[0]
+    assert isinstance(level, TopDownLevel)
+    image, coarser = torch.rand(2, 8, 8, 8), torch.rand(2, 8, 4, 4)
+    repeated = coarser.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    with torch.no_grad():
+        given = level.down(level.look(image), coarser)
+        torch.testing.assert_close(given, level.merge(torch.cat([repeated, image], dim=1)))
+
+
 def test_bounds_hold_and_do_not_matter_between_them() -> None:
     values = torch.linspace(-100, 100, 2001)
     given = bounded(values, -9, 3)
@@ -64,13 +74,13 @@ def test_a_proposal_equal_to_the_prior_diverges_by_nothing(network: HDN) -> None
             if name.startswith(("to_prior", "to_proposal")):
                 torch.nn.init.zeros_(parameter)
     image = torch.rand(1, 1, 64, 64)
-    _, divergences = twin.reconstruct(twin.see_image(image), image, image)
+    _, divergences = twin.reconstruct(twin.see(image), image, image)
     assert all(torch.equal(d, torch.zeros_like(d)) for d in divergences)
 
 
 def test_levels_lie_on_grids_from_fine_to_coarse(network: HDN) -> None:
     image = torch.rand(2, 1, 64, 128)
-    restored, divergences = network.reconstruct(network.see_image(image), image, image)
+    restored, divergences = network.reconstruct(network.see(image), image, image)
     assert restored.mean.shape == restored.log_variance.shape == image.shape
     assert [d.shape for d in divergences] == [(2, 2, 16, 32), (2, 2, 8, 16), (2, 2, 4, 8)]
     assert all((d > -1e-5).all() for d in divergences)
@@ -82,7 +92,7 @@ def test_the_answer_sums_up_the_samples(network: HDN) -> None:
     image = torch.rand(1, 1, 64, 64)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        seen = network.see_image(image)
+        seen = network.see(image)
         chosen = network.choose(image)
         whole = [network.draw(seen, network.noise(number, chosen)) for number in range(4)]
         mean, std, sample = network(image)[0, :, :8]
@@ -114,7 +124,7 @@ def test_the_standard_deviation_is_calibrated(network: HDN) -> None:
 def test_samples_differ_and_come_twice_the_same(network: HDN) -> None:
     image = torch.rand(1, 1, 64, 64)
     with torch.no_grad():
-        seen = network.see_image(image)
+        seen = network.see(image)
         chosen = network.choose(image)
         first, second, third = (
             network.draw(seen, network.noise(number, chosen)).mean for number in range(3)
@@ -131,7 +141,7 @@ def test_without_a_number_z_lies_at_the_mean_of_the_prior() -> None:
         level.get_submodule("noise").get_buffer("fields").zero_()
     with torch.no_grad():
         image = torch.rand(1, 1, 64, 64)
-        seen, noise = network.see_image(image), network.noise(3, network.choose(image))
+        seen, noise = network.see(image), network.noise(3, network.choose(image))
         assert torch.equal(network.draw(seen, None).mean, network.draw(seen, noise).mean)
 
 
@@ -144,7 +154,7 @@ def test_every_level_makes_samples_differ(network: HDN) -> None:
             if i != silent:
                 level.get_submodule("noise").get_buffer("fields").zero_()
         with torch.no_grad():
-            seen, chosen = twin.see_image(image), twin.choose(image)
+            seen, chosen = twin.see(image), twin.choose(image)
             one, other = (twin.draw(seen, twin.noise(k, chosen)).mean for k in range(2))
             assert (one - other).std() > 1e-4
 
@@ -220,7 +230,7 @@ def test_gradients_are_finite_for_images_far_from_any_truth() -> None:
     torch.manual_seed(0)
     network = tiny()
     image, truth = torch.zeros(1, 1, 64, 64), torch.full((1, 1, 64, 64), 50.0)
-    restored, divergences = network.reconstruct(network.see_image(image), image, truth)
+    restored, divergences = network.reconstruct(network.see(image), image, truth)
     surprise = restored.surprise(torch.tensor(50.0)).mean()
     lower_bound = surprise + torch.stack([d.mean() for d in divergences]).sum()
     lower_bound.backward()

@@ -58,7 +58,9 @@ def loss_of_parts(network: HazeMatching, image: Tensor, target: Tensor) -> Tenso
     noise = torch.randn_like(end)
     time = torch.rand(len(end), device=end.device)
     velocity = network.velocity(
-        path(noise, end, time), network.velocity.modulation(time), many(encoding.condition)
+        path(noise, end, time),
+        network.velocity.modulation(time),
+        [many(g) for g in encoding.guides],
     )
     flow = weight * (velocity - (end - noise)).square()
     return (error / _TYPICAL_ERROR).square().mean() + likelihood.mean() + flow.mean()

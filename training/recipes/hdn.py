@@ -25,7 +25,7 @@ def loss(network: HDN, image: Tensor, target: Tensor) -> Tensor:
     no noise, it asks samples to be right on average and not to be alike. The bound is evaluated on
     half of the patches, which saves the time that the comparison takes.
     """
-    seen = network.see_image(image)
+    seen = network.see(image)
     central = network.draw(seen, None).mean
     half = (len(image) + 1) // 2
     restored, divergences = network.reconstruct(
@@ -73,7 +73,7 @@ def measure(network: HDN, image: Tensor, target: Tensor) -> dict[str, float]:
     predicts itself. ``mean_squared_z``: squared errors of the mean over predicted variances, 1 when
     these are right on average.
     """
-    seen = network.see_image(image)
+    seen = network.see(image)
     _, divergences = network.reconstruct(seen, image, target)
     by_channel = [level.mean(dim=(0, 2, 3)) for level in divergences]
     active = [bool((channels > ACTIVE_NATS).any()) for channels in by_channel]

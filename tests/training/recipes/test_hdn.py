@@ -60,9 +60,9 @@ def test_loss_adds_the_error_at_the_mean_of_the_prior_to_the_bound() -> None:
         torch.manual_seed(1)
         given = loss(network, image, target)
         torch.manual_seed(1)
-        seen = network.see_image(image[:2])
+        seen = network.see(image[:2])
         bound = negative_lower_bound(*network.reconstruct(seen, image[:2], target[:2]), target[:2])
-        central = network.draw(network.see_image(image), None).mean
+        central = network.draw(network.see(image), None).mean
     missed = 0.5 * math.log(float(((central - target) ** 2).mean()))
     assert float(given) == pytest.approx(float(bound) + missed, rel=1e-4)
 
