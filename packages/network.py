@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from imaging.cli import UserError
 from imaging.tiles import AxisGeometry
+from packages.allocation import keep_large_blocks
 from packages.geometry import geometry, letters
 from packages.package import Package
 from packages.processing import Measured, Processing
@@ -55,6 +56,7 @@ class Network:
         self.package = package
         self.geometry = geometry(package)
         self.processing = Processing(package)
+        keep_large_blocks()
         self._forward = _load(package, weights, device)
 
     def __call__(self, block: NDArray[np.floating], measured: Measured) -> NDArray[np.float32]:

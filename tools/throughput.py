@@ -24,12 +24,12 @@ from simulation.microscope import Microscope
 from simulation.targets import DEFAULT_PIXEL_SIZE_UM
 from training.data import Patches, load_pairs
 from training.degrade import FreshPatches
+from training.devices import default_precision
 from training.division import split_items
 from training.factor import find_factor
 from training.loop import MARKS, Budget, Log, State, start, train
 from training.pixel_sizes import find_pixel_size_um
 from training.recipes.care import RECIPE
-from training.run import precision
 
 app = App(name="python -m tools.throughput", result_action="return_value")
 _CROPS = 32
@@ -67,7 +67,7 @@ def compare(data: Path, /, *, rounds: int = 5, preset: str = "small") -> None:
 
     patches = patches_of(parts["train"], settings.batch_size)
     fixed = patches_of(parts["calibration"], _CROPS).batch(0)
-    fabric = Fabric(accelerator="auto", devices=1, precision=precision())
+    fabric = Fabric(accelerator="auto", devices=1, precision=default_precision())
     state = start(RECIPE, settings, seed=0, fabric=fabric)
     network = start(RECIPE, settings, seed=0, fabric=fabric).network
     batches = [
@@ -160,7 +160,7 @@ def fresh(data: Path, /, *, rounds: int = 15, batch_size: int = 16, preset: str 
         batch_size=batch_size,
         seed=0,
     )
-    fabric = Fabric(accelerator="auto", devices=1, precision=precision())
+    fabric = Fabric(accelerator="auto", devices=1, precision=default_precision())
     state = start(RECIPE, settings, seed=0, fabric=fabric)
     _, optimizer = fabric.setup(state.network, state.optimizer)
     ratios: list[float] = []

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic
+from typing import Any, Generic, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -19,6 +19,7 @@ from imaging.cli import UserError
 from imaging.files import replacing
 from imaging.training_metadata import Settings
 from training.data import Batch, Patches
+from training.devices import Loss, draw_apart, share
 from training.recipe import N, Recipe
 
 MARKS = 50  # how often a training is validated, logged and saved
@@ -244,13 +245,14 @@ def train(
     budget
         When to stop.
     fabric
-        Devices and precision.
+        Devices and precision, its processes started.
     log
-        Gets one entry per mark.
+        Gets one entry per mark, in the first process.
     on_step
         Called with the state and the fraction done after every step, to show progress.
     on_mark
-        Called `MARKS` times with the state and whether the average is the best so far, to save.
+        Called `MARKS` times with the state and whether the average is the best so far, to save, in
+        the first process.
 
     Returns
     -------
@@ -262,32 +264,31 @@ def train(
     UserError
         The loss is no longer a number.
     """
-    # The state keeps the bare modules; the fabric's wrappers share their weights. A loss is given
-    # the bare one: the wrapper's mixed precision would reach calls of forward alone.
-    network, optimizer = fabric.setup(state.network, state.optimizer)
+    # The state keeps the bare modules; the fabric's wrappers share their weights.
+    loss_of, optimizer = fabric.setup(Loss(recipe, state.network), state.optimizer)
     fixed = _to_device(fixed, fabric)
     batches = patches.batches(state.step)
-    progress = budget.progress(state.step, state.seconds)
+    progress = _progress(budget, state, fabric)
     mark = math.floor(progress * MARKS)
     clock = _Clock(state.seconds)
     total, count = torch.zeros((), device=fabric.device), 0
     waiting_s, mark_start_s = 0.0, clock.seconds
     while progress < 1:
         before = time.perf_counter()
-        batch = _to_device(next(batches), fabric)
+        batch = _to_device(share(next(batches), fabric), fabric)
         waiting_s += time.perf_counter() - before
 
         rate = learning_rate(settings, progress)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        with fabric.autocast():
-            loss = recipe.loss(state.network, batch.input, batch.target)
+        draw_apart(fabric, seed=patches.seed, step=state.step)
+        loss = loss_of(batch.input, batch.target)
         optimizer.zero_grad()
         fabric.backward(loss)
         # A gradient that is no number shows in the loss at the next mark; asking here would wait
         # for the GPU at every step.
         fabric.clip_gradients(
-            network, optimizer, max_norm=settings.clip_norm, error_if_nonfinite=False
+            loss_of, optimizer, max_norm=settings.clip_norm, error_if_nonfinite=False
         )
         optimizer.step()
         update_average(state.average, state.network, step=state.step, decay=settings.ema_decay)
@@ -296,14 +297,14 @@ def train(
 
         state.step += 1
         state.seconds = clock.seconds
-        progress = budget.progress(state.step, state.seconds)
+        progress = _progress(budget, state, fabric)
         if math.floor(progress * MARKS) > mark or progress >= 1:
             mark = math.floor(progress * MARKS)
             calibration_loss = validate(recipe, state.average, fixed)
             entry = {
                 "step": state.step,
                 "seconds": round(state.seconds, 3),
-                "loss": float(total) / count,
+                "loss": float(_mean_of_all(total, fabric)) / count,
                 "calibration_loss": calibration_loss,
                 "learning_rate": rate,
                 "waiting_for_data": waiting_s / max(clock.seconds - mark_start_s, 1e-9),
@@ -314,10 +315,11 @@ def train(
                     f"The loss is no longer a number at step {state.step}: the data hold extreme "
                     f"values or the learning rate is too high. {log.path} tells when it began."
                 )
-            log.append(entry)
             is_best = calibration_loss < state.best_loss
             state.best_loss = min(state.best_loss, calibration_loss)
-            on_mark(state, is_best)
+            if fabric.is_global_zero:
+                log.append(entry)
+                on_mark(state, is_best)
             total, count = torch.zeros_like(total), 0
             waiting_s, mark_start_s = 0.0, clock.seconds
         # Last, so that a run interrupted here has done all that belongs to the step.
@@ -356,6 +358,16 @@ class _Clock:
     @property
     def seconds(self) -> float:
         return time.perf_counter() - self._start
+
+
+def _progress(budget: Budget, state: State[N], fabric: Fabric) -> float:
+    """Return the fraction done; all processes go by the clock of the first."""
+    done = budget.progress(state.step, state.seconds)
+    return done if budget.minutes is None else fabric.broadcast(done)
+
+
+def _mean_of_all(value: Tensor, fabric: Fabric) -> Tensor:
+    return cast(Tensor, fabric.all_reduce(value, reduce_op="mean"))
 
 
 def _to_device(batch: Batch, fabric: Fabric) -> Batch:

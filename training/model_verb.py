@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 
 def verb_of(name: str) -> Callable[..., None]:
@@ -32,6 +33,9 @@ def verb_of(name: str) -> Callable[..., None]:
         microscope: Path | None = None,
         loss: str | None = None,
         planes: bool = False,
+        devices: int = 1,
+        nodes: int = 1,
+        precision: Literal["32-true", "16-mixed", "bf16-mixed"] | None = None,
     ) -> None:
         """Train the model NAME; the same command goes on where an interrupted training was.
 
@@ -70,6 +74,13 @@ def verb_of(name: str) -> Callable[..., None]:
         planes
             Restore stacks plane by plane. Without it, stacks of 8 planes or more are restored as
             volumes by the models that can (care, hazematching).
+        devices
+            On how many devices to train, which divide each batch among them: GPUs, or without any
+            processes on the CPU.
+        nodes
+            Computers with as many devices each that run this same command, see docs/devices.md.
+        precision
+            Arithmetic; without it, the fastest that trains well on this machine.
         """
         from training.run import run
 
@@ -86,6 +97,9 @@ def verb_of(name: str) -> Callable[..., None]:
             microscope=microscope,
             loss=loss,
             planes=planes,
+            devices=devices,
+            nodes=nodes,
+            precision=precision,
         )
 
     verb.__doc__ = (verb.__doc__ or "").replace("NAME", name)

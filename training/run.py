@@ -15,7 +15,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -35,6 +34,7 @@ from simulation.simulate import simulate
 from training.calibrate import calibrate_weights
 from training.checkpoint import load_checkpoint
 from training.data import Patches, load_pairs
+from training.devices import Precision, open_fabric, refuse_division
 from training.division import describe_division, split_items
 from training.factor import find_factor
 from training.further import Further, open_further
@@ -55,7 +55,7 @@ from training.run_folder import Images, RunFolder
 from training.run_record import TrainingRun
 from training.volumes import are_volumes, fewest_planes
 
-_FIXED_CROPS, _FIXED_VOLUMES = 32, 4
+_FIXED_CROPS, _FIXED_VOLUMES = 32, 8
 _CALIBRATED = 64  # images of each part on which the standard deviation is calibrated and judged
 _EXAMPLES = 16  # validation images among which the package's test image is chosen
 
@@ -74,6 +74,9 @@ def run(
     also: Sequence[Path] = (),
     loss: str | None = None,
     planes: bool = False,
+    devices: int = 1,
+    nodes: int = 1,
+    precision: Precision | None = None,
     origin: Unpacked | None = None,
 ) -> Path:
     """Train in a run folder, from the start or from where it stopped.
@@ -95,12 +98,15 @@ def run(
     """
     _refuse_length(steps, minutes, seed)
     _refuse_preset(recipe.presets, preset)
+    fabric = open_fabric(devices=devices, nodes=nodes, precision=precision)
     own_loss = recipe.pixel_loss
     recipe = recipe if loss is None else with_loss(recipe, loss)
     if resume and not (out / TrainingRun.FILE).exists():
         raise UserError(f"{out} holds no training to resume: leave --resume out to start one.")
     asked = read_asked(microscope)
     if data is None:
+        if nodes > 1:
+            raise UserError("Several nodes would simulate the same images: give them with --data.")
         data, dendrites = _simulate(out, seed, asked.file)
         also = [dendrites, *also]
     dataset = open_dataset(data)
@@ -111,6 +117,7 @@ def run(
         settings = _of_volumes(recipe, preset, dataset, further, microscope)
     else:
         settings = recipe.presets[preset](find_factor(dataset))
+    refuse_division(settings.batch_size, fabric)
     request = Request(
         recipe=recipe.model,
         preset=preset,
@@ -132,11 +139,15 @@ def run(
         remarks.update(inspect_dataset(other.dataset))
     images = _load(parts, further, settings, remarks)
     remarks.say()
-    fabric = Fabric(accelerator="auto", devices=1, precision=precision())
+    # What is refused is refused once: the other processes begin where the first has come to here.
+    fabric.launch()
     patches = draw_patches(images.all_training, request, dataset, asked.microscope, fabric.device)
     # Only now: data that cannot be used leave no folder behind.
-    TrainingRun(request, versions(), remarks.entries).write(out / TrainingRun.FILE)
+    if fabric.is_global_zero:
+        TrainingRun(request, versions(), remarks.entries).write(out / TrainingRun.FILE)
     state, log = _train(out, recipe, request, dataset, images, patches, fabric, origin)
+    if not fabric.is_global_zero:
+        return out / FILE_NAME
     reached = _finish(out, state.average, images, request, log)
     fresh = draw_fresh(images, request, dataset, asked.microscope, fabric.device)
     note_trained(out, images, fresh, ", ".join([dataset.name, *request.also]))
@@ -236,14 +247,13 @@ def _train(
     weights = origin.weights if origin else None
     state = start(recipe, request.settings, seed=request.seed, fabric=fabric, weights=weights)
     log = Log(out / "log.jsonl")
-    _go_on(out, state, log, budget)
+    _go_on(out, state, log, budget, fabric)
     metadata = collect_metadata(
         recipe,
         request,
         dataset,
         state,
         fabric.device,
-        precision=precision(),
         training_images=len(images.training),
         calibration_images=len(images.calibration),
         also=tuple(described for described, _ in images.also),
@@ -254,8 +264,11 @@ def _train(
 
         def after_step(state: State[N], done: float) -> None:
             bars.update(bar, completed=done, description=f"Training, step {state.step}")
-            if interrupted():
-                folder.save_last(state)
+            # All stop at the same step, or some would wait for the others without end.
+            if fabric.broadcast(interrupted()):
+                if fabric.is_global_zero:
+                    folder.save_last(state)
+                fabric.barrier()
                 raise KeyboardInterrupt
 
         train(
@@ -270,17 +283,23 @@ def _train(
             on_step=after_step,
             on_mark=folder.save,
         )
-    folder.draw(state)
+    if fabric.is_global_zero:
+        folder.draw(state)
     return state, log
 
 
-def _go_on(out: Path, state: State[N], log: Log, budget: Budget) -> None:
+def _go_on(out: Path, state: State[N], log: Log, budget: Budget, fabric: Fabric) -> None:
     """Continue where the folder's training stopped, if it has begun."""
     if (out / "last.pt").exists():
         state.load_dict(load_checkpoint(out / "last.pt"))
         console.print(f"Going on from step {state.step} of {out}.")
-    log.resume(state.step)
-    if not log.entries and budget.progress(state.step, state.seconds) >= 1:
+    if fabric.is_global_zero:
+        log.resume(state.step)
+    if (
+        fabric.is_global_zero
+        and not log.entries
+        and budget.progress(state.step, state.seconds) >= 1
+    ):
         raise UserError(f"{out} has already done {state.step} steps: ask for a longer training.")
 
 
@@ -322,19 +341,6 @@ def _say_what_was_made(out: Path, model: str, state: State[N], log: Log, reached
         + f"Made {out / FILE_NAME}",
         soft_wrap=True,
     )
-
-
-def precision() -> Literal["32-true", "16-mixed", "bf16-mixed"]:
-    """Return the fabric's name of the fastest arithmetic that trains well on this machine.
-
-    Processors that multiply numbers of 16 bits do so about twice as fast. Weights, their average
-    and what is validated stay in 32 bits.
-    """
-    if not torch.cuda.is_available():
-        found = torch.cpu.get_capabilities()
-        fast = found.get("avx512_bf16", False) or found.get("amx_bf16", False)
-        return "bf16-mixed" if fast else "32-true"
-    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
 
 
 def _refuse_another(out: Path, request: Request, *, resume: bool) -> None:

@@ -119,9 +119,10 @@ class LocalVelocity(nn.Module):
 def modulated(convolution: nn.Conv2d, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """Return a convolution times a scale plus a shift, those of one time or of each image.
 
-    Those of one time the weights take up, so that nothing is left to do at each pixel.
+    Those of one time the weights take up, so that nothing is left to do at each pixel; but not for
+    ONNX, whose exporter takes no kernels but those that are stored.
     """
-    if len(scale) > 1:
+    if len(scale) > 1 or torch.onnx.is_in_onnx_export():
         return convolution(x) * scale + shift
     weight = convolution.weight * scale.transpose(0, 1)
     bias = cast(Tensor, convolution.bias) * scale.flatten() + shift.flatten()
