@@ -55,7 +55,7 @@ from training.run_folder import Images, RunFolder
 from training.run_record import TrainingRun
 from training.volumes import are_volumes, fewest_planes
 
-_FIXED_CROPS, _FIXED_VOLUMES = 32, 8
+_FIXED_CROPS, _FIXED_VOLUMES = 32, 4
 _CALIBRATED = 64  # images of each part on which the standard deviation is calibrated and judged
 _EXAMPLES = 16  # validation images among which the package's test image is chosen
 
