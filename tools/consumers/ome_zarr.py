@@ -17,7 +17,7 @@ from tools.consumers.environments import environment
 
 app = App(name="python -m tools.consumers.ome_zarr", result_action="return_value")
 
-_LIBRARIES = ("ome-zarr-models==1.7", "ngio==1.1.3", "napari-ome-zarr==0.7.2")
+_LIBRARIES = ("ome-zarr-models==1.7", "ngio==1.1.3", "napari-ome-zarr==0.10.0")
 # Runs in the readers' environment, one image at a time.
 _READ = """
 import json, sys
