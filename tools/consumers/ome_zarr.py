@@ -26,12 +26,16 @@ from napari_ome_zarr import napari_get_reader
 from ome_zarr_models import open_ome_zarr
 
 path = sys.argv[1]
-model = open_ome_zarr(zarr.open_group(path, mode="r"))
+try:
+    model = type(open_ome_zarr(zarr.open_group(path, mode="r")))
+    judged = f"{model.__module__}.{model.__name__}"
+except RuntimeError as error:
+    judged = f"refused: {error}"
 container = ngio.open_ome_zarr_container(path)
 image = container.get_image()
 layers = napari_get_reader(path)(path)
 print(json.dumps({
-    "ome-zarr-models": f"{type(model).__module__}.{type(model).__name__}",
+    "ome-zarr-models": judged,
     "ngio": [list(image.axes), list(image.shape), container.level_paths, str(image.pixel_size)],
     "napari": [
         [str([level.shape for level in data]) if isinstance(data, list) else str(data.shape),
