@@ -34,7 +34,7 @@ from simulation.simulate import simulate
 from training.calibrate import calibrate_weights
 from training.checkpoint import load_checkpoint
 from training.data import Patches, load_pairs
-from training.devices import Precision, open_fabric, refuse_division
+from training.devices import Precision, default_precision, open_fabric, refuse_division
 from training.division import describe_division, split_items
 from training.factor import find_factor
 from training.further import Further, open_further
@@ -98,6 +98,7 @@ def run(
     """
     _refuse_length(steps, minutes, seed)
     _refuse_preset(recipe.presets, preset)
+    precision = precision or default_precision()
     fabric = open_fabric(devices=devices, nodes=nodes, precision=precision)
     own_loss = recipe.pixel_loss
     recipe = recipe if loss is None else with_loss(recipe, loss)
@@ -145,7 +146,9 @@ def run(
     # Only now: data that cannot be used leave no folder behind.
     if fabric.is_global_zero:
         TrainingRun(request, versions(), remarks.entries).write(out / TrainingRun.FILE)
-    state, log = _train(out, recipe, request, dataset, images, patches, fabric, origin)
+    state, log = _train(
+        out, recipe, request, dataset, images, patches, fabric, origin, precision=precision
+    )
     if not fabric.is_global_zero:
         return out / FILE_NAME
     reached = _finish(out, state.average, images, request, log)
@@ -241,6 +244,8 @@ def _train(
     patches: Patches,
     fabric: Fabric,
     origin: Unpacked | None,
+    *,
+    precision: Precision,
 ) -> tuple[State[N], Log]:
     """Train in the run folder until the length asked for is reached."""
     budget = Budget(request.steps, request.minutes)
@@ -254,6 +259,7 @@ def _train(
         dataset,
         state,
         fabric.device,
+        precision=precision,
         training_images=len(images.training),
         calibration_images=len(images.calibration),
         also=tuple(described for described, _ in images.also),
@@ -295,11 +301,8 @@ def _go_on(out: Path, state: State[N], log: Log, budget: Budget, fabric: Fabric)
         console.print(f"Going on from step {state.step} of {out}.")
     if fabric.is_global_zero:
         log.resume(state.step)
-    if (
-        fabric.is_global_zero
-        and not log.entries
-        and budget.progress(state.step, state.seconds) >= 1
-    ):
+    done = not log.entries and budget.progress(state.step, state.seconds) >= 1
+    if fabric.broadcast(done):
         raise UserError(f"{out} has already done {state.step} steps: ask for a longer training.")
 
 
