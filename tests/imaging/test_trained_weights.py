@@ -210,10 +210,15 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [each for each in models() if each.weights_file.exists()], ids=lambda model: model.name
+    ("model", "file"),
+    [
+        pytest.param(model, file, id=f"{model.name}/{file.name}")
+        for model in models()
+        for file in sorted(model.folder.glob("*.pt"))
+    ],
 )
-def test_reference_weights_are_read(model: Model, tmp_path: Path) -> None:
-    trained = TrainedWeights.read(model.weights_file)
+def test_reference_weights_are_read(model: Model, file: Path, tmp_path: Path) -> None:
+    trained = TrainedWeights.read(file)
     assert trained.metadata.model == model.name
     assert (trained.metadata.calibration is not None) == ("std" in model.channels())
     assert content_of(trained, tmp_path)["schema"] == 1
