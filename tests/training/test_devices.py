@@ -1,4 +1,5 @@
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +96,7 @@ def test_two_processes_train_as_one_which_goes_on_from_them(tmp_path: Path) -> N
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
     expected = trained(one, tmp_path / "one")
-    two.launch(trained_in_two, tmp_path / "two")
+    two.launch(partial(trained_in_two, folder=tmp_path / "two"))
     given = trained(one, tmp_path / "two", saved=tmp_path / "two" / "last.pt")
     torch.testing.assert_close(given.network.state_dict(), expected.network.state_dict())
     # Each step once, of all patches.
@@ -130,10 +131,10 @@ def test_batches_that_cannot_be_divided_are_refused() -> None:
         refuse_division(8, Rank(3, 3))
 
 
-@pytest.mark.parametrize("number", [{"devices": 0}, {"nodes": 0}])
-def test_no_device_is_refused(number: dict[str, int]) -> None:
+@pytest.mark.parametrize(("devices", "nodes"), [(0, 1), (1, 0)])
+def test_no_device_is_refused(devices: int, nodes: int) -> None:
     with pytest.raises(UserError, match="at least one device"):
-        open_fabric(**number)
+        open_fabric(devices=devices, nodes=nodes)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU has this arithmetic")
