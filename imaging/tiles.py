@@ -128,6 +128,36 @@ def windows(length: int, axis: AxisGeometry, tile: int) -> list[Window]:
     return found
 
 
+def tightest(length: int, axis: AxisGeometry) -> Window:
+    """Lay a window inside an axis that keeps all that its halo allows, and not a pixel less.
+
+    Windows of `windows` may see more than the halo, for they are rounded to what the network takes.
+
+    Parameters
+    ----------
+    length
+        Input pixels of the image.
+    axis
+        What the network allows and needs.
+
+    Returns
+    -------
+    Window
+        The shortest that keeps anything, at the first place where no edge of it is the image's; the
+        whole image where it is too short for that.
+    """
+    alignment = math.lcm(axis.step, axis.scale.denominator)
+    window = _round_up(2 * (axis.margin + axis.halo) + alignment, axis)
+    if axis.fixed or alignment + window > length:
+        return windows(length, axis, length + 2 * window)[0]
+    end = window - 2 * axis.margin - axis.halo
+    keep = slice(int(axis.halo * axis.scale), int(end * axis.scale))
+    first = int((alignment + axis.halo) * axis.scale)
+    place = slice(first, first + keep.stop - keep.start)
+    start = alignment - axis.margin
+    return Window(start, start + window, keep, place)
+
+
 def reflect(start: int, stop: int, length: int) -> NDArray[np.intp]:
     """Return indices into an axis for positions that may lie outside it.
 

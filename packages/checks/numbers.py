@@ -1,6 +1,7 @@
 """Checks that run the networks: what a package computes."""
 
 import time
+from collections.abc import Mapping
 from itertools import combinations
 from typing import Any, get_args
 
@@ -20,11 +21,13 @@ from bioimageio.spec.utils import load_image
 from numpy.typing import NDArray
 
 from imaging.cli import UserError
+from imaging.tiles import AxisGeometry, tightest
 from packages.checks.github import users_nobody_could_look_up
 from packages.checks.subject import CheckResult, Subject, judge
 from packages.export import TILES_TOLERANCE
 from packages.network import Network
 from packages.package import Weights
+from packages.restoration import Region
 from packages.runner import Runner
 
 FORMATS_TOLERANCE = 1e-4
@@ -127,7 +130,10 @@ def tiles_equal_whole(subject: Subject) -> CheckResult:
         stack = xr.concat([sized, sized + 1], "b")
         whole = restore(stack, tile=tile + 2 * max(height, width))
         tiled = restore(stack, tile=tile)
-        values[f"{height}x{width}"] = relative_difference(whole.values, tiled.values)
+        values[f"{height}x{width}"] = max(
+            relative_difference(whole.values, tiled.values),
+            _difference_inside(restore, stack, whole.values, geometry),
+        )
     tolerance = stated_tiles_tolerance(subject) or SAME_TOLERANCE
     problems = [
         f"at {size} tiles differ from the whole by {value:.1e} of the range"
@@ -136,6 +142,25 @@ def tiles_equal_whole(subject: Subject) -> CheckResult:
     ]
     detail = f"At most {max(values.values()):.1e} of the range ({', '.join(values)})."
     return judge(problems, detail, values)
+
+
+def _difference_inside(
+    restore: Runner,
+    image: xr.DataArray,
+    whole: NDArray[np.float32],
+    geometry: Mapping[str, AxisGeometry],
+) -> float:
+    """Compare a window that sees no more around what it keeps than the halo with the whole."""
+    restoration = restore.prepare(image, (image.sizes["y"], image.sizes["x"]))
+    along = tuple(
+        (tightest(image.sizes.get(axis, 1), geometry.get(axis, AxisGeometry(1, 1))),)
+        for axis in "zyx"
+    )
+    if restoration.awaits_result:  # it is finished as a whole
+        return 0.0
+    region = Region(0, along)
+    difference = np.abs(restoration.restore(region) - whole[restoration.index(region)])
+    return float(difference.max()) / (float(np.ptp(whole)) or 1.0)
 
 
 def batch_equals_singles(subject: Subject) -> CheckResult:

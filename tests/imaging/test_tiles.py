@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imaging.tiles import AxisGeometry, CannotTileError, reflect, windows
+from imaging.tiles import AxisGeometry, CannotTileError, reflect, tightest, windows
 
 GEOMETRIES = st.builds(
     AxisGeometry,
@@ -111,3 +111,21 @@ def test_reflection_agrees_with_numpy(length: int, before: int, after: int) -> N
         image[reflect(-before, length + after, length)],
         np.pad(image, (before, after), mode="reflect"),
     )
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [
+        AxisGeometry(minimum=32, step=16, halo=16),
+        AxisGeometry(minimum=1, step=16, halo=3),
+        AxisGeometry(minimum=1, step=1, halo=5, margin=2, scale=Fraction(2)),
+    ],
+)
+def test_the_tightest_window_keeps_all_that_its_halo_allows(axis: AxisGeometry) -> None:
+    window = tightest(300, axis)
+    first, last = (window.place.start / axis.scale, window.place.stop / axis.scale)
+    assert first - (window.start + axis.margin) == axis.halo
+    assert (window.stop - axis.margin) - last == axis.halo
+    assert (window.start + axis.margin) % axis.step == 0
+    assert (window.stop - window.start - axis.minimum) % axis.step == 0
+    assert window.keep.stop - window.keep.start == window.place.stop - window.place.start

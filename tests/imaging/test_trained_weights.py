@@ -33,6 +33,8 @@ OPTIONAL = {
         "warmup",
         "clip_norm",
         "ema_decay",
+        "patch_planes",
+        "z_step_um",
         "microscope",
         "error_restored",
         "error_input",
