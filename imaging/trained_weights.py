@@ -45,7 +45,7 @@ class Example:
     input
         As it was recorded.
     target
-        The truth, normalised.
+        The truth, normalised; the normalised input where none is known.
     """
 
     input: Image

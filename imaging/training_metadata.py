@@ -115,6 +115,9 @@ class Request:
         The package whose weights it begins with; None where it begins with random ones.
     pixel_loss
         Name of the loss that was asked for instead of the recipe's own; None where none was.
+    axial_sigma_um
+        Standard deviation, µm, of the blur along the optical axis, where planes degraded by it are
+        learnt from; None where pairs are.
     """
 
     recipe: str
@@ -129,6 +132,7 @@ class Request:
     also: dict[str, Sha256] = field(default_factory=dict[str, Sha256])
     adapted_from: Lineage | None = None
     pixel_loss: str | None = None
+    axial_sigma_um: float | None = None
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from imaging.provenance import written
-from imaging.training_metadata import SHARES, InferenceCost, Lineage, Metadata, Settings
+from imaging.training_metadata import SHARES, InferenceCost, Lineage, Metadata, Request, Settings
 from packages.export import CORE_BLOCK_STEPS
 
 _BESIDE = (
@@ -39,16 +39,12 @@ def training_entries(metadata: Metadata) -> dict[str, Any]:
     """
     request, reached, cost = metadata.request, metadata.reached, metadata.inference
     settings = request.settings
-    volumes = settings.patch_planes is not None
     data = metadata.data
+    volumes = data.z_step_um is not None
     per_epoch = data.training_images + sum(other.training_images for other in data.also)
     return {
         "training": {
-            "training_preprocessing": (
-                "Both images of a pair are mapped by percentiles of the whole image (input: drawn "
-                "from 1 to 3 and 99.5 to 99.9; target: 2 and 99.8) to 0 and 1; flips and quarter "
-                "turns; patches with structure are likelier."
-            ),
+            "training_preprocessing": _preprocessing(request),
             "training_epochs": round(reached.steps * settings.batch_size / per_epoch, 2),
             "training_batch_size": settings.batch_size,
             "initial_learning_rate": settings.learning_rate,
@@ -171,12 +167,14 @@ def measured_text(metadata: Metadata, *, parameters: int) -> str:
         Markdown, with the heading "Validation" that the zoo asks for.
     """
     data, request, reached = metadata.data, metadata.request, metadata.reached
-    cost = metadata.inference
+    cost = _cost(metadata.inference, volumes=data.z_step_um is not None)
     facts = [
         f"{data.name} (sha256 `{request.data_sha256[:16]}`), {data.training_images} images",
         *([f"pixel size {data.pixel_size_um:g} µm"] if data.pixel_size_um else []),
         *([f"planes {data.z_step_um:g} µm apart"] if data.z_step_um else []),
     ]
+    if request.axial_sigma_um is not None:
+        facts.append(f"blurred along one axis by σ = {request.axial_sigma_um:g} µm")
     made = written(data.name, data.provenance)
     of_data = f"- Data: {', '.join(facts)}. {data.description}".rstrip()
     if made:
@@ -194,7 +192,7 @@ def measured_text(metadata: Metadata, *, parameters: int) -> str:
 - {reached.steps} steps of {request.settings.batch_size} patches of
   {_patch(request.settings)}, seed {request.seed}, {reached.seconds / 60:.1f} min on
   {metadata.device}; {parameters} parameters; loss: {metadata.loss}.
-- Inference: {_cost(cost, request.settings)}, on {cost.device}{_measured_with(metadata)}.
+- Inference: {cost}, on {metadata.inference.device}{_measured_with(metadata)}.
 
 ## Validation
 
@@ -206,16 +204,31 @@ nothing, beside controls and other packages:
 {_calibration(metadata)}{_trust_mask(metadata)}"""
 
 
+def _preprocessing(request: Request) -> str:
+    """Say how images of a pair are prepared."""
+    shared = "flips and quarter turns; patches with structure are likelier."
+    if request.axial_sigma_um is not None:
+        return (
+            "Planes are targets; inputs are the same planes, blurred along one axis, sampled as "
+            "coarsely as planes are apart, with noise added; both are mapped by percentiles of the "
+            f"whole stack (drawn from 1 to 3 and 99.5 to 99.9) to 0 and 1; {shared}"
+        )
+    return (
+        "Both images of a pair are mapped by percentiles of the whole image (input: drawn from 1 "
+        f"to 3 and 99.5 to 99.9; target: 2 and 99.8) to 0 and 1; {shared}"
+    )
+
+
 def _patch(settings: Settings) -> str:
     """Write the size of a training patch of the truth, in pixels."""
     planes = settings.patch_planes
     return f"{settings.patch_px}²" + (f" and {planes} planes" if planes else "")
 
 
-def _cost(cost: InferenceCost, settings: Settings) -> str:
+def _cost(cost: InferenceCost, *, volumes: bool) -> str:
     """Say what restoring costs; a window of a volume has as many voxels as are counted by."""
     seconds = f"{cost.seconds_per_megapixel:g} s per"
-    if settings.patch_planes is not None:
+    if volumes:
         return f"{seconds} million voxels, {cost.peak_mib_per_megapixel:.0f} MiB for as many"
     return f"{seconds} megapixel, {_window_mib(cost):.0f} MiB for\n  256²"
 

@@ -12,10 +12,12 @@ from cyclopts import App, Parameter
 from imaging.cli import run as run_app
 from training import recipes
 from training.biosr_verb import import_biosr
+from training.isotropic_verb import isotropic
 from training.model_verb import verb_of
 
 app = App(name="python -m training", help="Simulate pairs and train restoration models.")
 app.command(import_biosr)
+app.command(isotropic)
 
 
 @app.command
@@ -345,7 +347,8 @@ def adapt(
 
 
 for module in pkgutil.iter_modules(recipes.__path__):
-    app.command(verb_of(module.name), name=module.name)
+    if module.name not in app:  # it may have a verb of its own
+        app.command(verb_of(module.name), name=module.name)
 
 if __name__ == "__main__":
     run_app(app)

@@ -86,7 +86,7 @@ def collect_metadata(
             training_images=training_images,
             calibration_images=calibration_images,
             also=also,
-            z_step_um=None if request.settings.patch_planes is None else find_z_step_um(dataset),
+            z_step_um=find_z_step_um(dataset) if "z" in divisors(state.average) else None,
         ),
         versions=versions(),
         device=f"{_device_name(device)}, {precision}",

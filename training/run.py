@@ -96,8 +96,8 @@ def run(
     KeyboardInterrupt
         After saving, when the user interrupts.
     """
-    _refuse_length(steps, minutes, seed)
-    _refuse_preset(recipe.presets, preset)
+    refuse_length(steps, minutes, seed)
+    refuse_preset(recipe.presets, preset)
     precision = precision or default_precision()
     fabric = open_fabric(devices=devices, nodes=nodes, precision=precision)
     own_loss = recipe.pixel_loss
@@ -133,7 +133,7 @@ def run(
         adapted_from=origin.lineage if origin else None,
         pixel_loss=None if recipe.pixel_loss == own_loss else recipe.pixel_loss,
     )
-    _refuse_another(out, request, resume=resume)
+    refuse_another(out, request, resume=resume)
     remarks = inspect_dataset(dataset)
     remarks.update(remark_on_unstated(dataset))
     for other in further:
@@ -146,15 +146,16 @@ def run(
     # Only now: data that cannot be used leave no folder behind.
     if fabric.is_global_zero:
         TrainingRun(request, versions(), remarks.entries).write(out / TrainingRun.FILE)
-    state, log = _train(
+    state, log = train_in_folder(
         out, recipe, request, dataset, images, patches, fabric, origin, precision=precision
     )
     if not fabric.is_global_zero:
         return out / FILE_NAME
-    reached = _finish(out, state.average, images, request, log)
+    reached = measure_reached(out, state.average, images, log)
+    _calibrate(out, state.average, images, request)
     fresh = draw_fresh(images, request, dataset, asked.microscope, fabric.device)
     note_trained(out, images, fresh, ", ".join([dataset.name, *request.also]))
-    _say_what_was_made(out, recipe.model, state, log, reached)
+    say_what_was_made(out, recipe.model, state, log, reached)
     return out / FILE_NAME
 
 
@@ -182,7 +183,7 @@ def _of_volumes(
     microscope: Path | None,
 ) -> Settings:
     """Return the settings for volumes, and say that they are restored as such."""
-    _refuse_preset(recipe.of_volumes, preset)
+    refuse_preset(recipe.of_volumes, preset)
     if microscope is not None:
         raise UserError(
             "--microscope degrades planes anew, and these are volumes: leave it out, or restore "
@@ -201,7 +202,8 @@ def _of_volumes(
     return replace(usual, patch_planes=depth)
 
 
-def _refuse_preset(presets: Mapping[str, Preset], preset: str) -> None:
+def refuse_preset(presets: Mapping[str, Preset], preset: str) -> None:
+    """Make sure that there is a preset of this name."""
     if preset not in presets:
         raise UserError(f"There is no preset '{preset}': choose one of {', '.join(presets)}.")
 
@@ -235,7 +237,7 @@ def _load(
     )
 
 
-def _train(
+def train_in_folder(
     out: Path,
     recipe: Recipe[N],
     request: Request,
@@ -243,7 +245,7 @@ def _train(
     images: Images,
     patches: Patches,
     fabric: Fabric,
-    origin: Unpacked | None,
+    origin: Unpacked | None = None,
     *,
     precision: Precision,
 ) -> tuple[State[N], Log]:
@@ -306,18 +308,24 @@ def _go_on(out: Path, state: State[N], log: Log, budget: Budget, fabric: Fabric)
         raise UserError(f"{out} has already done {state.step} steps: ask for a longer training.")
 
 
-def _finish(out: Path, network: nn.Module, images: Images, request: Request, log: Log) -> Reached:
-    """Measure the best weights and calibrate them; return what they reach."""
+def measure_reached(out: Path, network: nn.Module, images: Images, log: Log) -> Reached:
+    """Measure what the best weights reach, and note it in them; the network gets them."""
     best = TrainedWeights.read(out)
     network.load_state_dict(best.weights)
     reached = best.metadata.reached
     if reached.error_restored is None:  # once: a posterior's mean takes long
         errors = mean_absolute_errors(network, images.fixed)
         # The loss of weights that were trained before hardly falls, and when, tells nothing.
-        late_fall = None if request.adapted_from else log.late_fall
+        late_fall = None if best.metadata.request.adapted_from else log.late_fall
         reached = replace(reached, **errors, late_fall=late_fall)
         best = replace(best, metadata=replace(best.metadata, reached=reached))
         best.write(out / FILE_NAME)
+    return reached
+
+
+def _calibrate(out: Path, network: nn.Module, images: Images, request: Request) -> None:
+    """Calibrate the best weights, unless they are; the network has them."""
+    best = TrainedWeights.read(out)
     if best.metadata.calibration is None and best.metadata.trust_mask is None:
         calibrate_weights(
             out / FILE_NAME,
@@ -328,10 +336,10 @@ def _finish(out: Path, network: nn.Module, images: Images, request: Request, log
             data=request.data,
             data_sha256=request.data_sha256,
         )
-    return reached
 
 
-def _say_what_was_made(out: Path, model: str, state: State[N], log: Log, reached: Reached) -> None:
+def say_what_was_made(out: Path, model: str, state: State[N], log: Log, reached: Reached) -> None:
+    """Say how long a training took and what it reaches."""
     waiting = np.average(
         [e["waiting_for_data"] for e in log.entries],
         weights=np.diff([0.0, *(e["seconds"] for e in log.entries)]),
@@ -346,7 +354,7 @@ def _say_what_was_made(out: Path, model: str, state: State[N], log: Log, reached
     )
 
 
-def _refuse_another(out: Path, request: Request, *, resume: bool) -> None:
+def refuse_another(out: Path, request: Request, *, resume: bool) -> None:
     """Make sure that the run folder is free, or holds this very request."""
     file, asked = out / TrainingRun.FILE, asdict(request)
     if file.exists():
@@ -366,7 +374,7 @@ def _refuse_another(out: Path, request: Request, *, resume: bool) -> None:
             )
 
 
-def _refuse_length(steps: int | None, minutes: float | None, seed: int) -> None:
+def refuse_length(steps: int | None, minutes: float | None, seed: int) -> None:
     """Make sure that a training of this length and seed can be."""
     if steps is not None and minutes is not None:
         raise UserError("Give --steps or --minutes, not both.")

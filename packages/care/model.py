@@ -224,7 +224,7 @@ class UNet(nn.Module):
         x = self.bottom(x)
         for block in self.up:
             # Its exporter takes no kernels but those that are stored.
-            if x.ndim == 4 and not torch.onnx.is_in_onnx_export():
+            if self.pooled == (2, 2) and not torch.onnx.is_in_onnx_export():
                 x = cast(ConvBlock, block).joining(x, skips.pop())
                 continue
             x = F.interpolate(x, scale_factor=[float(n) for n in self.pooled], mode="nearest")

@@ -1,0 +1,1 @@
+"""Isotropic restoration: the room."""
