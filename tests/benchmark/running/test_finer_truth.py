@@ -71,5 +71,5 @@ def test_a_page_reads_the_truth_as_the_run_did(scores: Scores) -> None:
 def test_scale_bars_are_of_the_truth(scores: Scores, tmp_path: Path) -> None:
     (dataset,) = scores.run.datasets
     results = CellFiles(tmp_path / "results")
-    (view,) = make_views(dataset, scores, results, {"0000": "first"}, 64, 64)
+    (view,) = make_views(dataset, scores, results, {"0000": "first"}, 64, 64).planes
     assert view.bar_um / (view.bar_percent / 100) == pytest.approx(64 * FINE_UM)
