@@ -208,8 +208,10 @@ def finer(*, rounds: int = 6, filters: int = 32, kernel_size: int = 3) -> None:
     ----------
     rounds
         How often the two take turns.
-    filters, kernel_size
-        Of the network; 32 and 5 are those of the preset `full`.
+    filters
+        Of the network.
+    kernel_size
+        Side of its kernels; 5 is that of the preset `full`.
     """
     torch.manual_seed(0)
     coarse = UNet(factor=2, filters=filters, kernel_size=kernel_size)

@@ -46,7 +46,8 @@ def isotropic(
         Lateral and axial full width at half maximum of the PSF, in micrometres, as measured on
         beads. Without it and --microscope the blur is measured on the stacks.
     microscope
-        File of a microscope, as `training fit` writes it, whose PSF is computed.
+        File of a microscope, as `training fit` writes it, whose PSF is computed; without it and
+        --psf-fwhm the blur is measured on the stacks.
     pixel_size
         In micrometres, where the files do not state it; what they state without it.
     z_step

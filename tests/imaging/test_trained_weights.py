@@ -34,6 +34,7 @@ OPTIONAL = {
         "clip_norm",
         "ema_decay",
         "patch_planes",
+        "axial_sigma_um",
         "z_step_um",
         "microscope",
         "error_restored",

@@ -108,7 +108,7 @@ def test_the_halo_of_volumes_is_measured_along_each_axis(halve_z: bool) -> None:
 def test_planes_are_cut_off_to_find_how_many_are_noticed() -> None:
     class Smeared(nn.Module):
         def forward(self, volume: Tensor) -> Tensor:
-            return F.avg_pool3d(volume, (5, 25, 25), 1, (2, 12, 12))
+            return F.avg_pool3d(volume, (5, 9, 9), 1, (2, 4, 4))
 
     volume = torch.rand(1, 1, 32, 256, 256, generator=torch.Generator().manual_seed(0))
     sides = {"z": 1, "y": 16, "x": 16}
