@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
 from packages.export import measure_effective_halo, save_onnx
-from packages.hdn.model import HDN, Gaussian, TopDownLevel, bounded
+from packages.hdn.levels import Gaussian, TopDownLevel, bounded
+from packages.hdn.model import HDN
 from packages.network_contract import divisors, factors
 from packages.posterior import Calibration
 

@@ -5,7 +5,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from imaging.training_metadata import Settings
-from packages.hdn.model import HDN, Gaussian
+from packages.hdn.levels import Gaussian
+from packages.hdn.model import HDN
 from training.recipe import Arguments, Recipe, gpu, laptop, on_cells
 
 FREE_NATS = 1.0

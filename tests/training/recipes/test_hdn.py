@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from packages.hdn.model import HDN, Gaussian
+from packages.hdn.levels import Gaussian
+from packages.hdn.model import HDN
 from packages.models import model_named
 from training.recipes.hdn import FREE_NATS, RECIPE, loss, measure, negative_lower_bound
 
