@@ -37,6 +37,7 @@ from training.run import (
     measure_reached,
     refuse_another,
     refuse_length,
+    refuse_nothing_to_resume,
     refuse_preset,
     say_what_was_made,
     train_in_folder,
@@ -96,8 +97,7 @@ def isotropic(
     """
     refuse_length(steps, minutes, seed)
     refuse_preset(RECIPE.presets, preset)
-    if resume and not (out / TrainingRun.FILE).exists():
-        raise UserError(f"{out} holds no training to resume: leave --resume out to start one.")
+    refuse_nothing_to_resume(out, resume=resume)
     given = None if psf_fwhm is None and microscope is None else _given_um(psf_fwhm, microscope)
     dataset = _open(data, pixel_size, z_step)
     grid = _grid(dataset)

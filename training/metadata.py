@@ -22,13 +22,13 @@ from imaging.training_metadata import (
     Request,
     TrainingData,
 )
+from packages.care.model import as_planes
 from packages.network_contract import divisors
 from training.counting import finer
 from training.data import Batch, Pair
 from training.loop import State
 from training.pixel_sizes import find_pixel_size_um, find_z_step_um
 from training.recipe import N, Recipe
-from training.volumes import as_planes
 
 # Sides of windows by the number of their axes. Those that measure cost hold 2¹⁶ or 2²⁰ pixels.
 _EXAMPLE = {2: (256, 256), 3: (32, 128, 128)}

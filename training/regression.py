@@ -7,9 +7,9 @@ from types import MappingProxyType
 from torch import Tensor, nn
 
 from imaging.cli import UserError
+from packages.care.model import as_planes
 from training.losses import LOSSES
 from training.recipe import N, Preset, Recipe
-from training.volumes import as_planes
 
 
 def regression(

@@ -102,8 +102,7 @@ def run(
     fabric = open_fabric(devices=devices, nodes=nodes, precision=precision)
     own_loss = recipe.pixel_loss
     recipe = recipe if loss is None else with_loss(recipe, loss)
-    if resume and not (out / TrainingRun.FILE).exists():
-        raise UserError(f"{out} holds no training to resume: leave --resume out to start one.")
+    refuse_nothing_to_resume(out, resume=resume)
     asked = read_asked(microscope)
     if data is None:
         if nodes > 1:
@@ -372,6 +371,12 @@ def refuse_another(out: Path, request: Request, *, resume: bool) -> None:
                     else "."
                 )
             )
+
+
+def refuse_nothing_to_resume(out: Path, *, resume: bool) -> None:
+    """Make sure that there is a training where one is to go on."""
+    if resume and not (out / TrainingRun.FILE).exists():
+        raise UserError(f"{out} holds no training to resume: leave --resume out to start one.")
 
 
 def refuse_length(steps: int | None, minutes: float | None, seed: int) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from imaging import images
 from imaging.datasets import Dataset, Item
@@ -52,19 +51,3 @@ def on_disk(volume: NDArray[np.float32]) -> NDArray[np.float32]:
         mapped = np.memmap(file, volume.dtype, "w+", shape=volume.shape)
     mapped[:] = volume
     return mapped
-
-
-def as_planes(images: Tensor) -> Tensor:
-    """Return the planes of volumes as images of a batch; images stay as they are.
-
-    Parameters
-    ----------
-    images
-        Shape (batch, channels, z, y, x), or (batch, channels, y, x).
-
-    Returns
-    -------
-    Tensor
-        Shape (batch · z, channels, y, x).
-    """
-    return images if images.ndim == 4 else images.transpose(1, 2).flatten(0, 1)

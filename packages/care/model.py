@@ -252,9 +252,7 @@ class PlaneShuffle(nn.Module):
         """Turn (batch, c · factor², y, x) into (batch, c, factor · y, factor · x); z stays."""
         if x.ndim == 4:
             return F.pixel_shuffle(x, self.factor)
-        batch, _, depth = x.shape[:3]
-        planes = F.pixel_shuffle(x.transpose(1, 2).flatten(0, 1), self.factor)
-        return planes.unflatten(0, (batch, depth)).transpose(1, 2)
+        return stacked(F.pixel_shuffle(as_planes(x), self.factor), x)
 
 
 def gathered(image: Tensor, side: int) -> Tensor:
@@ -264,9 +262,30 @@ def gathered(image: Tensor, side: int) -> Tensor:
     """
     if image.ndim == 4:
         return F.pixel_unshuffle(image, side)
-    batch, _, depth = image.shape[:3]
-    planes = F.pixel_unshuffle(image.transpose(1, 2).flatten(0, 1), side)
-    return planes.unflatten(0, (batch, depth)).transpose(1, 2)
+    return stacked(F.pixel_unshuffle(as_planes(image), side), image)
+
+
+def as_planes(images: Tensor) -> Tensor:
+    """Return the planes of volumes as images of a batch; images stay as they are.
+
+    Parameters
+    ----------
+    images
+        Shape (batch, channels, z, y, x), or (batch, channels, y, x).
+
+    Returns
+    -------
+    Tensor
+        Shape (batch · z, channels, y, x).
+    """
+    return images if images.ndim == 4 else images.transpose(1, 2).flatten(0, 1)
+
+
+def stacked(planes: Tensor, like: Tensor) -> Tensor:
+    """Undo `as_planes` of images like these, of whatever channels and sides."""
+    if like.ndim == 4:
+        return planes
+    return planes.unflatten(0, (like.shape[0], like.shape[2])).transpose(1, 2)
 
 
 def convolved_jointly(convolution: nn.Conv2d, coarse: Tensor, fine: Tensor) -> Tensor:

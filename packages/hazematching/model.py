@@ -16,7 +16,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from packages.care.model import PlaneShuffle, UNet, along, gathered, lay_out, layers_of
+from packages.care.model import (
+    PlaneShuffle,
+    UNet,
+    along,
+    as_planes,
+    gathered,
+    lay_out,
+    layers_of,
+    stacked,
+)
 from packages.hazematching.flow import embed_times, midpoint, midpoint_times, refuse_steps
 from packages.hazematching.published import PublishedHazeMatching
 from packages.posterior import Calibration, FieldChoice, NoiseBank, refuse_samples, summarise
@@ -257,13 +266,10 @@ class HazeMatching(nn.Module):
         encoding = self.encode(image)
         modulations = self.velocity.modulation(self.times)
         # Each plane of a volume has noise of its own.
-        planes = image if image.ndim == 4 else image.transpose(1, 2).flatten(0, 1)
-        chosen = self.choose(planes)
+        chosen = self.choose(as_planes(image))
         samples: list[Tensor] = []
         for k in range(self.samples):
-            noise = cast(Tensor, self.noise(k, chosen))
-            if image.ndim == 5:
-                noise = noise.unflatten(0, (image.shape[0], image.shape[2])).transpose(1, 2)
+            noise = stacked(cast(Tensor, self.noise(k, chosen)), image)
             samples.append(self.draw(noise, encoding, modulations))
         return summarise(samples, [], self.calibration)
 

@@ -16,6 +16,7 @@ from imaging.cli import UserError
 from imaging.datasets import open_dataset
 from imaging.trained_weights import TrainedWeights
 from packages.build import build
+from packages.care.model import as_planes
 from packages.package import open_package
 from packages.predict import predict_file
 from packages.runner import Runner
@@ -24,7 +25,7 @@ from training.data import Pair, Patches, load_pairs
 from training.division import split_items
 from training.recipes import care, hazematching
 from training.run import run
-from training.volumes import are_volumes, as_planes, on_disk
+from training.volumes import are_volumes, on_disk
 
 SIZE_UM = {"z": 0.5, "y": 0.1, "x": 0.1}
 NETWORK: dict[str, Any] = {
