@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from imaging.cli import UserError
+from imaging.cluster import WorkersGoneError
 from imaging.datasets import open_dataset
 from imaging.files import read_toml, write_toml
 
@@ -61,7 +62,8 @@ def begun_dataset(out: Path, provenance: Arguments) -> Generator[Path]:
     ------
     Path
         A folder to write into, with what an interrupted run of the same provenance has written.
-        It is removed when the block raises an error, and kept when it is interrupted.
+        It is removed when the block raises an error, and kept when it is interrupted or workers
+        are gone.
 
     Raises
     ------
@@ -72,6 +74,8 @@ def begun_dataset(out: Path, provenance: Arguments) -> Generator[Path]:
     _begin(partial, provenance)
     try:
         yield partial
+    except WorkersGoneError:
+        raise
     except Exception:  # an interrupt can be gone on from, an error leaves nothing
         shutil.rmtree(partial, ignore_errors=True)
         raise

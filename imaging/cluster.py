@@ -33,6 +33,10 @@ ONE_AT_A_TIME = Lock()
 """For tasks that hold what the threads of a worker share."""
 
 
+class WorkersGoneError(UserError):
+    """Workers ended before their tasks did; the same command goes on from what is there."""
+
+
 class Cluster:
     """Workers that do tasks.
 
@@ -64,7 +68,7 @@ class Cluster:
 
         Raises
         ------
-        UserError
+        WorkersGoneError
             The scheduler is gone.
         """
         from distributed import as_completed
@@ -229,7 +233,7 @@ def _error_of(future: "Future[Any]") -> Exception | None:
 
     error = future.exception()
     if isinstance(error, KilledWorker):
-        return UserError(
+        return WorkersGoneError(
             f"A task was given up, as the workers that did it died, the last at "
             f"{error.last_worker.address}: perhaps memory ran out; give fewer workers or a smaller "
             "--tile, and the same command goes on from what is there."
@@ -246,7 +250,7 @@ def _explained(client: "Client") -> Generator[None]:
     try:
         yield
     except (FutureCancelledError, CommClosedError) as error:
-        raise UserError(
+        raise WorkersGoneError(
             f"The scheduler at {client.scheduler.address if client.scheduler else 'its address'} "
             "answers no more: start it again; the same command goes on from what is there."
         ) from error

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from imaging.begun import is_made
 from imaging.cli import UserError, command_line, console, progress
+from imaging.cluster import open_cluster
 from imaging.files import sha256
 from simulation import psf
 from simulation.expanded import Expanded, find_files
@@ -40,6 +41,8 @@ def simulate(
     factor: int = 1,
     volumes: bool = False,
     depth_px: int | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
 ) -> Path:
     """Make a dataset of inputs as a microscope records them, with their truth.
 
@@ -55,6 +58,8 @@ def simulate(
     UserError
         The arguments or a file cannot be used, or `out` holds something else.
     """
+    if workers is not None or scheduler is not None:  # workers may stand in another folder
+        out, expanded = out.absolute(), expanded.absolute() if expanded else None
     plan = plan_dataset(
         out,
         expanded=expanded,
@@ -74,9 +79,9 @@ def simulate(
     if plan is None:
         console.print(f"{out} is already there, made by the same arguments.")
         return out
-    with progress() as bars:
+    with open_cluster(workers, scheduler) as cluster, progress() as bars:
         bar = bars.add_task("Simulating", total=len(plan.targets.sources))
-        make(out, plan, lambda: bars.advance(bar))
+        make(out, plan, lambda: bars.advance(bar), cluster)
     console.print(f"{_summary(plan)} in {out}", soft_wrap=True)
     return out
 

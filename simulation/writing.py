@@ -13,6 +13,7 @@ import xarray as xr
 from imaging import __version__, resample
 from imaging.begun import BEGUN, begun_dataset
 from imaging.cli import console
+from imaging.cluster import Cluster
 from imaging.dataset_facts import Facts, ImageFacts, Split, write_facts
 from imaging.files import read_toml, write_json, write_toml
 from imaging.images import write
@@ -84,7 +85,21 @@ def split_of(sources: list[str]) -> dict[str, Split]:
     return {name: SPLITS[i % len(SPLITS)] for i, name in enumerate(dict.fromkeys(sources))}
 
 
-def make(out: Path, plan: Plan, done: Callable[[], object] = lambda: None) -> None:
+@dataclass(frozen=True)
+class _Part:
+    """Images of one source, to be written into a folder by a worker."""
+
+    folder: Path
+    plan: Plan
+    wanted: tuple[int, ...]
+
+
+def make(
+    out: Path,
+    plan: Plan,
+    done: Callable[[], object] = lambda: None,
+    cluster: Cluster | None = None,
+) -> None:
     """Write the images into a folder beside, then their metadata, then give it its name.
 
     Until then nothing can be taken for a dataset.
@@ -97,15 +112,19 @@ def make(out: Path, plan: Plan, done: Callable[[], object] = lambda: None) -> No
         What to write. What an interrupted run of the same plan has written is kept.
     done
         Called for every image that is there.
+    cluster
+        Workers that make the images, each source by one of them; this process without it.
 
     Raises
     ------
     UserError
         The folder beside holds what another plan began.
+    WorkersGoneError
+        The workers ended; what they wrote is kept.
     """
     provenance = {**plan.arguments, **_versions()}
     with begun_dataset(out, provenance) as partial:
-        _make(partial, plan, provenance, done)
+        _make(partial, plan, provenance, done, cluster)
 
 
 def _make(
@@ -113,15 +132,19 @@ def _make(
     plan: Plan,
     provenance: dict[str, str | int | float],
     done: Callable[[], object],
+    cluster: Cluster | None,
 ) -> None:
     targets = plan.targets
-    names = [f"{index:04d}" for index in range(len(targets.sources))]
+    names = [_name(index) for index in range(len(targets.sources))]
     missing = {i for i, name in enumerate(names) if not _is_written(partial, name)}
     if 0 < len(missing) < len(names):
         console.print(f"Going on: {len(names) - len(missing)} of {len(names)} images are made.")
     for _ in range(len(names) - len(missing)):
         done()
-    _write_images(partial, plan, names, missing, done)
+    if cluster is None:
+        _write_images(partial, plan, missing, done)
+    else:
+        _write_with(cluster, partial, plan, missing, done)
     splits = split_of(targets.sources)
     facts = Facts(
         pixel_size_um=targets.pixel_size_um * plan.factor,
@@ -156,18 +179,42 @@ def _read_metadata(folder: Path, name: str) -> dict[str, float | int | str]:
     return read_toml(folder / BEGUN / f"{name}.toml", dict[str, float | int | str])
 
 
+def _name(index: int) -> str:
+    return f"{index:04d}"
+
+
+def _write_with(
+    cluster: Cluster,
+    folder: Path,
+    plan: Plan,
+    wanted: Collection[int],
+    done: Callable[[], object],
+) -> None:
+    """Let workers write images, those of a source together, as its file is read once."""
+    of_source: dict[str, list[int]] = {}
+    for index in sorted(wanted):
+        of_source.setdefault(plan.targets.sources[index], []).append(index)
+    parts = (_Part(folder, plan, tuple(indices)) for indices in of_source.values())
+    for part, _ in cluster.all(_write_part, parts):
+        for _ in part.wanted:
+            done()
+
+
+def _write_part(part: _Part) -> None:
+    _write_images(part.folder, part.plan, part.wanted)
+
+
 def _write_images(
     folder: Path,
     plan: Plan,
-    names: list[str],
     wanted: Collection[int],
-    done: Callable[[], object],
+    done: Callable[[], object] = lambda: None,
 ) -> None:
     margin_px = plan.margin_px
     pixel_size_um = plan.targets.pixel_size_um
     z_step_um = plan.stack.z_step_um if plan.stack else None
     for index, target in plan.targets.make(wanted, margin_px):
-        name = names[index]
+        name = _name(index)
         native, metadata = _record(target, index, plan, margin_px)
         rows, columns = target.image.shape[-2:]
         input = native

@@ -37,6 +37,8 @@ def simulate(
     factor: int = 1,
     volumes: bool = False,
     depth_px: int | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
 ) -> None:
     """Make pairs of what a microscope records and the truth.
 
@@ -93,6 +95,12 @@ def simulate(
         microscope says, 0.5 µm by default. Expanded images must be stacks that state theirs.
     depth_px
         How many planes a stack has; default 32. Only with --volumes.
+    workers
+        How many processes of this machine make images at once; one, this one, without it
+        (docs/cluster.md).
+    scheduler
+        Address of a dask scheduler whose workers make them, such as tcp://10.0.0.1:8786; none
+        without it.
     """
     from simulation.simulate import simulate
 
@@ -111,6 +119,8 @@ def simulate(
         factor=factor,
         volumes=volumes,
         depth_px=depth_px,
+        workers=workers,
+        scheduler=scheduler,
     )
 
 
