@@ -37,6 +37,8 @@ SAME_TOLERANCE = 1e-5
 SMALL_SIZES = ((1, 1), (7, 13))
 KEPT = 128
 """Pixels of a tile's side that are not halo."""
+ODD_SIZES = (13, 5)
+"""Pixels by which the sides of a tiled image exceed two tiles' parts that are not halo."""
 
 
 def passes_the_zoos_test(subject: Subject) -> CheckResult:
@@ -111,7 +113,7 @@ def formats_agree(subject: Subject) -> CheckResult:
 
 
 def tiles_equal_whole(subject: Subject) -> CheckResult:
-    """Restore images of odd and small sizes in small tiles and in one piece."""
+    """Restore an image in tiles and in one piece, and images smaller than a tile."""
     image = _test_image(subject)
     if image is None:
         return CheckResult("n/a", "The input is not an image whose size may vary.")
@@ -121,27 +123,28 @@ def tiles_equal_whole(subject: Subject) -> CheckResult:
         return CheckResult("n/a", str(reason))
     geometry = Network(subject.package, device="cpu").geometry
     tile = KEPT + 2 * max(axis.halo + axis.margin for axis in geometry.values())
-    values: dict[str, float] = {}
-    for height, width in (*SMALL_SIZES, (max(517, tile + KEPT + 1), max(389, tile + 1))):
-        sized = image.isel(
-            y=np.arange(height) % image.sizes["y"], x=np.arange(width) % image.sizes["x"]
-        )
+    for height, width in SMALL_SIZES:
+        sized = _of_size(image, height, width)
         # A plane of one pixel is an image with nothing in it, a stack of two unequal ones is not.
-        stack = xr.concat([sized, sized + 1], "b")
-        whole = restore(stack, tile=tile + 2 * max(height, width))
-        tiled = restore(stack, tile=tile)
-        values[f"{height}x{width}"] = max(
-            relative_difference(whole.values, tiled.values),
-            _difference_inside(restore, stack, whole.values, geometry),
-        )
-    tolerance = stated_tiles_tolerance(subject) or SAME_TOLERANCE
-    problems = [
-        f"at {size} tiles differ from the whole by {value:.1e} of the range"
-        for size, value in values.items()
-        if not value <= tolerance
-    ]
-    detail = f"At most {max(values.values()):.1e} of the range ({', '.join(values)})."
-    return judge(problems, detail, values)
+        restore(xr.concat([sized, sized + 1], "b"), tile=tile)
+    # Three tiles or more along each axis; the image ends where no step of the network does.
+    height, width = (max(2 * KEPT, tile) + odd for odd in ODD_SIZES)
+    sized = _of_size(image, height, width)
+    whole = restore(sized, tile=tile + 2 * height)
+    value = max(
+        relative_difference(whole.values, restore(sized, tile=tile).values),
+        _difference_inside(restore, sized, whole.values, geometry),
+    )
+    size, tolerance = f"{height}x{width}", stated_tiles_tolerance(subject) or SAME_TOLERANCE
+    problem = f"at {size} tiles differ from the whole by {value:.1e} of the range"
+    small = " and ".join(f"{height}x{width}" for height, width in SMALL_SIZES)
+    detail = f"At most {value:.1e} of the range ({size}); {small} can be restored."
+    return judge([] if value <= tolerance else [problem], detail, {size: value})
+
+
+def _of_size(image: xr.DataArray, height: int, width: int) -> xr.DataArray:
+    """Crop or repeat an image."""
+    return image.isel(y=np.arange(height) % image.sizes["y"], x=np.arange(width) % image.sizes["x"])
 
 
 def _difference_inside(
