@@ -27,6 +27,7 @@ _BYTES = 2e6
 _LABEL, _PICTURE, _GAP, _HEAD, _LINE = 120.0, 150.0, 8.0, 22.0, 15.0
 _LOW, _HIGH = 1.0, 99.9  # percentiles of the display range
 _WHITE = 99.0  # percentile of the errors
+_FINEST = 95.0  # percentile of what is resolved: single blocks agree finer by chance
 _LEAST = 1e-9
 
 
@@ -115,7 +116,8 @@ def draw_maps(
     errors = [row.errors[window] for row in rows if row.errors is not None]
     white = max((float(np.percentile(of, _WHITE)) for of in errors), default=0.0)
     frequencies = [frequency_map(r.agreement, shape)[window] for r in rows if r.agreement]
-    finest = max((float(of.max()) for of in frequencies), default=0.0)
+    resolved = np.concatenate([of[of > 0] for of in frequencies] or [np.empty(0)])
+    finest = float(np.percentile(resolved, _FINEST)) if resolved.size else 0.0
     measured, target = (plane[window] for plane in planes)
     low, high = (float(level) for level in np.percentile(target, [_LOW, _HIGH]))
     high = max(high, low + _LEAST)
@@ -180,7 +182,7 @@ def _notes(row: _Row, scores: Mapping[tuple[str, str], float], pixel_um: float |
         if (row.name, column.metric) in scores
     ]
     if row.agreement is not None:
-        mean = row.agreement.mean_px * (pixel_um or 1.0)
-        notes.append(f"FRC {mean:.3g} {'µm' if pixel_um else 'px'}")
+        mean_px = row.agreement.mean_px
+        notes.append(f"FRC {mean_px * pixel_um:.3f} µm" if pixel_um else f"FRC {mean_px:.1f} px")
         notes.append(f"unevenness {row.agreement.value:.2f}")
     return notes

@@ -151,9 +151,9 @@ def _about_maps(maps: Maps, published: Published | None) -> str:
     if maps.period:
         said += (
             "Maps of Fourier ring correlation: down to which period the restoration agrees with "
-            f"the truth around each pixel; white is {maps.period:.2g} {maps.unit}, half as bright "
-            "twice that, black background or unresolved. FRC: the mean period; unevenness: the "
-            "mean over the least, less 1. "
+            f"the truth around each pixel; white is {maps.period:.2g} {maps.unit} or less, half as "
+            "bright twice that, black background or unresolved. FRC: the mean period; unevenness: "
+            "the mean over the least, less 1. "
         )
     said += "RSE, RSP and RSSIM are of the whole image, against the input."
     if published:

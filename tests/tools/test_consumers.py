@@ -1,8 +1,20 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+from torch import nn
 
 from imaging.tiles import AxisGeometry
-from tools.consumers.bench import ConsumerError, Difference, Row, allowed, compare, table
+from tests import tiny_packages as tiny
+from tools.consumers.bench import (
+    ConsumerError,
+    Difference,
+    Row,
+    allowed,
+    compare,
+    opened,
+    table,
+)
 
 RANGE = 4.0
 HALO = 3
@@ -27,6 +39,18 @@ def test_the_border_is_as_wide_as_the_halo(y: int, x: int, expected: Difference)
     other = image()
     other[0, y, x] += RANGE / 4
     assert compare(other, image(), ["mean"], HALO) == {"mean": expected}
+
+
+def test_the_halo_is_in_pixels_of_the_result(tmp_path: Path):
+    path = tiny.write(
+        tmp_path / "p",
+        nn.Upsample(scale_factor=2),
+        output_pixel_um=0.05,
+        halo=8,
+        preprocessing=[],
+    )
+    with opened(path) as (_, case):
+        assert case("", np.arange(64**2, dtype=np.float32).reshape(64, 64)).halo == 8
 
 
 def test_an_image_that_is_all_border_has_no_inside():

@@ -64,7 +64,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Case:
-    """An image at the package's pixel size, and what `packages predict` makes of it."""
+    """An image at the package's pixel size, and what `packages predict` makes of it.
+
+    Attributes
+    ----------
+    halo
+        Of the package, in pixels of the result.
+    """
 
     name: str
     image: Values
@@ -88,7 +94,7 @@ def compare(
     channels
         Names of the channels.
     halo
-        Width of the border in pixels.
+        Width of the border in pixels of the result.
 
     Returns
     -------
@@ -178,7 +184,7 @@ def opened(path: Path) -> Generator[tuple[Package, MakeCase]]:
     """
     with open_package(path) as package:
         runner = Runner(package)
-        halo = max(axis.halo for axis in geometry(package).values())
+        halo = max(int(axis.halo * axis.scale) for axis in geometry(package).values())
 
         def case(name: str, image: Values) -> Case:
             expected = runner(xr.DataArray(image, dims=("y", "x")))
