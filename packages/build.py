@@ -224,7 +224,8 @@ def _furnish(
         sizes = {axis: size / times[axis] for axis, size in size_um.items()}
         sample = xr.DataArray(image, dims=tuple(step), attrs={"pixel_size_um": sizes})
         images.write(folder / f"sample-{side}.tif", sample)
-    draw_cover(folder / "cover.png", _middle(example), _middle(mean))
+    field, finer_field = trained.example.input, trained.example.target
+    draw_cover(folder / "cover.png", _seen(example, field), _seen(mean, finer_field))
 
     parts = (
         tell_data(chosen, description, metadata, title, volumes=volumes),
@@ -330,9 +331,10 @@ def _pixel_size_um(metadata: Metadata, axes: Iterable[str]) -> dict[str, float]:
     return {axis: size for axis in axes if (size := known[axis])}
 
 
-def _middle(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a plane, or the middle one of a volume."""
-    return image if image.ndim == 2 else image[len(image) // 2]
+def _seen(image: NDArray[np.float32], field: Tensor) -> NDArray[np.float32]:
+    """Return a plane, or the middle one of a volume, without what fills it up beyond a field."""
+    plane = image if image.ndim == 2 else image[len(image) // 2]
+    return plane[: field.shape[-2], : field.shape[-1]]
 
 
 def _fitted(

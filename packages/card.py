@@ -12,8 +12,9 @@ from packages.export import CORE_BLOCK_STEPS
 
 _BESIDE = (
     " On an image one side of which was made empty, what is left beyond the halo "
-    "is {share:.2%} of the error of the restoration (root mean squares)."
+    "is {share} of the error of the restoration (root mean squares)."
 )
+_LEAST_SHARE = 1e-4  # that is told
 _FINER = (
     "The restored image shows the same field with {factor} times as many pixels along y and x. "
 )
@@ -140,7 +141,7 @@ def programs_text(
             smallest_z=smallest.get("z"),
             tiff=tiff,
             finer=finer,
-            beside="" if tiles_error is None else _BESIDE.format(share=tiles_error),
+            beside="" if tiles_error is None else _BESIDE.format(share=_share(tiles_error)),
             off_grid=(
                 "the noise is another, so that `sample`, `std` and `mean` differ"
                 if "sample" in channels
@@ -149,6 +150,10 @@ def programs_text(
         )
         .rstrip()
     )
+
+
+def _share(error: float) -> str:
+    return f"{error:.2%}" if error >= _LEAST_SHARE else f"less than {_LEAST_SHARE:.2%}"
 
 
 def measured_text(metadata: Metadata, *, parameters: int) -> str:

@@ -10,6 +10,7 @@ import onnx
 import pytest
 import torch
 import yaml
+from PIL import Image
 from rich.console import Console
 from torch import nn
 
@@ -20,6 +21,7 @@ from imaging.trained_weights import TrainedWeights
 from packages import build as build_module
 from packages.build import build, identifier
 from packages.care.model import UNet
+from packages.cover import draw_cover
 from packages.export import measure_halo, save_state_dict, save_torchscript
 from packages.models import model_named, models
 from packages.network_contract import divisors, factors
@@ -86,6 +88,19 @@ def test_the_bytes_do_not_depend_on_where_the_checkout_lies(tmp_path: Path) -> N
         )
         traced.append((file.parent / "t").read_bytes())
     assert traced[0] == traced[1]
+
+
+def test_the_cover_leaves_out_what_fills_the_test_image_up(
+    checkpoint: Path, unpacked: Path, tmp_path: Path
+) -> None:
+    example = TrainedWeights.read(checkpoint).example.input.numpy()
+    assert np.load(unpacked / "test-input.npy")[0, 0].shape > example.shape
+    draw_cover(tmp_path / "alone.png", example, example)
+    shown, alone = (
+        np.asarray(Image.open(file))[:, :512]
+        for file in (unpacked / "cover.png", tmp_path / "alone.png")
+    )
+    np.testing.assert_array_equal(shown, alone)
 
 
 def test_documentation_and_covers_are_plain_strings(unpacked: Path) -> None:

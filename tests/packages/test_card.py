@@ -3,10 +3,11 @@
 import re
 from dataclasses import replace
 
+import pytest
 from torch import nn
 
 from imaging.training_metadata import FurtherData, InferenceCost, SamplingOptions
-from packages.card import measured_text, training_entries
+from packages.card import measured_text, programs_text, training_entries
 from tests.trained import CALIBRATION, TRUST_MASK, trained_weights
 from training.data import HIGH_PERCENTILES, LOW_PERCENTILES
 
@@ -32,6 +33,20 @@ CALIBRATED = replace(METADATA, calibration=replace(CALIBRATION, linear=LINEAR))
 def text_of(**entries: object) -> str:
     """The words of the card, whatever its lines."""
     return " ".join(measured_text(replace(METADATA, **entries), parameters=7).split())
+
+
+@pytest.mark.parametrize(("error", "told"), [(0.0123, "is 1.23% of"), (2e-8, "less than 0.01% of")])
+def test_what_tiles_differ_by_is_told_in_digits_that_say_something(error: float, told: str) -> None:
+    along = {"y": 16, "x": 16}
+    text = programs_text(
+        step=along,
+        halo=along,
+        smallest=along,
+        channels=["mean"],
+        factors={"y": 2, "x": 2},
+        tiles_error=error,
+    )
+    assert told in " ".join(text.split())
 
 
 def test_the_training_is_told_as_it_went() -> None:
