@@ -10,6 +10,24 @@ from rich.table import Table
 from imaging.cli import UserError, console
 
 _HERE = Path(__file__).parent
+_OF_ALL_WEIGHTS = ("rdf", "volumes")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is true of the data that reference weights were trained on.
+
+    Attributes
+    ----------
+    entries
+        For rdf.yaml, and which data these are: `data_sha256`, and `also_sha256` where they are
+        several.
+    text
+        For the documentation, Markdown.
+    """
+
+    entries: dict[str, Any]
+    text: str
 
 
 @dataclass(frozen=True)
@@ -22,7 +40,8 @@ class Model:
         Of the folder and of the recipe.
     folder
         Holds rdf.yaml, model.py, documentation.md and perhaps weights.pt, with reference.yaml and
-        reference.md about the data that these were trained on.
+        reference.md about the data that these were trained on; of further reference weights,
+        NAME.pt, NAME.yaml and NAME.md.
     """
 
     name: str
@@ -54,20 +73,23 @@ class Model:
             raise UserError(f"{self.folder} describes no form for volumes: give it a {file.name}.")
         return for_volumes(planes, yaml.safe_load(file.read_text(encoding="utf-8")))
 
-    def reference(self) -> dict[str, Any]:
-        """Read reference.yaml; empty where there is none."""
-        file = self.folder / "reference.yaml"
-        return yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+    def references(self) -> list[Reference]:
+        """Read what is said of the data of reference weights; those of `weights_file` first."""
+        files = [file for file in self.folder.glob("*.yaml") if file.stem not in _OF_ALL_WEIGHTS]
+        files.sort(key=lambda file: (file.stem != "reference", file.stem))
+        return [
+            Reference(
+                yaml.safe_load(file.read_text(encoding="utf-8")),
+                file.with_suffix(".md").read_text(encoding="utf-8").rstrip(),
+            )
+            for file in files
+        ]
 
     def documentation(self, *, volumes: bool = False) -> str:
         """Read documentation.md, or volumes.md where there is one and volumes are restored."""
         of_volumes = self.folder / "volumes.md"
         file = of_volumes if volumes and of_volumes.exists() else self.folder / "documentation.md"
         return file.read_text(encoding="utf-8").rstrip()
-
-    def reference_text(self) -> str:
-        """Read reference.md."""
-        return (self.folder / "reference.md").read_text(encoding="utf-8").rstrip()
 
     def channels(self) -> list[str]:
         """Return what the channels of the output are, the restored image first."""
@@ -144,6 +166,7 @@ def show() -> None:
     for each in models():
         weights = each.weights_file
         size = f"{weights.stat().st_size / 2**20:.1f} MiB" if weights.exists() else "none yet"
-        described = each.description() | each.reference()
+        references = each.references()
+        described = references[0].entries if references else each.description()
         table.add_row(each.name, described["name"], size)
     console.print(table)

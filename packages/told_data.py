@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from imaging.training_metadata import Metadata
-from packages.models import Model
+from packages.models import Model, Reference
 
 # As `packages.publish_toml.TITLE` has it.
 _NOT_IN_TITLES = re.compile(r"[^A-Za-z0-9_+\- ()]")
@@ -22,7 +22,7 @@ def tell_data(
     """Name a package, and say of its data what is true of them.
 
     What reference.yaml and reference.md of the model say is said of weights that were trained on
-    the reference data, and of no others.
+    the reference data, and of no others; so of further reference weights.
 
     Parameters
     ----------
@@ -42,9 +42,11 @@ def tell_data(
     str
         Its documentation, Markdown: what is neither measured nor about other programs.
     """
-    said, reference, data = model.documentation(volumes=volumes), model.reference(), metadata.data
-    learnt = (metadata.request.data_sha256, metadata.request.also)
-    if (reference.get("data_sha256"), reference.get("also_sha256", {})) == learnt:
+    said, data = model.documentation(volumes=volumes), metadata.data
+    learnt = metadata.request.data_sha256, metadata.request.also
+    found = next((each for each in model.references() if _data(each) == learnt), None)
+    if found is not None:
+        reference = found.entries
         entries, told = (each["config"]["bioimageio"] for each in (description, reference))
         for name, sentence in told.pop("bias_risks_limitations").items():
             known = entries["bias_risks_limitations"]
@@ -52,13 +54,17 @@ def tell_data(
         entries |= told
         description["tags"] += reference["tags"]
         description |= {name: reference[name] for name in ("name", "description")}
-        said += f"\n\n{model.reference_text()}"
+        said += f"\n\n{found.text}"
     else:
         description["name"] = title_of(f"{description['name']} trained on {data.name}")
         description["description"] += f" Trained on {data.name}. {data.description}".rstrip()
     description["name"] = title or description["name"]
     _, _, rest = said.partition("\n")
     return f"# {description['name']}\n{rest}"
+
+
+def _data(reference: Reference) -> tuple[str, dict[str, str]]:
+    return reference.entries["data_sha256"], reference.entries.get("also_sha256", {})
 
 
 def title_of(words: str) -> str:

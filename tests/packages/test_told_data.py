@@ -9,7 +9,7 @@ import pytest
 from torch import nn
 
 from imaging.training_metadata import Metadata
-from packages.models import Model, model_named, models
+from packages.models import Model, Reference, model_named, models
 from packages.publish_toml import TITLE
 from packages.told_data import tell_data
 from tests.trained import trained_weights
@@ -19,7 +19,7 @@ OF_REFERENCE = re.compile(
     r"two-photon|2-photon|in.vivo|membrane|glioblastoma|tumou?r|microtube|expan|simulated|tubes?\b"
 )
 MODELS = pytest.mark.parametrize("model", models(), ids=lambda model: model.name)
-WITH_REFERENCE = [model for model in models() if model.reference()]
+REFERENCES = [(model, reference) for model in models() for reference in model.references()]
 
 
 def trained_on(name: str, description: str = "", **request: Any) -> Metadata:
@@ -30,10 +30,10 @@ def trained_on(name: str, description: str = "", **request: Any) -> Metadata:
     )
 
 
-def of_reference(model: Model) -> dict[str, Any]:
-    """What the reference weights of a model were trained on."""
-    reference = model.reference()
-    return {"data_sha256": reference["data_sha256"], "also": reference.get("also_sha256", {})}
+def data_of(reference: Reference) -> dict[str, Any]:
+    """What reference weights were trained on."""
+    entries = reference.entries
+    return {"data_sha256": entries["data_sha256"], "also": entries.get("also_sha256", {})}
 
 
 def told(model: Model, metadata: Metadata, title: str | None = None) -> tuple[dict[str, Any], str]:
@@ -59,22 +59,24 @@ def test_a_package_of_other_data_names_them(model: Model) -> None:
     assert documentation.startswith(f"# {description['name']}\n")
 
 
-@pytest.mark.parametrize("model", WITH_REFERENCE, ids=lambda model: model.name)
-def test_of_the_reference_data_it_is_told_what_they_are(model: Model) -> None:
-    description, documentation = told(model, trained_on("renamed", **of_reference(model)))
-    entries, reference = description["config"]["bioimageio"], model.reference()
-    told_of_it = reference["config"]["bioimageio"]
-    assert description["name"] == reference["name"]
-    assert {*reference["tags"], "pytorch"} <= set(description["tags"])
+@pytest.mark.parametrize(
+    ("model", "reference"), REFERENCES, ids=[each.entries["name"] for _, each in REFERENCES]
+)
+def test_of_the_reference_data_it_is_told_what_they_are(model: Model, reference: Reference) -> None:
+    description, documentation = told(model, trained_on("renamed", **data_of(reference)))
+    entries = description["config"]["bioimageio"]
+    told_of_it = reference.entries["config"]["bioimageio"]
+    assert description["name"] == reference.entries["name"]
+    assert {*reference.entries["tags"], "pytorch"} <= set(description["tags"])
     assert entries["modality"] == told_of_it["modality"]
     for name, sentence in told_of_it["bias_risks_limitations"].items():
         assert entries["bias_risks_limitations"][name].endswith(sentence)
-    assert "## What these weights have learnt" in documentation
+    assert reference.text in documentation
 
 
 def test_a_title_of_reference_weights_changes_the_name_alone() -> None:
     model = model_named("care")
-    metadata = trained_on("membranes", **of_reference(model))
+    metadata = trained_on("membranes", **data_of(model.references()[0]))
     (plain, text), (titled, other) = told(model, metadata), told(model, metadata, "Another")
     assert titled == plain | {"name": "Another"}
     assert other.partition("\n")[2] == text.partition("\n")[2]
@@ -82,7 +84,7 @@ def test_a_title_of_reference_weights_changes_the_name_alone() -> None:
 
 def test_of_further_data_that_are_not_the_references_nothing_is_said_of_these() -> None:
     model = model_named("care")
-    learnt = of_reference(model)
+    learnt = data_of(model.references()[0])
     learnt["also"] = {**learnt["also"], "yeast": "6" * 64}
     metadata = trained_on("membranes", **learnt)
     assert told(model, metadata)[0]["name"] == "CARE trained on membranes"
