@@ -1,5 +1,6 @@
 """Checks that run the networks: what a package computes."""
 
+import math
 import time
 from collections.abc import Mapping
 from itertools import combinations
@@ -39,6 +40,9 @@ KEPT = 128
 """Pixels of a tile's side that are not halo."""
 ODD_SIZES = (13, 5)
 """Pixels by which the sides of a tiled image exceed two tiles' parts that are not halo."""
+
+SHOWS_PX = 64
+"""Side of an image in pixels in which there is something to see."""
 
 
 def passes_the_zoos_test(subject: Subject) -> CheckResult:
@@ -167,12 +171,16 @@ def _difference_inside(
 
 
 def batch_equals_singles(subject: Subject) -> CheckResult:
-    """Restore two images of different brightness in one batch and one by one."""
+    """Restore two images of different brightness in one batch and one by one.
+
+    They are the middle of the test input and its mirror image: what a batch shares it shares at any
+    size.
+    """
     tensor = subject.package.input
     position, size = _batch_axis(tensor)
     if position is None or size == 1:
         return CheckResult("n/a", "The description allows one image per batch only.")
-    one = subject.test_input[tensor.id].take([0], position)
+    one = _middle(tensor, subject.test_input[tensor.id]).take([0], position)
     # Another brightness shows statistics that are shared within a batch.
     other = (np.flip(one, -1) * 0.5).astype(one.dtype)
     both = np.concatenate([one, other], position)
@@ -193,6 +201,19 @@ def batch_equals_singles(subject: Subject) -> CheckResult:
         if not value <= SAME_TOLERANCE
     ]
     return judge(problems, f"At most {max(values.values()):.1e} of the range.", values)
+
+
+def _middle(tensor: InputTensorDescr, image: NDArray[Any]) -> NDArray[Any]:
+    """Cut the middle out, of the smallest size allowed that shows something."""
+    along: list[slice] = []
+    for axis, length in zip(tensor.axes, image.shape, strict=True):
+        side = length
+        if isinstance(axis.size, ParameterizedSize):
+            steps = math.ceil(max(SHOWS_PX - axis.size.min, 0) / axis.size.step)
+            side = min(length, axis.size.min + steps * axis.size.step)
+        start = (length - side) // 2
+        along.append(slice(start, start + side))
+    return image[tuple(along)]
 
 
 def is_deterministic(subject: Subject) -> CheckResult:
