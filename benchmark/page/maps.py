@@ -27,7 +27,7 @@ _BYTES = 2e6
 _LABEL, _PICTURE, _GAP, _HEAD, _LINE = 120.0, 150.0, 8.0, 22.0, 15.0
 _LOW, _HIGH = 1.0, 99.9  # percentiles of the display range
 _WHITE = 99.0  # percentile of the errors
-_FINEST = 95.0  # percentile of what is resolved: single blocks agree finer by chance
+_FINEST = 98.0  # percentile of what is resolved: single blocks agree finer by chance
 _LEAST = 1e-9
 
 
