@@ -55,8 +55,7 @@ class Candidate:
     light
         Of each real square.
     distance
-        Between the descriptions of real and simulated patches: Wasserstein distance over the
-        standard deviation of the real ones, mean over all that `classifier.describe` tells.
+        Between what `classifier.describe` tells of real and of simulated patches.
     """
 
     structure: Structure
@@ -136,8 +135,8 @@ def candidates(
             simulated = brightness.expose(
                 shown, photons, background, detector, saturation_counts, (seed, 0)
             )
-            distance = _distance(described, describe(_patches(simulated)))
-            found.append(Candidate(denser, width, log_sd, lit, distance))
+            apart = distance(described, describe(_patches(simulated)))
+            found.append(Candidate(denser, width, log_sd, lit, apart))
         return found
 
     if expanded is not None or len(kinds) == 1:
@@ -227,8 +226,22 @@ def _patches(images: Floats) -> Floats:
     return cut(list(images), _PATCH_PX)
 
 
-def _distance(real: Floats, simulated: Floats) -> float:
-    """Compare descriptions, (patches, features) each."""
-    spread = real.std(0) + 1e-9 * (1 + np.abs(real).mean(0))
-    pairs = zip((real / spread).T, (simulated / spread).T, strict=True)
-    return float(np.mean([stats.wasserstein_distance(one, other) for one, other in pairs]))
+def distance(real: Floats, simulated: Floats) -> float:
+    """Compare descriptions of patches.
+
+    Parameters
+    ----------
+    real, simulated
+        (patches, features) each.
+
+    Returns
+    -------
+    float
+        Wasserstein distance over the standard deviation of both kinds together, each of the same
+        weight, mean over the features: 0 where they are alike, and never more than 2, so that what
+        hardly varies, such as a dark quantile that is clipped at 0, does not outweigh all else.
+    """
+    halfway = (real.mean(0) - simulated.mean(0)) / 2
+    spread = np.sqrt((real.var(0) + simulated.var(0)) / 2 + halfway**2)
+    apart = [stats.wasserstein_distance(*pair) for pair in zip(real.T, simulated.T, strict=True)]
+    return float(np.mean(np.divide(apart, spread, out=np.zeros_like(spread), where=spread > 0)))

@@ -172,3 +172,18 @@ def test_targets_as_wide_as_the_psf_leave_wider_ones() -> None:
     blurred = replace(ACQUISITION, target_fwhm_um=0.5)
     looked_at = widths._widths(blurred, NATIVE_UM)  # pyright: ignore[reportPrivateUsage]
     assert looked_at[0] > 0.5
+
+
+def test_distance_of_a_shift_is_in_units_of_the_spread_of_both() -> None:
+    real = np.linspace(-1, 1, 201)[:, None]
+    shift = 0.1
+    spread = np.sqrt(real.var() + shift**2 / 4)
+    assert widths.distance(real, real + shift) == pytest.approx(shift / spread)
+
+
+def test_what_never_varies_does_not_outweigh_all_else() -> None:
+    """Dark quantiles of a stretched image are all clipped at 0, and 1 in a simulated one."""
+    clipped, varying = np.zeros((50, 1)), np.linspace(0, 1, 50)[:, None]
+    real = np.hstack([clipped, varying])
+    assert widths.distance(real, np.hstack([clipped + 1, varying])) == 1.0  # the mean of 2 and 0
+    assert widths.distance(real, real) == 0
