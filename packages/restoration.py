@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging.block_statistics import Blocks
 from imaging.cli import UserError
 from imaging.formats.header import Writable
 from imaging.tiles import AxisGeometry, CannotTileError, Window, windows
@@ -239,33 +240,41 @@ class Restoration:
                 out[self.index(region)] = block
             return
         with tempfile.TemporaryFile() as file:  # the result may be larger than memory
-            raw = np.memmap(file, np.float32, "w+", shape=self.layout.shape)
+
+            def raw() -> NDArray[np.float32]:  # mapped anew, so that no more of it stays in memory
+                return np.memmap(file, np.float32, "r+", shape=self.layout.shape)
+
             for region, block in parts:
-                raw[self.index(region)] = block
-            for index, block, measured in self._with_statistics_of(raw):
+                raw()[self.index(region)] = block
+            for index, measured in self._with_statistics_of(raw):
+                block = self._from_layout(raw()[index])
                 out[index] = self._in_layout(self._network.finish(block, measured))
 
     def _with_statistics_of(
-        self, raw: NDArray[np.float32]
-    ) -> Iterator[tuple[Index, NDArray[np.float32], Measured]]:
-        """Yield what the network gave of each sample, with statistics of what shares its scale."""
-        processing = self._network.processing
-        regions = [self._index(sample.place) for sample in self._samples]
+        self, raw: Callable[[], NDArray[np.float32]]
+    ) -> Iterator[tuple[Index, Measured]]:
+        """Yield where each plane of what the network gave lies, and what to finish it with."""
         for one in {id(measured): measured for measured in self._measured}.values():
-            together = [
-                region
-                for region, measured in zip(regions, self._measured, strict=True)
+            planes = [
+                plane
+                for sample, measured in zip(self._samples, self._measured, strict=True)
                 if measured is one
+                for plane in self._planes_of(sample)
             ]
-            blocks = [self._from_layout(raw[region]) for region in together]
-            measured = processing.measure_result(
-                one,
-                lambda channel, blocks=blocks: (
-                    lambda: (block if channel is None else block[channel] for block in blocks)
-                ),
-            )
-            for region, block in zip(together, blocks, strict=True):
-                yield region, block, measured
+
+            def of_channel(channel: int | None, planes: list[Index] = planes) -> Blocks:
+                here = slice(None) if channel is None else channel
+                return lambda: (self._from_layout(raw()[plane])[here] for plane in planes)
+
+            measured = self._network.processing.measure_result(one, of_channel)
+            yield from ((plane, measured) for plane in planes)
+
+    def _planes_of(self, sample: Sample) -> list[Index]:
+        """Return where each plane of a sample lies in the result."""
+        if "z" not in self._network.geometry:
+            return [self._index(sample.place)]
+        depth = self.layout.shape[self.layout.dims.index("z")]
+        return [self._index(sample.place | {"z": slice(z, z + 1)}) for z in range(depth)]
 
     def _index(self, places: Mapping[str, int | slice]) -> Index:
         return tuple(places.get(d, slice(None)) for d in self.layout.dims)

@@ -10,9 +10,11 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tifffile
 
 from imaging.formats.header import Header, Writable
@@ -38,7 +40,7 @@ def refusal(path: Path, header: Header) -> str | None:
 
 @contextmanager
 def create(path: Path, header: Header) -> Generator[Writable]:
-    """Make an uncompressed file of its full size and map its pixels into memory."""
+    """Make an uncompressed file of its full size, whose pixels are written where they lie."""
     imagej = _fits_imagej(path, header)
     dims = [dim for dim in _IMAGEJ_DIMS if dim in header.dims] if imagej else list(header.dims)
     mapped = tifffile.memmap(
@@ -48,27 +50,33 @@ def create(path: Path, header: Header) -> Generator[Writable]:
         photometric="minisblack",
         **(_imagej_options(header, dims) if imagej else _ome_options(header, dims)),
     )
-    _reserve(path)
-    out = _Mapped(mapped.transpose([dims.index(dim) for dim in header.dims]))
+    out = _Pixels(
+        path, mapped.dtype, mapped.shape, mapped.offset, [dims.index(dim) for dim in header.dims]
+    )
     del mapped
-    try:
-        yield out
-    finally:
-        out.close()
+    _reserve(path)
+    yield out
+    with path.open("r+b") as stream:
+        os.fsync(stream.fileno())
 
 
-class _Mapped:
-    """Pixels in a file; the file is let go at the end, as not every system renames open files."""
+@dataclass(frozen=True)
+class _Pixels:
+    """Pixels in a file, mapped into memory anew for each region.
 
-    def __init__(self, pixels: Any) -> None:
-        self._pixels = pixels
+    What was written thus leaves the memory of the process, however large the file is; and nothing
+    stays open, as not every system renames open files.
+    """
+
+    path: Path
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    offset: int
+    order: list[int]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._pixels[key] = value
-
-    def close(self) -> None:
-        self._pixels.flush()
-        del self._pixels
+        mapped = np.memmap(self.path, self.dtype, "r+", self.offset, self.shape)
+        mapped.transpose(self.order)[key] = value
 
 
 def _fits_imagej(path: Path, header: Header) -> bool:

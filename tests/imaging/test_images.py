@@ -1,10 +1,12 @@
 import errno
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
+import psutil
 import pytest
 import tifffile
 import xarray as xr
@@ -193,6 +195,22 @@ def test_a_failed_write_leaves_what_was_there(
         fail_after_writing(out, failure)
     assert list(tmp_path.iterdir()) == [path]
     np.testing.assert_array_equal(images.read(path).values, ramp((4, 5)))
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".ome.zarr"])
+def test_what_was_written_leaves_the_memory(tmp_path: Path, suffix: str) -> None:
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells pages of files apart")
+    shape = (64, 256, 256)
+    memory = psutil.Process().memory_info
+    with images.create(
+        tmp_path / f"a{suffix}", dims="zyx", shape=shape, dtype="float32", pixel_size_um={}
+    ) as out:
+        out[0] = ramp(shape[1:])
+        before = memory().shared
+        for z in range(1, shape[0]):
+            out[z] = ramp(shape[1:])
+        assert memory().shared - before < 2**20  # of 16 MiB
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".ome.tif", ".ome.zarr", ".mrc", ".png"])

@@ -222,6 +222,25 @@ def test_statistics_of_the_input_come_back(tmp_path: Path, tile: int | None) -> 
     )
 
 
+def test_statistics_of_a_volumes_result_are_of_all_its_planes(tmp_path: Path) -> None:
+    """It is finished plane by plane."""
+    folder = tiny.write(
+        tmp_path / "p",
+        nn.Identity(),
+        axes=("batch", "channel", "z", "y", "x"),
+        halo=None,
+        preprocessing=[],
+        postprocessing=[{"id": "zero_mean_unit_variance", "kwargs": {"axes": [*"zyx"]}}],
+    )
+    image = random_image(20, 24, 16, dims="zyx")
+
+    with open_package(folder) as opened:
+        result = Runner(opened)(image, tile=16)
+
+    expected = (image.values - image.values.mean()) / image.values.std()
+    np.testing.assert_allclose(result.values[0], expected, rtol=0, atol=1e-5)
+
+
 def test_a_plane_cut_from_a_stack_has_the_pixels_of_a_plane(package: Path) -> None:
     size_um = {"z": 0.5, "y": 0.1, "x": 0.1}
     stack = random_image(3, 30, 20, dims="zyx").assign_attrs(pixel_size_um=size_um)
