@@ -36,7 +36,7 @@ FORMATS_TOLERANCE = 1e-4
 SAME_TOLERANCE = 1e-5
 """Largest difference, relative to the range, of results that differ by rounding alone."""
 SMALL_SIZES = ((1, 1), (7, 13))
-KEPT = 128
+KEPT, KEPT_OF_VOLUMES = 128, 32
 """Pixels of a tile's side that are not halo."""
 ODD_SIZES = (13, 5)
 """Pixels by which the sides of a tiled image exceed two tiles' parts that are not halo."""
@@ -126,13 +126,15 @@ def tiles_equal_whole(subject: Subject) -> CheckResult:
     except UserError as reason:  # its processing needs whole images
         return CheckResult("n/a", str(reason))
     geometry = Network(subject.package, device="cpu").geometry
-    tile = KEPT + 2 * max(axis.halo + axis.margin for axis in geometry.values())
+    # As many voxels as planes have pixels would take many minutes.
+    kept = KEPT_OF_VOLUMES if "z" in geometry else KEPT
+    tile = kept + 2 * max(axis.halo + axis.margin for axis in geometry.values())
     for height, width in SMALL_SIZES:
         sized = _of_size(image, height, width)
         # A plane of one pixel is an image with nothing in it, a stack of two unequal ones is not.
         restore(xr.concat([sized, sized + 1], "b"), tile=tile)
     # Three tiles or more along each axis; the image ends where no step of the network does.
-    height, width = (max(2 * KEPT, tile) + odd for odd in ODD_SIZES)
+    height, width = (max(2 * kept, tile) + odd for odd in ODD_SIZES)
     sized = _of_size(image, height, width)
     whole = restore(sized, tile=tile + 2 * height)
     value = max(

@@ -177,6 +177,15 @@ def test_catches_too_small_a_halo(tmp_path: Path) -> None:
     assert "269x261 tiles differ" in result.detail
 
 
+@pytest.mark.parametrize(("halo", "status"), [(4, "passed"), (1, "failed")])
+def test_tiles_of_volumes_are_small(halo: int, status: str, tmp_path: Path) -> None:
+    axes = ("batch", "channel", "z", "y", "x")
+    folder = tiny.write(tmp_path / "p", tiny_networks.Blur(ndim=3), axes=axes, halo=halo)
+    result = result_of("tiled equals whole", folder)
+    assert result.status == status
+    assert list(result.values) == ["77x69"]
+
+
 def write_as_format_0_5_12(description: tiny.Description) -> None:
     description["format_version"] = "0.5.12"
     description["covers"] = [{"source": "cover.png"}]
