@@ -10,7 +10,10 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from imaging.files import STRICT, write_toml
 from imaging.protocol import SPLITS, Level, Protocol, Split
 
-__all__ = ["SPLITS", "Facts", "ImageFacts", "Split", "write_facts"]
+__all__ = ["FEWEST_PLANES", "SPLITS", "Facts", "ImageFacts", "Split", "write_facts"]
+
+FEWEST_PLANES = 8
+"""Of a stack that is restored as a volume: planes at its ends have neighbours on one side alone."""
 
 # From smaller than an atom to a meter: what lies beyond is a slip.
 Length = Annotated[float, CheckedField(ge=1e-5, le=1e6, allow_inf_nan=False)]

@@ -1,5 +1,6 @@
 """Targets from the user's expanded images, cut in squares, or blocks of stacks."""
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from imaging import images, resample
 from imaging.channels import one_channel
 from imaging.cli import UserError, console
+from imaging.dataset_facts import FEWEST_PLANES
 from imaging.datasets import open_dataset
 from imaging.recordings import recordings
 from simulation.expanded_sizes import agree
@@ -122,6 +124,8 @@ class Expanded:
         ][:count]
         first_of = recordings({name: [path] for name, path in files.items()})
         self.sources = [first_of[source.name] for source, _ in self._squares]
+        sizes = [(source.height, source.width) for source in self._sources]
+        self.largest = max(sizes, key=math.prod, default=(0, 0))
         self.origins = [f"plane {plane}, y {y}, x {x}" for _, (plane, y, x) in self._squares]
 
     def make(self, wanted: Collection[int], margin_px: int) -> Iterator[tuple[int, Target]]:
@@ -218,10 +222,10 @@ def _scan(
     """Measure the brightness of an image and find its parts."""
     if len(planes) < stack.spanned:
         possible = (len(planes) - 1) // stack.per_step + 1
+        way = f"give --depth-px {possible} or " if possible >= FEWEST_PLANES else ""
         raise UserError(
             f"{path} is {len(planes) * stack.plane_distance_um:.3g} µm thick, too little for "
-            f"{stack.planes} planes of {stack.z_step_um:g} µm: give --depth-px {possible} or leave "
-            "the file out."
+            f"{stack.planes} planes of {stack.z_step_um:g} µm: {way}leave the file out."
         )
     rows, columns = planes.shape[1:]
     height = size_px or rows // multiple * multiple

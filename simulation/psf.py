@@ -17,10 +17,12 @@ __all__ = [
     "kernel",
     "kernel_3d",
     "numerical_aperture_for",
+    "share_within",
 ]
 
 _WIDTH_STEPS = 96
 _RADIAL_STEPS = 256
+_AXIAL_STEPS = 97
 
 
 def fwhm_um(optics: Optics) -> tuple[Tensor, Tensor]:
@@ -163,6 +165,34 @@ def kernel_3d(
     return _cached_kernel_3d(
         optics, pixel_size_um, planes, target_fwhm_um, reach_px, z_um.dtype, z_um.device
     )
+
+
+@lru_cache(maxsize=64)
+def share_within(optics: Optics, reach_um: float) -> float:
+    """Share of the light in an image that comes from within a distance of the plane of focus.
+
+    Farther away the light of a two-photon or confocal microscope falls with the square of the
+    distance, as it spreads over the area of a cone and counts twice: at excitation and once more,
+    or at detection. All of it is then as much as that at the distance, times the distance.
+
+    Parameters
+    ----------
+    optics
+        One microscope, of plain numbers.
+    reach_um
+        Distance, µm: some axial widths.
+
+    Returns
+    -------
+    float
+        0 to 1; 1 of a wide-field microscope, whose light falls nowhere, so that no share is known.
+    """
+    if optics.modality == "wide-field":
+        return 1.0
+    z_um = torch.linspace(-reach_um, reach_um, _AXIAL_STEPS, dtype=torch.float64)
+    light = _light_per_plane(optics, focused_pupil(optics, z_um), z_um)
+    near, far = float(torch.trapezoid(light, z_um)), float(light[0] + light[-1]) * reach_um
+    return near / (near + far)
 
 
 def _lateral_fwhm_um(pupil: Pupil) -> Tensor:

@@ -17,7 +17,7 @@ from simulation.targets import DEFAULT_PIXEL_SIZE_UM, Generated, Targets
 from simulation.writing import SPLITS, Plan, make, split_of
 
 DEFAULT_IMAGES = 60
-DEFAULT_VOLUMES = 20
+DEFAULT_VOLUMES = 30
 DEFAULT_SIZE_PX = 256
 SMALLEST_SIZE_PX = 32
 FEW_RECORDED_PX = 32  # the patches that networks are trained on show as many
@@ -333,7 +333,7 @@ def _refuse_too_few(targets: Expanded, count: int | None, expanded: Path) -> Non
 
 def _summary(plan: Plan) -> str:
     targets, stack = plan.targets, plan.stack
-    splits = split_of(targets.sources)
+    splits = split_of(targets.sources, volumes=stack is not None)
     parts = [splits[source] for source in targets.sources]
     counts = ", ".join(f"{parts.count(part)} {part}" for part in dict.fromkeys(SPLITS))
     planes = f" volumes of {stack.planes} planes {stack.z_step_um:g} µm apart, of" if stack else ""

@@ -96,8 +96,9 @@ class Stack:
 def stack_of(microscope: Microscope, planes: int, per_step: int | None = None) -> Stack:
     """Lay out the stack that a microscope records.
 
-    Light comes from within 1.5 axial widths of the widest PSF: 86 % of that of this PSF within
-    40 µm, and more of all others. The rest is spread so widely that it is background.
+    Structure is drawn within 1.5 axial widths of the widest PSF, from where 85 % of the light of
+    this PSF come, and more of all others'. The rest is spread so widely that it is background,
+    which `simulation.volumes.collect` adds.
 
     Parameters
     ----------

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 from imaging.cli import UserError, console
+from imaging.dataset_facts import FEWEST_PLANES
 from simulation.expanded_sizes import agree
 from simulation.microscope import Microscope
 from simulation.stack import Stack, stack_of
+from simulation.targets import planes_of
 from simulation.writing import Plan
 
 DEFAULT_DEPTH_PX = 32
-MOST_VOXELS = 100_000_000  # about 5 GB
+MOST_VOXELS = 100_000_000  # about 5 GB; pixels of single planes need as much
 COARSEST_PLANES = 2  # steps of the microscope: between planes farther apart all would be made up
 
 
@@ -29,8 +31,11 @@ def refuse_depth(
     """
     if depth_px is not None and not volumes:
         raise UserError("--depth-px says how many planes a volume has: give it with --volumes.")
-    if depth_px is not None and depth_px < 1:
-        raise UserError(f"--depth-px {depth_px} is too few: a volume has 1 plane at least.")
+    if depth_px is not None and depth_px < FEWEST_PLANES:
+        raise UserError(
+            f"--depth-px {depth_px} is too few: stacks are restored as volumes from "
+            f"{FEWEST_PLANES} planes on; give as many, or leave --volumes out."
+        )
     if volumes and thickness:
         raise UserError(
             "--thickness is for single planes; volumes are as thick as their planes and what "
@@ -83,19 +88,36 @@ def lay_out(microscope: Microscope, depth_px: int | None, planes_um: float | Non
 
 
 def refuse_large(plan: Plan, size: int) -> None:
-    """Refuse volumes, of so many pixels in y and x, that memory does not hold.
+    """Refuse images or volumes that memory does not hold.
+
+    Parameters
+    ----------
+    plan
+        What is to be made.
+    size
+        As it was asked for; 0 where expanded images are taken whole.
 
     Raises
     ------
     UserError
-        They are larger than 100 million voxels with their surroundings.
+        One of them is larger than 100 million voxels with its surroundings.
     """
-    if plan.stack is None:
+    margins = 2 * plan.margin_px
+    rows, columns = plan.targets.largest
+    planes = plan.stack.drawn if plan.stack else planes_of(plan.thickness_um)
+    voxels = planes * (rows + margins) * (columns + margins)
+    if voxels <= MOST_VOXELS:
         return
-    voxels = plan.stack.drawn * (size + 2 * plan.margin_px) ** 2
-    if voxels > MOST_VOXELS:
-        raise UserError(
-            f"Each volume would be drawn in {voxels / 1e6:.0f} million voxels, its surroundings "
-            f"included, but at most {MOST_VOXELS / 1e6:.0f} million are held in memory: give a "
-            "smaller --size or --depth-px."
-        )
+    ways = ["a smaller --size" if size else "a --size, which cuts images in squares"]
+    if margins**2 > MOST_VOXELS:  # whatever the size
+        ways = ["coarser pixels by --pixel-size"]
+    if plan.stack:
+        ways.append("a smaller --depth-px")
+    elif plan.thickness_um:
+        ways.append("a smaller --thickness")
+    kind, what = ("volume", "voxels") if plan.stack else ("image", "pixels")
+    raise UserError(
+        f"{columns} x {rows} pixels and their surroundings would be drawn of a {kind}, "
+        f"{voxels / 1e6:.0f} million {what}, but at most {MOST_VOXELS / 1e6:.0f} million are held "
+        f"in memory: give {' or '.join(ways)}."
+    )

@@ -55,11 +55,14 @@ class Targets(Protocol):
         Name of the specimen or file of each target.
     origins
         Where in its source each target lies; empty strings when that says nothing.
+    largest
+        Rows and columns of the largest target.
     """
 
     pixel_size_um: float
     sources: list[str]
     origins: list[str]
+    largest: tuple[int, int]
 
     def make(self, wanted: Collection[int], margin_px: int) -> Iterator[tuple[int, Target]]:
         """Yield the wanted targets with their index, in any order."""
@@ -74,6 +77,11 @@ def random_generator(seed: int, *key: int) -> np.random.Generator:
 def relative_brightness(image: Array, background: float, bright: float) -> FloatArray:
     """Scale so that the background is 0 and bright structure 1; float64."""
     return (image.astype(np.float64) - background) / (bright - background)
+
+
+def planes_of(thickness_um: float) -> int:
+    """Return in how many planes a volume of some thickness is drawn, an odd number; 1 of none."""
+    return 2 * math.ceil(thickness_um / PLANE_DISTANCE_UM / 2) + 1
 
 
 class Generated:
@@ -113,14 +121,13 @@ class Generated:
         self.pixel_size_um = pixel_size_um or DEFAULT_PIXEL_SIZE_UM
         self.sources = [f"generated {index:04d}" for index in range(count)]
         self.origins = [""] * count
+        self.largest = (size_px, size_px)
         self._size_px = size_px
         self._seed = seed
         self._draw = (STRUCTURES | PHANTOMS)[structure]
         self._is_phantom = structure in PHANTOMS
         self._stack = stack
-        self._planes = (
-            2 * math.ceil(thickness_um / PLANE_DISTANCE_UM / 2) + 1 if thickness_um else 0
-        )
+        self._planes = planes_of(thickness_um)
 
     def make(self, wanted: Collection[int], margin_px: int) -> Iterator[tuple[int, Target]]:
         """Yield the wanted targets with their index."""
@@ -144,7 +151,7 @@ class Generated:
         if self._stack:
             distance_um = self._stack.plane_distance_um
             return Grid((self._stack.drawn, side, side), self.pixel_size_um, distance_um)
-        if self._planes:
+        if self._planes > 1:
             return Grid((self._planes, side, side), self.pixel_size_um, PLANE_DISTANCE_UM)
         return Grid((side, side), self.pixel_size_um)
 

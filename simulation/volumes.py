@@ -62,7 +62,7 @@ def record(
     # as many fluorophores per volume, however finely it is drawn
     labels_per_um2 = acquisition.labels_per_um2 * stack.plane_distance_um / PLANE_DISTANCE_UM
     labelled = specimen.labelled(brightness.clamp(min=0), labels_per_um2, pixel_size_um, generator)
-    image = blur(labelled, pixel_size_um, acquisition, reach_px, stack)
+    image = collect(labelled, pixel_size_um, acquisition, reach_px, stack)
     native = _scan(image, pixel_size_um, acquisition, generator, sampling) / bright_level
     native_um = pixel_size_um * sampling
     background = specimen.background(
@@ -101,13 +101,32 @@ def measure_bright_level(
     if float(brightness.max()) < formation.FAINTEST:
         return 1.0
     every = -(-stack.planes // _MEASURED_PLANES)
-    image = blur(
+    image = collect(
         brightness.clamp(min=0), pixel_size_um, microscope.typical(), reach_px, stack, every
     )
     native = optics.sample(image, sampling)
     cut = reach_px // sampling
     inner = native[:, cut : native.shape[1] - cut, cut : native.shape[2] - cut]
     return float(np.percentile(inner.numpy(), formation.BRIGHT_PERCENTILE))
+
+
+def collect(
+    fluorescence: Tensor,
+    pixel_size_um: float,
+    acquisition: Acquisition,
+    reach_px: int,
+    stack: Stack,
+    every: int = 1,
+) -> Tensor:
+    """Apply the optics: `blur`, and evenly the light from farther away than is drawn.
+
+    Beyond the stack's reach a point is a disc several times as wide as the PSF is long, and what
+    lies there is taken to be as bright as the volume is on average. Parameters and shapes are those
+    of `blur`.
+    """
+    near = psf.share_within(acquisition.optics, stack.reach_um)
+    image = blur(fluorescence, pixel_size_um, acquisition, reach_px, stack, every)
+    return near * image + (1 - near) * fluorescence.mean()
 
 
 def blur(
@@ -118,7 +137,7 @@ def blur(
     stack: Stack,
     every: int = 1,
 ) -> Tensor:
-    """Apply the optics alone: convolve the volume with the PSF where planes are recorded.
+    """Convolve the volume with the PSF within reach where planes are recorded.
 
     Parameters
     ----------

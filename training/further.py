@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imaging.cli import UserError
+from imaging.dataset_facts import FEWEST_PLANES
 from imaging.datasets import Dataset, Item, open_dataset
 from imaging.pixel_sizes import are_unlike
 from imaging.training_metadata import FurtherData
 from training.division import split_items
 from training.factor import find_factor
 from training.pixel_sizes import find_pixel_size_um
-from training.volumes import FEWEST_PLANES, are_volumes
+from training.volumes import are_volumes
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 
 from imaging import images
 from imaging.cli import UserError, console
-from imaging.dataset_facts import Split
+from imaging.dataset_facts import FEWEST_PLANES, Split
 from imaging.datasets import Dataset, Item, open_dataset
 from imaging.files import sha256
 from imaging.inspection import inspect_dataset
@@ -44,7 +44,6 @@ from training.run import (
 )
 from training.run_folder import Images
 from training.run_record import TrainingRun
-from training.volumes import FEWEST_PLANES
 
 COARSEST = 16
 """Planes of the result along one of the stack, at most: beyond that nothing is left to learn."""

@@ -7,10 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging import images
+from imaging.dataset_facts import FEWEST_PLANES
 from imaging.datasets import Dataset, Item
-
-FEWEST_PLANES = 8
-"""Of a stack that is restored as a volume: planes at its ends have neighbours on one side alone."""
 
 
 def are_volumes(dataset: Dataset) -> bool:

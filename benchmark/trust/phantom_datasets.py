@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmark.trust.exposure import blurrier, entries, noisier, with_photons
 from imaging.cli import UserError
+from imaging.dataset_facts import FEWEST_PLANES
 from imaging.datasets import Dataset, open_dataset
 from imaging.files import read_stamp, sha256, write_json, write_toml
 from imaging.source_files import source_sha256
@@ -34,8 +35,8 @@ _DRAWS_PER_IMAGE = {
 """Counted: what an image holds, on average, of the rarest kind."""
 
 _VOLUMES_PER_IMAGE = {
-    "axial-pairs": 5.0,  # pairs at each distance of 0.5 µm
-    "depth-crossings": 2.8,  # crossings at each
+    "axial-pairs": 5.7,  # pairs in 0.5 µm of distance
+    "depth-crossings": 3.2,  # crossings in 0.5 µm of distance
 }
 _DEPTH_UM = 12.0
 """Of a volume: the widest pair, and as much above and below as profiles need."""
@@ -122,7 +123,7 @@ def plan_volumes(
     microscope: Microscope, photons: Sequence[float], draws: int, seed: int
 ) -> list[PhantomPlan]:
     """List the phantoms that are volumes; parameters are those of `plan_phantoms`."""
-    planes = math.ceil(_DEPTH_UM / microscope.z_step_um)
+    planes = max(math.ceil(_DEPTH_UM / microscope.z_step_um), FEWEST_PLANES)
     return [
         PhantomPlan(
             structure,

@@ -16,7 +16,7 @@ from imaging.datasets import open_dataset
 from imaging.images import read, write
 from imaging.provenance import whole_command
 from simulation import writing
-from simulation.simulate import simulate
+from simulation.simulate import DEFAULT_VOLUMES, simulate
 from simulation.writing import split_of
 from training.__main__ import app
 
@@ -220,12 +220,20 @@ def test_last_line_says_what_was_made_and_where(
 
 
 @pytest.mark.parametrize("count", [3, 4, 10, 37, 60])
-def test_splits_have_their_shares_and_are_never_empty(count: int) -> None:
-    parts = list(split_of([str(index) for index in range(count)]).values())
-    shares: dict[Split, float] = {"train": 0.7, "calibration": 0.1, "validation": 0.2}
-    for part, share in shares.items():
+@pytest.mark.parametrize("volumes", [False, True])
+def test_splits_have_their_shares_and_are_never_empty(count: int, volumes: bool) -> None:
+    parts = list(split_of([str(index) for index in range(count)], volumes=volumes).values())
+    held_out = 0.3 if volumes else 0.1
+    shares: dict[Split, float] = {"calibration": held_out, "validation": 0.2}
+    for part, share in (shares | {"train": 0.8 - held_out}).items():
         assert parts.count(part) >= 1
         assert abs(parts.count(part) - share * count) <= 1.1
+
+
+def test_usual_volumes_are_enough_to_calibrate_a_promise_of_90_percent() -> None:
+    """Of n volumes at most 1 / (n + 1) is promised."""
+    parts = list(split_of([str(index) for index in range(DEFAULT_VOLUMES)], volumes=True).values())
+    assert parts.count("calibration") >= 9
 
 
 def test_all_images_of_a_source_are_in_one_part(sources: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from simulation.simulate import simulate
 from training.__main__ import app
 
 STEP_UM = 0.5
-GIVEN: dict[str, Any] = {"images": 3, "size": 32, "volumes": True, "depth_px": 4, "seed": 5}
+GIVEN: dict[str, Any] = {"images": 3, "size": 32, "volumes": True, "depth_px": 8, "seed": 5}
 STRUCTURE = "point-pairs"
 
 
@@ -37,7 +37,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stacks(tmp_path: Path) -> Path:
     folder = tmp_path / "stacks"
     for index in range(3):
-        pixels = np.random.default_rng(index).integers(0, 255, (12, 40, 70)).astype(np.uint8)
+        pixels = np.random.default_rng(index).integers(0, 255, (32, 40, 40)).astype(np.uint8)
         _save(folder / f"cell{index}.tif", pixels, 1.0)
     return folder
 
@@ -55,7 +55,7 @@ def test_every_file_states_its_sizes(generated: Path) -> None:
     for part, side, um in (("input", 32, 0.08), ("target", 32, 0.08), ("native", 8, 0.32)):
         image = read(generated / part / "0000.tif")
         assert image.dims == ("z", "y", "x")
-        assert image.shape == (4, side, side)
+        assert image.shape == (8, side, side)
         stated = image.attrs["pixel_size_um"]
         assert stated == pytest.approx({"z": STEP_UM, "y": um, "x": um}, rel=1e-4)
     assert {"photons", "psf_axial_fwhm_um"} <= dataset.items[0].microscope.keys()
@@ -68,17 +68,17 @@ def test_input_is_native_interpolated_plane_by_plane(generated: Path) -> None:
 
 
 def test_points_are_where_the_geometry_of_the_stack_says(generated: Path) -> None:
-    """In the middle plane, whose upper side lies two steps below that of the stack."""
+    """In the middle plane, whose upper side lies four steps below that of the stack."""
     target = read(generated / "target/0000.tif").values
     points = json.loads((generated / "geometry/0000.json").read_text())["points"]
     assert points
     for point in points:
         z, y, x = point["points_um"][0]
-        assert z == pytest.approx(2.5 * STEP_UM)
+        assert z == pytest.approx(4.5 * STEP_UM)
         row, column = int(y / 0.08), int(x / 0.08)
         assert 1 <= row < 31
-        assert target[2, row, column] > 0.15 * point["brightness"]
-        assert target[2, row, column] > 10 * target[1, row, column]
+        assert target[4, row, column] > 0.15 * point["brightness"]
+        assert target[4, row, column] > 10 * target[3, row, column]
 
 
 def test_same_arguments_give_the_same_bytes(
@@ -111,19 +111,19 @@ def test_the_command_repeats_the_step(generated: Path) -> None:
 def test_planes_lie_as_far_apart_as_the_microscope_says(tmp_path: Path) -> None:
     microscope = tmp_path / "mine.toml"
     microscope.write_text("z_step_um = 0.75\nnumerical_aperture = [1.0, 1.05]\n")
-    given: dict[str, Any] = GIVEN | {"depth_px": 2, "microscope": microscope, "structure": "empty"}
+    given: dict[str, Any] = GIVEN | {"microscope": microscope, "structure": "empty"}
     made = open_dataset(simulate(tmp_path / "data", **given))
     assert made.facts.z_step_um == 0.75
     assert made.items[0].read_input().attrs["pixel_size_um"]["z"] == pytest.approx(0.75)
 
 
 def test_expanded_stacks_are_cut_in_blocks(stacks: Path, tmp_path: Path) -> None:
-    given: dict[str, Any] = {"volumes": True, "depth_px": 3, "size": 32, "expansion": 4}
+    given: dict[str, Any] = {"volumes": True, "depth_px": 8, "size": 32, "expansion": 4}
     made = open_dataset(simulate(tmp_path / "data", expanded=stacks, **given))
     assert made.facts.pixel_size_um == pytest.approx(0.06)
     assert made.facts.z_step_um == STEP_UM
-    # planes 0.25 µm apart: two for each; two blocks of three along z and two along x
-    assert len(made.items) == 3 * 2 * 2
+    # planes 0.25 µm apart: two for each; two blocks of eight along z
+    assert len(made.items) == 3 * 2
     for item in made.items:
         target = item.read_target()
         assert target is not None
@@ -131,7 +131,7 @@ def test_expanded_stacks_are_cut_in_blocks(stacks: Path, tmp_path: Path) -> None
         z, y, x = (int(part.split()[1]) for part in origin.split(", "))
         whole = read(stacks / f"{item.source}.tif").values
         whole = np.pad(whole.astype(np.float32), [(1, 0), (0, 0), (0, 0)], mode="edge")
-        above, there, below = (whole[z + i : z + i + 6 : 2] for i in range(3))
+        above, there, below = (whole[z + i : z + i + 16 : 2] for i in range(3))
         expected = ((above + 2 * there + below) / 4)[:, y : y + 32, x : x + 32]
         np.testing.assert_array_equal(target.values, expected)
 
@@ -141,9 +141,9 @@ def test_expanded_stacks_are_cut_in_blocks(stacks: Path, tmp_path: Path) -> None
     [
         ({"depth_px": 8}, "--depth-px says .* give it with --volumes"),
         ({"volumes": True, "depth_px": 0}, "--depth-px 0 is too few"),
+        ({"volumes": True, "depth_px": 7}, "--depth-px 7 is too few: .* from 8 planes on"),
         ({"volumes": True, "depth_px": -2}, "--depth-px -2 is too few"),
         ({"volumes": True, "thickness": 2.0}, "leave --thickness or --volumes out"),
-        ({"volumes": True, "size": 2048}, "million voxels.* smaller --size or --depth-px"),
     ],
 )
 def test_impossible_arguments_are_refused(
@@ -183,7 +183,8 @@ _PLANES = np.random.default_rng(9).integers(0, 255, (12, 40, 70)).astype(np.uint
         (_holes, {}, r"cell1\.tif: NaN"),
         (lambda f: f.write_bytes(b""), {}, r"cell1\.tif is empty"),
         (_unequal_planes, {}, r"cell1\.tif"),
-        (lambda f: None, {"depth_px": 9}, r"3 µm thick, too little .* --depth-px 6"),
+        (lambda f: None, {"depth_px": 17}, r"8 µm thick, too little .* --depth-px 16 or leave"),
+        (lambda f: _save(f, _PLANES, 1.0), {}, r"cell1\.tif is 3 µm thick, .* 0\.5 µm: leave the"),
         (lambda f: None, {"pixel_size": 0.06, "expansion": 1}, "--pixel-size says nothing of"),
         (_far_apart, {}, r"planes of the truth are 1\.25 µm apart, .* give --expansion"),
     ],
@@ -192,7 +193,7 @@ def test_unusable_stacks_are_refused_without_output(
     spoil: Any, given: dict[str, Any], sentence: str, stacks: Path, tmp_path: Path
 ) -> None:
     spoil(stacks / "cell1.tif")
-    arguments: dict[str, Any] = {"volumes": True, "depth_px": 3, "size": 32, "expansion": 4} | given
+    arguments: dict[str, Any] = {"volumes": True, "depth_px": 8, "size": 32, "expansion": 4} | given
     with pytest.raises(UserError, match=sentence):
         simulate(tmp_path / "data", expanded=stacks, **arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["stacks"]

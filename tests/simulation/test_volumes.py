@@ -143,6 +143,7 @@ def test_drift_goes_on_from_plane_to_plane() -> None:
     field = torch.zeros(STACK.drawn, 80, 80, dtype=torch.float64)
     field[:, 40, 40] = 1
     counts = _record(field, _acquisition(drift_um=1.0))
+    counts = counts - counts.amin((1, 2), keepdim=True)  # the even light from far away
     pixels = torch.arange(80, dtype=torch.float64)
     light = counts.sum((1, 2))
     y = (counts.sum(2) * pixels).sum(1) / light
@@ -169,8 +170,25 @@ def test_bright_structure_detects_the_photons_stated() -> None:
         field, PIXEL_UM, Microscope(), sampling=1, reach_px=REACH_PX, stack=STACK
     )
     typical = Microscope().typical()
-    blurred = _blur(field, typical, STACK)[INNER]
-    assert level == pytest.approx(float(torch.quantile(blurred.flatten(), 0.998)))
+    seen = volumes.collect(field, PIXEL_UM, typical, REACH_PX, STACK)[INNER]
+    assert level == pytest.approx(float(torch.quantile(seen.flatten(), 0.998)))
+
+
+def test_light_from_beyond_the_reach_is_even_and_nothing_is_lost() -> None:
+    """A volume as bright above and below the stack as within it gives what it has."""
+    even = torch.full((STACK.drawn, 40, 40), 0.5, dtype=torch.float64)
+    bead = torch.zeros_like(even)
+    bead[STACK.drawn // 2, 20, 20] = 1
+    acquisition = _acquisition()
+    for field in (even, bead):
+        seen = volumes.collect(field, PIXEL_UM, acquisition, REACH_PX, STACK)
+        near = psf.share_within(acquisition.optics, STACK.reach_um)
+        far = seen - near * _blur(field, acquisition, STACK)
+        torch.testing.assert_close(far, torch.full_like(far, (1 - near) * float(field.mean())))
+
+
+def test_wide_field_light_has_no_share_of_its_own() -> None:
+    assert psf.share_within(_acquisition(modality="wide-field").optics, 2.0) == 1
 
 
 def test_an_empty_volume_is_not_lit_up() -> None:
