@@ -15,6 +15,9 @@ from benchmark.trust.volume import Volume
 LONGEST_UM = 4.0
 """The longest distance along z of a pair."""
 
+BIN_UM = 0.5
+"""Width of the bins of distances along z."""
+
 _REACH_UM = LONGEST_UM / 2 + 2.0
 """Half-length of a profile: beyond the peaks of the widest pair."""
 
@@ -57,7 +60,7 @@ def summarise(outcomes: pd.DataFrame) -> list[TrustValue]:
     return [
         fit_half("d50_um", pairs.distance_um, pairs.seen_as_two, pairs.image, LONGEST_UM),
         share("false_splits", singles.seen_as_two),
-        *by_distance("resolved", pairs.distance_um, pairs.seen_as_two),
+        *by_distance("resolved", pairs.distance_um, pairs.seen_as_two, BIN_UM),
     ]
 
 

@@ -13,7 +13,7 @@ from imaging.bootstrap import CONFIDENCE, SEED, estimate_mean
 
 RESAMPLES = 999
 BIN_UM = 0.1
-"""Width of the bins of distances in tables and figures."""
+"""Width of the bins of distances in the plane, in tables and figures."""
 
 _Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
 
@@ -78,11 +78,13 @@ def share(metric: str, seen: ArrayLike, at_um: float | None = None) -> TrustValu
     return TrustValue(metric, p, n, low, high, at_um)
 
 
-def by_distance(metric: str, distance_um: pd.Series, seen: pd.Series) -> list[TrustValue]:
-    """Estimate a share in bins of 0.1 µm; each value stands at the middle of its bin."""
-    bins = np.floor(distance_um / BIN_UM + 1e-9)
+def by_distance(
+    metric: str, distance_um: pd.Series, seen: pd.Series, bin_um: float = BIN_UM
+) -> list[TrustValue]:
+    """Estimate a share in bins of 0.1 µm or another width; each value stands at the middle."""
+    bins = np.floor(distance_um / bin_um + 1e-9)
     return [
-        share(metric, of_bin, at_um=round((float(str(number)) + 0.5) * BIN_UM, 4))
+        share(metric, of_bin, at_um=round((float(str(number)) + 0.5) * bin_um, 4))
         for number, of_bin in seen.groupby(bins)
     ]
 

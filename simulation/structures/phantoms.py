@@ -30,8 +30,9 @@ _SHAFT_UM, _SHAFT_RADIUS_UM = 4.0, 0.35
 _HEAD_RADIUS_UM = 0.2
 _DEPTH_TILE_UM = 3.0
 _DEPTH_TUBE_UM = 2.0
-_DEPTH_STEP_UM, _DEPTH_STEPS = 0.5, 8
-"""Distances along the optical axis are multiples, so that objects lie in recorded planes."""
+_SHALLOWEST_UM, _DEEPEST_UM = 0.5, 4.0
+_DEPTH_JITTER_UM = 0.25
+"""How far a pair may lie above or below the plane of focus: no plane is always hit."""
 
 _SINGLE = 0.2
 """Share of tiles that hold a single or unbroken object, which must not be split or broken."""
@@ -177,9 +178,9 @@ def spines(grid: Grid, rng: np.random.Generator) -> Specimen:
 def axial_pairs(grid: Grid, rng: np.random.Generator) -> Specimen:
     """Draw pairs of point sources of one brightness above each other, 0.5 to 4 µm apart.
 
-    Distances are multiples of 0.5 µm. The geometry has `pairs`, at their middle, with distance, and
-    their `points`. A distance of 0 is one source of the brightness of both; in a single plane all
-    pairs look like that.
+    They lie anywhere between planes, shared between the two nearest, so that centroids are exact.
+    The geometry has `pairs`, at their middle, with distance, and their `points`. A distance of 0 is
+    one source of the brightness of both; in a single plane all pairs look like that.
     """
     image = np.zeros(grid.shape)
     geometry: Geometry = {"pairs": [], "points": []}
@@ -198,9 +199,9 @@ def axial_pairs(grid: Grid, rng: np.random.Generator) -> Specimen:
 def depth_crossings(grid: Grid, rng: np.random.Generator) -> Specimen:
     """Draw two straight tubes, thinner than the resolution, that cross 0.5 to 4 µm apart in depth.
 
-    Distances are multiples of 0.5 µm. The geometry has `pairs`, where they cross, midway between
-    them, with distance and the angle between them, and the `tubes` from end to end. A distance of 0
-    is a crossing in one plane; in a single plane all are.
+    They lie anywhere between planes, as `axial_pairs` do. The geometry has `pairs`, where they
+    cross, midway between them, with distance and the angle between them, and the `tubes` from end
+    to end. A distance of 0 is a crossing in one plane; in a single plane all are.
     """
     image = np.zeros(grid.shape)
     geometry: Geometry = {"pairs": [], "tubes": []}
@@ -242,12 +243,14 @@ def _above_each_other(
     grid: Grid, rng: np.random.Generator, focus: FloatArray
 ) -> tuple[float, FloatArray]:
     """Draw a distance, now and then 0, and two places so far apart in depth, or one."""
-    steps = 0 if rng.random() < _SINGLE else int(rng.integers(1, _DEPTH_STEPS + 1))
-    if not steps:
-        return 0.0, focus[None]
-    below = np.array([-(steps // 2), steps - steps // 2]) * _DEPTH_STEP_UM
-    along = np.eye(len(focus))[0] if grid.is_volume else np.zeros(len(focus))
-    return steps * _DEPTH_STEP_UM, focus + below[:, None] * along
+    distance_um = _distance_um(rng, _SHALLOWEST_UM, _DEEPEST_UM)
+    below = np.eye(len(focus))[0] if grid.is_volume else np.zeros(len(focus))
+    middle = focus + rng.uniform(-_DEPTH_JITTER_UM, _DEPTH_JITTER_UM) * below
+    if distance_um == 0:
+        return 0.0, middle[None]
+    return distance_um, np.array(
+        [middle - distance_um / 2 * below, middle + distance_um / 2 * below]
+    )
 
 
 def _across(grid: Grid, angle: float) -> FloatArray:
