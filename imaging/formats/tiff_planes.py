@@ -13,6 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from imaging.cli import UserError
+from imaging.mapped import let_go, map_file
 
 _LAYOUT_TAGS = (257, 258, 259, 339)  # ImageLength, BitsPerSample, Compression, SampleFormat
 _FORMAT_OF_KIND = {3: "H", 4: "I"}  # whole numbers of two and four bytes
@@ -118,25 +119,27 @@ class Planes:
         )
         within = [next(long) if length > 1 else range(1) for length in self.codec.shape]
         out = out.reshape(len(pages), *(len(along) for along in within))
-        file = np.memmap(self.path, np.uint8, "r")
+        file = map_file(self.path)
         if self.stored:
             place = tuple(slice(along.start, along.stop, along.step) for along in within)
             for plane, page in zip(out, pages, strict=True):
                 plane[...] = np.ndarray(
                     self.codec.shape, self.dtype, file, int(self.offsets[page, 0])
                 )[place]
+                let_go(file)
             return
         touched = list(_touched(self.codec, within))
         for plane, page in zip(out, pages, strict=True):
             for piece, into, part in touched:
                 begin = int(self.offsets[page, piece])
                 data, _, _ = self.codec.decode(
-                    file[begin : begin + int(self.counts[page, piece])].tobytes(),
+                    file[begin : begin + int(self.counts[page, piece])],
                     piece,
                     jpegtables=self.tables[page],
                     jpegheader=self.codec.header,
                 )
                 plane[into] = data[None][part]
+            let_go(file)
 
 
 def planes_of(path: Path, tiff: tifffile.TiffFile, series: Any) -> Planes:

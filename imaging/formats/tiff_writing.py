@@ -18,6 +18,7 @@ import numpy as np
 import tifffile
 
 from imaging.formats.header import Header, Writable
+from imaging.mapped import let_go, map_file
 
 _AXIS_OF_DIM = {"b": "T", "c": "C", "z": "Z", "y": "Y", "x": "X"}
 _IMAGEJ_DIMS = "bzcyx"
@@ -62,10 +63,10 @@ def create(path: Path, header: Header) -> Generator[Writable]:
 
 @dataclass(frozen=True)
 class _Pixels:
-    """Pixels in a file, mapped into memory anew for each region.
+    """Pixels in a file, mapped into memory anew for each region, and written plane by plane.
 
-    What was written thus leaves the memory of the process, however large the file is; and nothing
-    stays open, as not every system renames open files.
+    What was written leaves the memory of the process, however large the file is; and nothing stays
+    open, as not every system renames open files.
     """
 
     path: Path
@@ -75,8 +76,16 @@ class _Pixels:
     order: list[int]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        mapped = np.memmap(self.path, self.dtype, "r+", self.offset, self.shape)
-        mapped.transpose(self.order)[key] = value
+        mapped = map_file(self.path, write=True)
+        pixels = np.ndarray(self.shape, self.dtype, mapped, self.offset).transpose(self.order)
+        region = pixels[key]
+        if region.ndim < 2:
+            pixels[key] = value
+            return
+        planes = np.broadcast_to(value, region.shape)
+        for place in np.ndindex(region.shape[:-2]):
+            region[place] = planes[place]
+            let_go(mapped)
 
 
 def _fits_imagej(path: Path, header: Header) -> bool:
