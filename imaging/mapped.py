@@ -5,9 +5,14 @@ file would end with all of it there.
 """
 
 import mmap
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-__all__ = ["let_go", "map_file"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FileArray", "let_go", "map_file"]
 
 
 def map_file(path: Path, *, write: bool = False) -> mmap.mmap:
@@ -32,3 +37,26 @@ def let_go(mapped: mmap.mmap) -> None:
     """
     if hasattr(mmap, "MADV_DONTNEED"):
         mapped.madvise(mmap.MADV_DONTNEED)
+
+
+@dataclass(frozen=True)
+class FileArray:
+    """An array in a file, mapped anew for each region that is read.
+
+    Attributes
+    ----------
+    path
+        The file.
+    dtype, shape
+        Of the array, in C order.
+    offset
+        Bytes before it.
+    """
+
+    path: Path
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    offset: int
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        return np.ndarray(self.shape, self.dtype, map_file(self.path), self.offset)[key]

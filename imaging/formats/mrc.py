@@ -16,6 +16,7 @@ import numpy as np
 
 from imaging.cli import UserError
 from imaging.formats.header import Header, Readable, Writable, pixel_sizes
+from imaging.mapped import FileArray
 
 _HEADER_BYTES = 1024
 _DTYPES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
@@ -69,7 +70,7 @@ def read(path: Path) -> tuple[Header, Readable]:
         if sizes == [_PLACEHOLDER_ANGSTROM] * 3:
             sizes = [0.0] * 3
     shape = (*stack, ny, nx)
-    pixels = np.memmap(path, dtype, "r", offset, shape)
+    pixels = FileArray(path, dtype, shape, offset)
     # The header's floats have 32 bits: what lies beyond seven digits is not the microscope's.
     size_um, remarks = pixel_sizes(
         (dim, float(f"{size:.7g}"), unit) for dim, size in zip("xyz", sizes, strict=True)
