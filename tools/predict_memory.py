@@ -4,7 +4,6 @@ Each stack is restored by a process of its own. Its peak is told whole, as the s
 in parts: what it holds itself, and pages of files that it has mapped, libraries included.
 """
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from imaging.cli import run as run_app
 
 app = App(name="python -m tools.predict_memory", result_action="return_value")
 _EVERY_S = 0.02
-_STATUS = {"RssAnon": 0, "RssFile": 0}
+_STATUS = {"VmHWM": 0, "RssAnon": 0, "RssFile": 0}
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Peak:
     whole
         By the system's own account.
     own, files
-        Anonymous memory, and pages of mapped files; each at its own worst, as often as looked.
+        Anonymous memory, and pages of mapped files; each at its own worst, whenever looked at.
     """
 
     whole: float
@@ -64,18 +63,14 @@ def measure(command: list[str]) -> Peak:
         raise UserError("Memory is read from /proc, which only Linux has: measure there.")
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         status, most = Path(f"/proc/{process.pid}/status"), dict(_STATUS)
-        while True:
-            ended, code, used = os.wait4(process.pid, os.WNOHANG)
-            if ended:
-                break
-            lines = (line.split() for line in status.read_text().splitlines())
+        while process.poll() is None:
+            lines = [line.split() for line in status.read_text().splitlines()]
             seen = {words[0].rstrip(":"): int(words[1]) for words in lines if "kB" in words}
             most = {name: max(kib, seen.get(name, 0)) for name, kib in most.items()}
             time.sleep(_EVERY_S)
-        process.returncode = os.waitstatus_to_exitcode(code)
     if process.returncode:
         raise UserError(f"{' '.join(command)} failed: run it by itself to see why.")
-    return Peak(used.ru_maxrss / 1024, most["RssAnon"] / 1024, most["RssFile"] / 1024)
+    return Peak(*(most[name] / 1024 for name in _STATUS))
 
 
 @app.default
