@@ -125,7 +125,7 @@ class Expanded:
         first_of = recordings({name: [path] for name, path in files.items()})
         self.sources = [first_of[source.name] for source, _ in self._squares]
         sizes = [(source.height, source.width) for source in self._sources]
-        self.largest = max(sizes, key=math.prod, default=(0, 0))
+        self.largest: tuple[int, int] = max(sizes, key=math.prod, default=(0, 0))
         self.origins = [f"plane {plane}, y {y}, x {x}" for _, (plane, y, x) in self._squares]
 
     def make(self, wanted: Collection[int], margin_px: int) -> Iterator[tuple[int, Target]]:
