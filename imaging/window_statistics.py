@@ -24,6 +24,9 @@ _DIRECTED = ((4, 6), (6, 9), (9, 12))  # bands of which rows and columns are com
 _LEVELS = 4  # of halving
 _STRUCTURED = (1, 2)  # levels at which shapes are looked at
 _DARK, _BRIGHT = 50, 90  # percentiles
+_GAIN_LEVEL = 2  # where pixels of 0.08 µm become those of a usual microscope
+_STRIPS = 4
+_DIMMEST = 0.02  # of a signal that is divided by
 _STRONGEST = 95  # percentile of curvature: what lies above it is ridges
 _SMOOTHING_PX = 1.5
 _NOTHING = 1e-9
@@ -43,15 +46,17 @@ def statistics_of(window: NDArray[np.floating]) -> dict[str, float]:
         By name, always in one order. ``saturation``: how far the extremes are from percentiles 2
         and 99.8. ``noise``: of the finest differences at four scales their size, their share of
         all differences, their tails, and how they grow with brightness. ``spectrum``: power in
-        bands of frequency. ``direction``: power along rows over that along columns, and how
-        unsteadily lines lie beside each other over the same of columns. ``structure``: at two
+        bands of frequency. ``direction``: power along rows over that along columns, how unsteadily
+        lines lie beside each other over the same of columns, and whether columns rather than rows
+        have gains of their own. ``structure``: at two
         scales the coherence of directions, ridges against spots and valleys, and skewness; and how
         differences of one scale go with those of the next.
     """
     image = normalise(window)
     found = _of_extremes(image) | _of_spectra(image)
     details, levels = _halved(image)
-    return found | _of_details(details, levels) | _of_lines(levels) | _of_shapes(levels)
+    found |= _of_details(details, levels) | _of_lines(levels) | _of_gains(levels[_GAIN_LEVEL])
+    return found | _of_shapes(levels)
 
 
 def contrast_of(window: NDArray[np.floating]) -> float:
@@ -163,6 +168,30 @@ def _unsteadiness(image: Array) -> float:
     displacement = -(slope * step).sum(1) / (known + 1e-3 * known.mean() + _NOTHING)
     weight = np.minimum(known[1:], known[:-1])
     return _log((weight * np.diff(displacement) ** 2).sum() / (weight.sum() + _NOTHING), 1e-4)
+
+
+def _of_gains(image: Array) -> dict[str, float]:
+    """Compare how much columns have gains of their own with the same of rows."""
+    return {"direction.gains": _agreement(image) - _agreement(image.T)}
+
+
+def _agreement(image: Array) -> float:
+    """Correlate, between strips of rows, by how much columns are brighter than their neighbours.
+
+    A gain is the same all along its column; structure and noise are not.
+    """
+    neighbours = (image[:, :-2] + image[:, 2:]) / 2
+    signal = np.maximum(neighbours, 0) + _DIMMEST
+    above = (image[:, 1:-1] - neighbours) * signal
+    gains = np.array(
+        [
+            above[strip].sum(0) / np.square(signal[strip]).sum(0)
+            for strip in np.array_split(np.arange(len(image)), _STRIPS)
+        ]
+    )
+    alone = np.square(gains).mean()
+    together = np.square(gains.mean(0)).mean()  # all alone: its share is that of one strip
+    return float((_STRIPS * together / (alone + _NOTHING) - 1) / (_STRIPS - 1))
 
 
 def _of_shapes(levels: list[Array]) -> dict[str, float]:

@@ -67,6 +67,15 @@ def test_lines_out_of_place_are_seen() -> None:
     assert statistics_of(unsteady)["direction.lines 1"] > 1
 
 
+def test_gains_of_columns_are_seen() -> None:
+    image = RNG.poisson(50 + 20 * np.sin(X / 9 + Y / 13)).astype(np.float64)
+    gains = RNG.uniform(0.8, 1.2, SIDE // 4).repeat(4)
+    assert statistics_of(image)["direction.gains"] == pytest.approx(0, abs=0.4)
+    # Nothing but gains is the same in all strips of rows: 1 of columns, and 0 of rows.
+    assert statistics_of(image * gains)["direction.gains"] == pytest.approx(1, abs=0.4)
+    assert statistics_of(image * gains[:, None])["direction.gains"] == pytest.approx(-1, abs=0.4)
+
+
 def test_contrast_is_of_more_than_a_pixel() -> None:
     spike, square = np.zeros((64, 64)), np.zeros((64, 64))
     spike[5, 5] = 16
