@@ -4,9 +4,13 @@ Windows of the training images are measured (`imaging.window_statistics`). What 
 distance from them means is read from windows that the distance was not fitted on: the threshold is
 a conformal one, which a given share of new images of the same kind exceeds, whatever their
 distribution (Vovk et al. 2005; by folds, Barber et al. 2021, doi:10.1214/20-AOS1965).
+
+Where images are at hand that the model was not trained on, the direction in which they lie is
+looked along, too (`imaging.directions`), under the same threshold.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field
 from typing import Annotated
 
 import numpy as np
@@ -15,6 +19,7 @@ from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 from scipy.special import ndtri
 
+from imaging.directions import Direction, direction_to, rounded, whitening_of
 from imaging.files import FINITE
 from imaging.window_statistics import GROUPS, contrast_of, statistics_of
 
@@ -22,11 +27,12 @@ SIDES_PX = (256, 128)
 """Of the windows that are measured: an image is judged by the largest that fit into it."""
 FALSE_ALARMS = 0.025
 """Share of windows of images as trained on that are found strange."""
+LIKE = "like "
+"""Begins the name of a strangeness that is of a kind which the model was not trained on."""
 
 _PROBABILITIES = np.array([0.003, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 0.997])
 _SCORES = ndtri(_PROBABILITIES)
 _LEAST_RANGE = 0.05  # of a statistic, most of which are logarithms: less is no difference
-_SHRINKAGE = 0.02  # of correlations
 _FOLDS = 10
 _USUAL = 0.5  # the quantile of distances that becomes 0
 # The one that becomes 1: groups in which other kinds of images differ least get most alarms.
@@ -43,6 +49,8 @@ _MOST_CANDIDATES = 64
 
 Array = NDArray[np.float64]
 Windows = Iterable[NDArray[np.floating]]
+Kinds = Mapping[str, Sequence[NDArray[np.floating]]]
+"""Images that a model was not trained on, by what they are called."""
 
 
 def _ascending(knots: dict[str, list[float]]) -> dict[str, list[float]]:
@@ -77,6 +85,8 @@ class KnownWindows:
         By group the median distance and a high quantile of it, which become 0 and 1.
     threshold
         What is above it is strange.
+    directions
+        By what they are called, those of kinds that the model was not trained on.
     """
 
     side_px: Annotated[int, Field(gt=0)]
@@ -85,8 +95,12 @@ class KnownWindows:
     whitening: Annotated[dict[str, list[float]], AfterValidator(_groups)]
     distances: Annotated[dict[str, list[float]], AfterValidator(_groups)]
     threshold: float
+    directions: dict[str, Direction] = field(default_factory=dict[str, Direction])
 
     def __post_init__(self) -> None:
+        for name, direction in self.directions.items():
+            if len(direction.weights) != len(self.quantiles):
+                raise ValueError(f"the direction of '{name}' does not fit the statistics")
         for group, triangle in self.whitening.items():
             count = len(_members(self.quantiles, group))
             if not count or len(triangle) != count * (count + 1) // 2:
@@ -96,12 +110,14 @@ class KnownWindows:
 
     def scores(self, windows: Windows) -> Array:
         """Measure windows; return (windows, statistics), normal scores."""
-        measured = [statistics_of(window) for window in windows]
-        values = np.array([[of[name] for name in self.quantiles] for of in measured])
-        return _normal_scores(values, np.array(list(self.quantiles.values())))
+        knots = np.array(list(self.quantiles.values()))
+        return _normal_scores(_measured(windows, self.quantiles), knots)
 
     def strangeness(self, scores: Array) -> dict[str, Array]:
-        """Return by group how strange windows are: the usual 0, the rarest of 100 or so about 1."""
+        """Return how strange windows are: the usual 0, the rarest of 100 or so about 1.
+
+        By group of statistics, and by direction, whose names begin with `LIKE`.
+        """
         found: dict[str, Array] = {}
         for group, triangle in self.whitening.items():
             members = _members(self.quantiles, group)
@@ -109,7 +125,8 @@ class KnownWindows:
             matrix[np.tril_indices(len(members))] = triangle
             distance = _distance(scores[:, members], matrix)
             found[group] = _strangeness(distance, *self.distances[group])
-        return found
+        along = {LIKE + name: of.strangeness(scores) for name, of in self.directions.items()}
+        return found | along
 
 
 @dataclass(frozen=True, config=FINITE)
@@ -142,7 +159,7 @@ class Judgement:
     Attributes
     ----------
     strangeness
-        By group of statistics, in units of the threshold: strange above 1.
+        By group of statistics and by direction, in units of the threshold: strange above 1.
     deviations
         Of each statistic, its normal score.
     """
@@ -161,7 +178,9 @@ class Judgement:
         return self.worst > 1
 
 
-def know(images: Sequence[NDArray[np.floating]], data: str) -> KnownImages | None:
+def know(
+    images: Sequence[NDArray[np.floating]], data: str, others: Kinds | None = None
+) -> KnownImages | None:
     """Measure the images that a model is trained on.
 
     Parameters
@@ -170,6 +189,9 @@ def know(images: Sequence[NDArray[np.floating]], data: str) -> KnownImages | Non
         (y, x) each, at the model's pixel size; those of one source follow each other.
     data
         Name of their dataset.
+    others
+        Kinds that the model is not trained on, to be told with more power. Of those too small for
+        a size of windows that size has no direction.
 
     Returns
     -------
@@ -178,11 +200,19 @@ def know(images: Sequence[NDArray[np.floating]], data: str) -> KnownImages | Non
     """
     found: list[KnownWindows] = []
     for side in SIDES_PX:
-        large = [image for image in images if min(image.shape) >= side]
-        windows = [window for image in large for window in chosen_windows([image], side)]
+        windows = _all_windows(images, side)
+        of_others = {name: _all_windows(of, side) for name, of in (others or {}).items()}
         if len(windows) >= _FEWEST_WINDOWS:
-            found.append(_know_windows(windows, side))
+            strange = {name: of for name, of in of_others.items() if of}
+            found.append(_know_windows(windows, side, strange))
     return KnownImages(data, len(images), found) if found else None
+
+
+def _all_windows(
+    images: Iterable[NDArray[np.floating]], side_px: int
+) -> list[NDArray[np.floating]]:
+    large = [image for image in images if min(image.shape) >= side_px]
+    return [window for image in large for window in chosen_windows([image], side_px)]
 
 
 def chosen_windows(
@@ -242,11 +272,12 @@ def judge(known: KnownWindows, windows: Windows) -> Judgement:
     return Judgement(of_groups, deviations)
 
 
-def _know_windows(windows: Sequence[NDArray[np.floating]], side_px: int) -> KnownWindows:
-    measured = [statistics_of(window) for window in windows]
-    names = list(measured[0])
-    values = np.array([[of[name] for name in names] for of in measured])
-    knots = _rounded(np.quantile(values, _PROBABILITIES, axis=0).T)
+def _know_windows(
+    windows: Sequence[NDArray[np.floating]], side_px: int, others: Kinds
+) -> KnownWindows:
+    names = list(statistics_of(windows[0]))
+    values = _measured(windows, names)
+    knots = rounded(np.quantile(values, _PROBABILITIES, axis=0).T)
     scores = _normal_scores(values, knots)
     fold = np.arange(len(values)) * _FOLDS // len(values)  # neighbours may show one specimen
     whitening: dict[str, list[float]] = {}
@@ -256,13 +287,21 @@ def _know_windows(windows: Sequence[NDArray[np.floating]], side_px: int) -> Know
         members = _members(names, group)
         of_group = scores[:, members]
         held_out = np.concatenate(
-            [_distance(of_group[fold == i], _whitening(of_group[fold != i])) for i in range(_FOLDS)]
+            [
+                _distance(of_group[fold == i], whitening_of(of_group[fold != i]))
+                for i in range(_FOLDS)
+            ]
         )
-        usual = _rounded(np.quantile(held_out, [_USUAL, _RARE[group]]))
+        usual = rounded(np.quantile(held_out, [_USUAL, _RARE[group]]))
         strangeness.append(_strangeness(held_out, *usual))
-        matrix = _rounded(_whitening(of_group))
+        matrix = rounded(whitening_of(of_group))
         whitening[group] = matrix[np.tril_indices(len(members))].tolist()
         distances[group] = usual.tolist()
+    directions: dict[str, Direction] = {}
+    for name, of_kind in others.items():
+        of_others = _normal_scores(_measured(of_kind, names), knots)
+        directions[name], along = direction_to(of_others, scores, fold)
+        strangeness.append(along)
     worst = np.sort(np.max(strangeness, axis=0))
     rank = int(np.ceil((1 - FALSE_ALARMS) * (len(worst) + 1)))  # of a new one among them
     return KnownWindows(
@@ -271,8 +310,14 @@ def _know_windows(windows: Sequence[NDArray[np.floating]], side_px: int) -> Know
         quantiles={name: of.tolist() for name, of in zip(names, knots, strict=True)},
         whitening=whitening,
         distances=distances,
-        threshold=float(_rounded(worst[min(rank, len(worst)) - 1])),
+        threshold=float(rounded(worst[min(rank, len(worst)) - 1])),
+        directions=directions,
     )
+
+
+def _measured(windows: Windows, names: Iterable[str]) -> Array:
+    measured = [statistics_of(window) for window in windows]
+    return np.array([[of[name] for name in names] for of in measured])
 
 
 def _members(names: Iterable[str], group: str) -> list[int]:
@@ -294,13 +339,6 @@ def _normal_scores(values: Array, knots: Array) -> Array:
     return found
 
 
-def _whitening(scores: Array) -> Array:
-    """Return the matrix W for which scores · Wᵀ are uncorrelated: the inverse Cholesky factor."""
-    covariance = np.cov(scores.T)
-    covariance += _SHRINKAGE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
-    return np.linalg.inv(np.linalg.cholesky(covariance))
-
-
 def _distance(scores: Array, whitening: Array) -> Array:
     """Return the root mean square of whitened scores: Mahalanobis' distance."""
     return np.sqrt(np.square(scores @ whitening.T).mean(axis=1))
@@ -310,15 +348,12 @@ def _strangeness(distance: Array, usual: float, rare: float) -> Array:
     return np.log(np.maximum(distance, 1e-9) / usual) / np.log(rare / usual)
 
 
-def _rounded(values: Array) -> Array:
-    """Keep four digits, so that the record stays small."""
-    return np.array([float(f"{value:.4g}") for value in np.ravel(values)]).reshape(np.shape(values))
-
-
 __all__ = [
     "FALSE_ALARMS",
+    "LIKE",
     "SIDES_PX",
     "Judgement",
+    "Kinds",
     "KnownImages",
     "KnownWindows",
     "best_windows",

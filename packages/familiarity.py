@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from imaging.known_images import Judgement, KnownImages, best_windows, judge
+from imaging.known_images import LIKE, Judgement, KnownImages, best_windows, judge
 from imaging.remarks import Remark
 from imaging.resample import linear
 from imaging.valid import SEARCHED_PX
@@ -127,6 +127,8 @@ def _judged(known: KnownImages, image: xr.DataArray, grid: tuple[int, int]) -> J
 
 
 def _say(group: str, found: Judgement) -> str:
+    if group.startswith(LIKE):
+        return f"{group}, which the model was not trained on"
     words = _WORDS[group]
     if not words.statistics:
         return words.otherwise

@@ -25,3 +25,12 @@ def known_tissue() -> KnownImages:
     known = know([tissue(seed) for seed in range(120)], "tissue")
     assert known is not None
     return known
+
+
+@cache
+def known_beside_fine() -> KnownImages:
+    """Return the record of the same images, and of somewhat finer ones that are none of them."""
+    finer = {"finer": [tissue(seed, grain=2.5) for seed in range(3000, 3020)]}
+    known = know([tissue(seed) for seed in range(120)], "tissue", finer)
+    assert known is not None
+    return known

@@ -255,7 +255,9 @@ def calibrate(
 
 
 @app.command
-def know(weights: Path, /, *, data: list[Path], out: Path) -> None:
+def know(
+    weights: Path, /, *, data: list[Path], out: Path, unlike: list[Path] | None = None
+) -> None:
     """Note in trained weights which images they know, so that their package can tell others.
 
     Every training does so at its end; this is for weights of before, or with more images than they
@@ -274,10 +276,13 @@ def know(weights: Path, /, *, data: list[Path], out: Path) -> None:
         images are measured. Of several datasets one --data each.
     out
         File to write, which `packages build --checkpoint` takes.
+    unlike
+        Datasets of what it was not trained on and could be given, 20 images or more of each: such
+        images are found more often. `predict` calls them by the name of the dataset's folder.
     """
     from training.know import note_known
 
-    note_known(weights, data=data, out=out)
+    note_known(weights, data=data, out=out, unlike=unlike)
 
 
 @app.command

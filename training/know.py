@@ -25,7 +25,9 @@ _TOO_FEW = (
 )
 
 
-def note_known(weights: Path, /, *, data: list[Path], out: Path) -> Path:
+def note_known(
+    weights: Path, /, *, data: list[Path], out: Path, unlike: list[Path] | None = None
+) -> Path:
     """Measure the images that weights were trained on, and note it in them.
 
     Parameters are those of `python -m training know`, described in its help.
@@ -38,7 +40,8 @@ def note_known(weights: Path, /, *, data: list[Path], out: Path) -> Path:
     Raises
     ------
     UserError
-        No weights, unusable data, of other pixels, too few or too small, or a file that exists.
+        No weights, unusable data, of other pixels, too few or too small, a file that exists, or
+        two datasets of one name.
     """
     if out.exists():
         raise UserError(f"{out} exists: choose another name, so that no weights are lost.")
@@ -51,9 +54,16 @@ def note_known(weights: Path, /, *, data: list[Path], out: Path) -> Path:
         parts = split_items(dataset, volumes=volumes)
         remarks.update(inspect_dataset(dataset))
         pairs += load_pairs((*parts["train"], *parts["calibration"]), remarks, volumes=volumes)
+    others: dict[str, list[Array]] = {}
+    for dataset in (open_dataset(path) for path in unlike or ()):
+        refuse_other_pixels(weights, trained.metadata.data.pixel_size_um, dataset)
+        if dataset.name in others:
+            raise UserError(f"Two datasets of --unlike are called '{dataset.name}': rename one.")
+        remarks.update(inspect_dataset(dataset))
+        others[dataset.name] = inputs_of(load_pairs(dataset.items, remarks, volumes=volumes))
     remarks.say()
     with console.status("Measuring the images"):
-        known = know(inputs_of(pairs), ", ".join(of.name for of in datasets))
+        known = know(inputs_of(pairs), ", ".join(of.name for of in datasets), others)
     if known is None:
         raise UserError(
             f"{', '.join(map(str, data))} is too small to tell which images the model knows: give "

@@ -14,7 +14,7 @@ from imaging.known_images import (
     judge,
     know,
 )
-from tests.known import Array, known_tissue, tissue
+from tests.known import Array, known_beside_fine, known_tissue, tissue
 
 FRESH = 60
 
@@ -47,6 +47,15 @@ def test_other_kinds_are_strange_in_their_way(kind: str, group: str) -> None:
         found = judge(known, [change[kind](seed)])
         assert found.is_strange
         assert found.strangeness[group] > 1
+
+
+def test_a_kind_that_was_given_is_found_more_often() -> None:
+    finer = [tissue(seed, grain=2.5) for seed in range(2000, 2010)]
+    before, found = (
+        [judge(known.of_windows[0], [image]) for image in finer]
+        for known in (known_tissue(), known_beside_fine())
+    )
+    assert sum(of.is_strange for of in found) > sum(of.is_strange for of in before)
 
 
 def test_several_windows_are_judged_by_their_median() -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import xarray as xr
 
 from packages.familiarity import TOO_SMALL, UNLIKE, familiarity
-from tests.known import Array, known_tissue, tissue
+from tests.known import Array, known_beside_fine, known_tissue, tissue
 
 
 def of(values: Array, *, factor: float = 1.0) -> tuple[xr.DataArray, tuple[int, int]]:
@@ -48,3 +48,8 @@ def test_of_a_stack_planes_with_structure_are_looked_at() -> None:
     empty = np.random.default_rng(0).poisson(5, (4, 128, 128)).astype(np.float64)
     stack = np.concatenate([empty[:2], [tissue(1001), tissue(1002), tissue(1003)], empty[2:]])
     assert familiarity(known_tissue(), *of(stack)).is_known
+
+
+def test_a_kind_that_was_given_is_called_by_its_name() -> None:
+    found = familiarity(known_beside_fine(), *of(tissue(2001, 256, grain=2)))
+    assert "like finer, which the model was not trained on" in found.words

@@ -47,6 +47,20 @@ def test_the_record_is_of_training_and_calibration_images(weights: Path, tmp_pat
     assert all(torch.equal(of, after.weights[name]) for name, of in before.weights.items())
 
 
+def test_kinds_are_called_by_their_dataset(weights: Path, tmp_path: Path) -> None:
+    data, finer = dataset(tmp_path / "data", 50), dataset(tmp_path / "finer", 2)
+    made = note_known(weights, data=[data], out=tmp_path / "knowing.pt", unlike=[finer])
+    known = TrainedWeights.read(made).metadata.known
+    assert known is not None
+    assert list(known.of_windows[0].directions) == ["finer"]
+
+
+def test_two_kinds_of_one_name_are_refused(weights: Path, tmp_path: Path) -> None:
+    data = dataset(tmp_path / "data", 2)
+    with pytest.raises(UserError, match="Two datasets of --unlike are called 'data'"):
+        note_known(weights, data=[data], out=tmp_path / "knowing.pt", unlike=[data, data])
+
+
 def test_too_few_images_are_refused(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="too small to tell which images the model knows"):
         note_known(weights, data=[dataset(tmp_path / "data", 2)], out=tmp_path / "knowing.pt")
