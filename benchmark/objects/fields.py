@@ -71,9 +71,8 @@ def read_fields(dataset: DatasetEntry) -> tuple[list[Field], list[str]]:
         if not image.annotations and not image.mask:
             continue
         try:
-            recorded = with_pixel_size(
-                images.read(Path(image.input), lazy=True), dataset.pixel_size_um
-            )
+            pixels = images.read(Path(image.input), lazy=True)
+            recorded = with_pixel_size(pixels, dataset.pixel_size_um, dataset.z_step_um)
             fields.append(
                 Field(
                     image.name,
