@@ -52,6 +52,9 @@ def memory(
 ) -> None:
     """Print peak memory and speed of `predict` on images of several sides.
 
+    For instance:
+        python -m tools.large_images memory dist/care.zip --side 4096 --side 16384
+
     Parameters
     ----------
     package
@@ -93,6 +96,9 @@ def race(
 ) -> None:
     """Print times of `predict` and of bioimageio.core on the same image.
 
+    For instance:
+        python -m tools.large_images race dist/care.zip
+
     Parameters
     ----------
     package
@@ -128,7 +134,11 @@ def race(
 
 @app.command(show=False)
 def core(package: Path, image: Path, out: Path, parameter: int, /) -> None:
-    """Restore an image with bioimageio.core, by blocks of one parameter."""
+    """Restore an image with bioimageio.core, by blocks of one parameter.
+
+    For instance:
+        python -m tools.large_images core dist/care.zip IMAGE.tif RESTORED.npy 10
+    """
     from bioimageio.core import Tensor, predict
     from bioimageio.core.digest_spec import get_member_id
     from bioimageio.spec import load_model_description

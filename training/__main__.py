@@ -279,6 +279,7 @@ def know(
     unlike
         Datasets of what it was not trained on and could be given, 20 images or more of each: such
         images are found more often. `predict` calls them by the name of the dataset's folder.
+        None without it.
     """
     from training.know import note_known
 
