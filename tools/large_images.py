@@ -8,7 +8,7 @@ are as it chooses them and of several sizes, and compares times and pixels.
 """
 
 import os
-import subprocess
+import shutil
 import sys
 import tempfile
 import time
@@ -30,6 +30,7 @@ from imaging.formats.header import Storage
 from packages.network import Network
 from packages.package import open_package
 from packages.runner import Runner
+from tools.predict_memory import measure
 
 app = App(name="python -m tools.large_images", result_action="return_value")
 _CHUNK_PX = 1024
@@ -80,7 +81,7 @@ def memory(
             )
             console.print(f"{length}: {spent}, bare network {bare_s:.1f} s")
             for made in (image, result):
-                subprocess.run(["rm", "-r", made], check=True)
+                shutil.rmtree(made)
     console.print(table)
 
 
@@ -187,17 +188,12 @@ def _predict(package: Path, image: Path, out: Path) -> Spent:
 
 
 def _run(*arguments: object) -> Spent:
-    """Run Python and wait for it, as `resource` of that process alone."""
-    begin = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(said.decode())
-    return Spent(time.perf_counter() - begin, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    """Run Python, and return what that process needed."""
+    begin, before = time.perf_counter(), os.times()
+    peak = measure([sys.executable, *map(str, arguments)])
+    after = os.times()
+    processor_s = sum(after[2:4]) - sum(before[2:4])  # of processes that have ended
+    return Spent(time.perf_counter() - begin, processor_s, peak.whole)
 
 
 def _bare_s(package: Path, image: Path) -> float:
