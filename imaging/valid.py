@@ -109,7 +109,8 @@ def thinned(plane: xr.DataArray) -> NDArray[Any]:
         return plane.values
     rows = max(_BAND_PX // plane.sizes["x"] // step, 1) * step
     starts = range(0, plane.sizes["y"], rows)
-    bands = (plane.isel(y=slice(y, y + rows)).values[::step, ::step] for y in starts)
+    # A view would keep its band in memory, and all of them are the whole plane.
+    bands = (plane.isel(y=slice(y, y + rows)).values[::step, ::step].copy() for y in starts)
     return np.concatenate(list(bands))
 
 

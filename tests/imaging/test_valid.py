@@ -1,11 +1,16 @@
 """Which pixels count: borders without data and artefacts do not, everything else does."""
 
+import tracemalloc
+from pathlib import Path
+
 import numpy as np
 import pytest
+import xarray as xr
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from imaging.valid import common_rectangle, find_valid, largest_rectangle
+from imaging import images, valid
+from imaging.valid import common_rectangle, find_valid, largest_rectangle, thinned
 from tests.flawed_images import SIDE, framed, recorded, structure, with_bar, with_hot_pixels
 
 
@@ -160,3 +165,22 @@ def test_a_coarser_plane_cuts_a_finer_grid() -> None:
 
 def test_hot_pixels_all_over_the_field_are_not_cut_away() -> None:
     assert common_rectangle([find_valid(with_hot_pixels())], (SIDE, SIDE)) is None
+
+
+def test_a_large_plane_is_thinned_without_being_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(valid, "SEARCHED_PX", 64**2)
+    monkeypatch.setattr(valid, "_BAND_PX", 64 * 1024)
+    plane = np.arange(1024**2, dtype=np.uint32).reshape(1024, 1024)
+    file = tmp_path / "plane.tif"
+    images.write(file, xr.DataArray(plane, dims=("y", "x"), attrs={"pixel_size_um": {}}))
+    lazy = images.read(file, lazy=True)
+    tracemalloc.start()
+
+    found = thinned(lazy)
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_array_equal(found, plane[::16, ::16])
+    assert peak < plane.nbytes / 4  # a band is a sixteenth
