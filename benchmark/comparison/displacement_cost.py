@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.comparison.comparisons import TRUTH
-from benchmark.comparison.reliability import item_of
 from benchmark.metrics import METRICS, NotApplicable, normalise
 from benchmark.running.cell import CellFiles, CellKey
+from benchmark.running.items import item_of
 from benchmark.running.planes import metric_inputs
 from benchmark.running.restore import RestorationError
 from benchmark.running.scored_part import scored_part

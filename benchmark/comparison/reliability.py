@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +10,11 @@ from benchmark.comparison.unchanged import calibration_of
 from benchmark.metrics import MetricInputs, NotApplicable
 from benchmark.metrics.calibration import refuse_deviations
 from benchmark.running.cell import CellFiles, CellKey
+from benchmark.running.items import item_of
 from benchmark.running.planes import metric_inputs
 from benchmark.running.restore import RestorationError
 from imaging import images
-from imaging.benchmark_run import DatasetEntry, ImageEntry, PackageEntry
+from imaging.benchmark_run import DatasetEntry, PackageEntry
 from imaging.calibration import (
     TooFewImagesError,
     conformal_factor,
@@ -28,7 +28,6 @@ from imaging.calibration import (
     standardise,
 )
 from imaging.cli import UserError
-from imaging.datasets import Item
 from packages.posterior import KNOTS
 
 LEVELS = tuple(np.round(np.linspace(0.05, 0.95, 19), 2).tolist())
@@ -163,34 +162,6 @@ def measure_reliability(
         _refit(list(by_source.values())),
         guaranteed,
         2 * guaranteed * mean_std if isinstance(guaranteed, float) else 0.0,
-    )
-
-
-def item_of(image: ImageEntry, dataset: DatasetEntry) -> Item:
-    """Return an image that was scored as an item of its dataset.
-
-    Parameters
-    ----------
-    image, dataset
-        Of the run.
-
-    Returns
-    -------
-    Item
-        Of input and truth; what else is known of it is left out.
-    """
-    return Item(
-        name=image.name,
-        input=Path(image.input),
-        target=Path(image.target) if image.target else None,
-        native=None,
-        source=image.source,
-        split=None,
-        microscope={},
-        pixel_size_um=dataset.pixel_size_um,
-        target_pixel_size_um=dataset.target_pixel_size_um,
-        expansion_factor=dataset.expansion_factor,
-        z_step_um=dataset.z_step_um,
     )
 
 

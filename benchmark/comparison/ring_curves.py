@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.comparison.reliability import item_of
 from benchmark.metrics import MetricInputs, NotApplicable
 from benchmark.metrics.ring_correlation import first_crossing, ring_correlation
 from benchmark.running.cell import CellFiles, CellKey
+from benchmark.running.items import item_of
 from benchmark.running.planes import metric_inputs
 from benchmark.running.restore import RestorationError
 from imaging import images

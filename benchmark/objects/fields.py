@@ -13,11 +13,11 @@ from benchmark.metrics.metric import NotApplicable
 from benchmark.objects.brightness import Volume
 from benchmark.running.cell import CellFiles, CellKey
 from benchmark.running.grids import mean_channel
+from benchmark.running.items import item_of
 from imaging import images
 from imaging.annotations import Annotations, read_annotations
 from imaging.benchmark_run import DatasetEntry, PackageEntry
 from imaging.cli import UserError
-from imaging.datasets import with_pixel_size
 from imaging.extent import Extent, extent_of
 from imaging.masks import read_mask
 from imaging.scores import INPUT
@@ -71,8 +71,7 @@ def read_fields(dataset: DatasetEntry) -> tuple[list[Field], list[str]]:
         if not image.annotations and not image.mask:
             continue
         try:
-            pixels = images.read(Path(image.input), lazy=True)
-            recorded = with_pixel_size(pixels, dataset.pixel_size_um, dataset.z_step_um)
+            recorded = item_of(image, dataset).read_input(lazy=True)
             fields.append(
                 Field(
                     image.name,

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmark.comparison.comparisons import TRUTH
-from benchmark.comparison.reliability import item_of
 from benchmark.metrics.columns import CHOOSING, Column, column_of
 from benchmark.page.panels import Restored, View, make_view
 from benchmark.page.volume_views import VolumeView, make_volume_view
 from benchmark.running.cell import CellFiles, CellKey
+from benchmark.running.items import item_of
 from imaging.benchmark_run import DatasetEntry, PackageEntry
 from imaging.cli import UserError
 from imaging.results import Scores

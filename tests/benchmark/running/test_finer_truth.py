@@ -7,12 +7,12 @@ import pytest
 import xarray as xr
 from scipy import ndimage
 
-from benchmark.comparison.reliability import item_of
 from benchmark.metrics import METRICS
 from benchmark.page.views import make_views
 from benchmark.running import cell
 from benchmark.running.cell import CellFiles
 from benchmark.running.controls import input as unrestored
+from benchmark.running.items import item_of
 from benchmark.running.planes import metric_inputs
 from benchmark.running.run import run_benchmark
 from imaging import images
