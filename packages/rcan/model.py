@@ -7,17 +7,29 @@ layers bring it onto a finer one by sub-pixel convolution. For microscopy Chen e
 https://doi.org/10.1038/s41592-021-01155-x) use it with fewer, narrower blocks.
 
 Means are over windows as large as the training patches (`packages.local_mean`): on a patch they are
-RCAN's, and in a larger image tiles that overlap enough agree.
+RCAN's, and in a larger image tiles that overlap enough agree. Of volumes each plane has its own.
 """
+
+from collections.abc import Iterator
 
 from torch import Tensor, nn
 
+from packages.care.model import (
+    PlaneShuffle,
+    along,
+    as_planes,
+    gathered,
+    layers_of,
+    stacked,
+)
 from packages.local_mean import CELL_PX, LocalMean, onto_pixels
 from packages.prime_factors import prime_factors
 
 
 class ChannelAttention(nn.Module):
     """Weights channels by their means: x · sigmoid(W₂ relu(W₁ mean(x))), equations 8 and 9.
+
+    Means of volumes are of each plane by itself, where Chen et al. take one of all voxels.
 
     Parameters
     ----------
@@ -41,7 +53,11 @@ class ChannelAttention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return features of the same shape."""
-        return features * onto_pixels(self.weigh(self.mean(features)))
+        # Windows of many planes would make each block look half a patch farther along z, and stacks
+        # are hardly deeper than that: no tile of them would agree with the whole. A plane's window
+        # already holds thousands of pixels, and light fades with depth, which its own mean follows.
+        planes = as_planes(features)
+        return features * stacked(onto_pixels(self.weigh(self.mean(planes))), features)
 
 
 class Residual(nn.Sequential):
@@ -52,27 +68,22 @@ class Residual(nn.Sequential):
         return input + super().forward(input)
 
 
-def convolution(channels_in: int, channels_out: int) -> nn.Conv2d:
-    """Return a 3 x 3 convolution that keeps the grid."""
-    return nn.Conv2d(channels_in, channels_out, 3, padding=1)
+class PlaneUnshuffle(nn.Module):
+    """Makes the pixels of each cell channels, of planes or each plane of volumes.
 
+    Parameters
+    ----------
+    side
+        Of the cells, in pixels along y and x.
+    """
 
-def attention_block(channels: int, *, reduction: int, window: int) -> Residual:
-    """Return a residual channel attention block, equations 10 and 11."""
-    return Residual(
-        convolution(channels, channels),
-        nn.ReLU(),
-        convolution(channels, channels),
-        ChannelAttention(channels, reduction=reduction, window=window),
-    )
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
 
-
-def sub_pixels(channels: int, factor: int) -> list[nn.Module]:
-    """Return the layers onto a finer grid, one for each prime factor (Shi et al. 2016)."""
-    layers: list[nn.Module] = []
-    for prime in prime_factors(factor):
-        layers += [convolution(channels, channels * prime**2), nn.PixelShuffle(prime)]
-    return layers
+    def forward(self, image: Tensor) -> Tensor:
+        """Turn (batch, c, side · y, side · x) into (batch, c · side², y, x); z stays."""
+        return gathered(image, self.side)
 
 
 class RCAN(nn.Module):
@@ -93,6 +104,11 @@ class RCAN(nn.Module):
         become channels. An input whose microscope pixels were that much coarser loses nothing.
     window
         Side of the patches trained on, in pixels of the input: attention looks that far.
+    dimensions
+        2 restores planes, 3 volumes, whose planes stay as many.
+    all_through_planes
+        Whether all convolutions of volumes see neighbouring planes (Chen et al.: yes), or only the
+        first of each block.
 
     Raises
     ------
@@ -110,6 +126,8 @@ class RCAN(nn.Module):
         factor: int = 2,
         coarsen: int = 1,
         window: int = 64,
+        dimensions: int = 2,
+        all_through_planes: bool = True,
     ) -> None:
         super().__init__()
         if window % (CELL_PX * coarsen):
@@ -120,21 +138,42 @@ class RCAN(nn.Module):
             raise ValueError(f"{filters} filters cannot be reduced {reduction} times")
         self.factor = factor
         self.divisor = CELL_PX * coarsen  # sides of the input must be multiples of this
+        self.divisor_z = None if dimensions == 2 else 1
         # Its halo is measured on an image: each window could reach farther than the last.
         self.reaches_far = True
 
+        layer, _ = layers_of(dimensions)
+
+        def conv(
+            before: int, after: int, *, through_planes: bool = all_through_planes
+        ) -> nn.Module:
+            kernel = along(dimensions, z=3 if through_planes else 1, plane=3)
+            return layer(before, after, kernel, padding=tuple(side // 2 for side in kernel))
+
         def block() -> Residual:
-            return attention_block(filters, reduction=reduction, window=window // coarsen)
+            """Return a residual channel attention block, equations 10 and 11."""
+            return Residual(
+                conv(filters, filters, through_planes=True),
+                nn.ReLU(),
+                conv(filters, filters),
+                ChannelAttention(filters, reduction=reduction, window=window // coarsen),
+            )
 
         def group() -> Residual:
-            return Residual(*[block() for _ in range(blocks)], convolution(filters, filters))
+            return Residual(*[block() for _ in range(blocks)], conv(filters, filters))
+
+        def sub_pixels() -> Iterator[nn.Module]:
+            """Yield the layers onto a finer grid, for each prime factor (Shi et al. 2016)."""
+            for prime in prime_factors(factor * coarsen):
+                yield conv(filters, filters * prime**2)
+                yield PlaneShuffle(prime)
 
         self.network = nn.Sequential(
-            nn.PixelUnshuffle(coarsen),
-            convolution(coarsen**2, filters),
-            Residual(*[group() for _ in range(groups)], convolution(filters, filters)),
-            *sub_pixels(filters, factor * coarsen),
-            convolution(filters, 1),
+            PlaneUnshuffle(coarsen),
+            conv(coarsen**2, filters),
+            Residual(*[group() for _ in range(groups)], conv(filters, filters)),
+            *sub_pixels(),
+            conv(filters, 1),
         )
 
     def forward(self, image: Tensor) -> Tensor:
@@ -143,11 +182,12 @@ class RCAN(nn.Module):
         Parameters
         ----------
         image
-            Normalised image, shape (batch, 1, y, x); y and x multiples of `divisor`.
+            Normalised image, shape (batch, 1, y, x); y and x multiples of `divisor`. Of volumes
+            (batch, 1, z, y, x), of any z.
 
         Returns
         -------
         Tensor
-            Restored image, shape (batch, 1, factor · y, factor · x).
+            Restored image, shape (batch, 1, factor · y, factor · x), or with z before.
         """
         return self.network(image)

@@ -1,8 +1,10 @@
 """RCAN: mean absolute error on percentile-normalised pairs (Chen et al. 2021)."""
 
+from dataclasses import replace
+
 from imaging.training_metadata import Settings
 from packages.rcan.model import RCAN
-from training.recipe import Arguments, gpu, laptop, looking_as_far_as_patches, on_cells
+from training.recipe import Arguments, gpu, in_volumes, laptop, looking_as_far_as_patches, on_cells
 from training.regression import regression
 
 
@@ -24,9 +26,27 @@ def full(factor: int) -> Settings:
     return looking_as_far_as_patches(factor, gpu(factor, network, learning_rate=1e-4))
 
 
+def small_volumes(factor: int) -> Settings:
+    """Return the settings for volumes on a laptop.
+
+    Two groups less than of planes, and one convolution of each block looks at neighbouring planes:
+    9 planes to either side in all, so that tiles along z are not mostly halo.
+    """
+    fewer: Arguments = {"groups": 3, "all_through_planes": False}
+    return replace(in_volumes(small(factor), **fewer), steps=2000)
+
+
+def full_volumes(factor: int) -> Settings:
+    """Return the network published for volumes, and its learning rate (Chen et al. 2021)."""
+    network: Arguments = {"groups": 5, "blocks": 3, "filters": 32, "reduction": 8}
+    settings = gpu(factor, network | {"factor": factor}, learning_rate=1e-4)
+    return in_volumes(looking_as_far_as_patches(factor, settings))
+
+
 RECIPE = regression(
     model="rcan",
     architecture=RCAN,
     loss="mae",
     presets={"small": small, "full": full},
+    of_volumes={"small": small_volumes, "full": full_volumes},
 )
