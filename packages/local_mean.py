@@ -5,6 +5,11 @@ image, and an image larger than its training patches unlike these. Averaged over
 patches' size, both agree (Chu et al. 2022, https://arxiv.org/abs/2112.04491); on a patch the window
 is the patch, and nothing is changed.
 
+Of volumes each plane has its own windows and means. Windows of many planes would make each layer
+look half a patch farther along z, and stacks are hardly deeper than that: no tile of them would
+agree with the whole. Those of a plane hold thousands of pixels already, and light fades with depth,
+which its own mean follows.
+
 `python -m packages build` copies this file into the packages of the models that import it, so it
 knows torch only.
 """
@@ -47,15 +52,20 @@ class LocalMean(nn.Module):
         Parameters
         ----------
         features
-            Shape (batch, channels, y, x); y and x multiples of `CELL_PX`.
+            Shape (batch, channels, y, x), or with z before y; y and x multiples of `CELL_PX`.
 
         Returns
         -------
         Tensor
-            Shape (batch, channels, y / CELL_PX, x / CELL_PX).
+            Shape (batch, channels, y / CELL_PX, x / CELL_PX), or with z before.
         """
-        cells = F.avg_pool2d(features, CELL_PX)
-        rows, columns = self._weights(cells[0, 0, :, 0]), self._weights(cells[0, 0, 0])
+        if features.ndim == 4:
+            cells = F.avg_pool2d(features, CELL_PX)
+            plane = cells[0, 0]
+        else:
+            cells = F.avg_pool3d(features, (1, CELL_PX, CELL_PX))
+            plane = cells[0, 0, 0]
+        rows, columns = self._weights(plane[:, 0]), self._weights(plane[0])
         return rows.to(cells) @ cells @ columns.to(cells).T
 
     def _weights(self, line: Tensor) -> Tensor:
@@ -74,11 +84,15 @@ def onto_pixels(cells: Tensor) -> Tensor:
     Parameters
     ----------
     cells
-        Shape (batch, channels, rows, columns).
+        Shape (batch, channels, rows, columns), or with z before the rows.
 
     Returns
     -------
     Tensor
-        Shape (batch, channels, rows · CELL_PX, columns · CELL_PX).
+        Shape (batch, channels, rows · CELL_PX, columns · CELL_PX), or with z before.
     """
-    return F.interpolate(cells, scale_factor=float(CELL_PX), mode="bilinear", align_corners=False)
+    side = float(CELL_PX)
+    if cells.ndim == 4:
+        return F.interpolate(cells, scale_factor=side, mode="bilinear", align_corners=False)
+    scale = [1.0, side, side]
+    return F.interpolate(cells, scale_factor=scale, mode="trilinear", align_corners=False)

@@ -73,7 +73,7 @@ def verb_of(name: str) -> Callable[..., None]:
             have no other than their own.
         planes
             Restore stacks plane by plane. Without it, stacks of 8 planes or more are restored as
-            volumes by the models that can (care, hazematching).
+            volumes by the models that can (care, rcan, hazematching).
         devices
             On how many devices to train, which divide each batch among them: GPUs, or without any
             processes on the CPU.

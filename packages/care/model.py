@@ -285,7 +285,8 @@ def stacked(planes: Tensor, like: Tensor) -> Tensor:
     """Undo `as_planes` of images like these, of whatever channels and sides."""
     if like.ndim == 4:
         return planes
-    return planes.unflatten(0, (like.shape[0], like.shape[2])).transpose(1, 2)
+    # Behind `unflatten`, exported networks take no sizes but the example's.
+    return planes.reshape(like.shape[0], like.shape[2], *planes.shape[1:]).transpose(1, 2)
 
 
 def convolved_jointly(convolution: nn.Conv2d, coarse: Tensor, fine: Tensor) -> Tensor:

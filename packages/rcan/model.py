@@ -17,10 +17,8 @@ from torch import Tensor, nn
 from packages.care.model import (
     PlaneShuffle,
     along,
-    as_planes,
     gathered,
     layers_of,
-    stacked,
 )
 from packages.local_mean import CELL_PX, LocalMean, onto_pixels
 from packages.prime_factors import prime_factors
@@ -39,25 +37,24 @@ class ChannelAttention(nn.Module):
         By which there are fewer between W₁ and W₂.
     window
         Side of the windows of the mean.
+    dimensions
+        2 for planes, 3 for volumes.
     """
 
-    def __init__(self, channels: int, *, reduction: int, window: int) -> None:
+    def __init__(self, channels: int, *, reduction: int, window: int, dimensions: int) -> None:
         super().__init__()
+        layer, _ = layers_of(dimensions)
         self.mean = LocalMean(window)
         self.weigh = nn.Sequential(
-            nn.Conv2d(channels, channels // reduction, 1),
+            layer(channels, channels // reduction, 1),
             nn.ReLU(),
-            nn.Conv2d(channels // reduction, channels, 1),
+            layer(channels // reduction, channels, 1),
             nn.Sigmoid(),
         )
 
     def forward(self, features: Tensor) -> Tensor:
         """Return features of the same shape."""
-        # Windows of many planes would make each block look half a patch farther along z, and stacks
-        # are hardly deeper than that: no tile of them would agree with the whole. A plane's window
-        # already holds thousands of pixels, and light fades with depth, which its own mean follows.
-        planes = as_planes(features)
-        return features * stacked(onto_pixels(self.weigh(self.mean(planes))), features)
+        return features * onto_pixels(self.weigh(self.mean(features)))
 
 
 class Residual(nn.Sequential):
@@ -156,7 +153,9 @@ class RCAN(nn.Module):
                 conv(filters, filters, through_planes=True),
                 nn.ReLU(),
                 conv(filters, filters),
-                ChannelAttention(filters, reduction=reduction, window=window // coarsen),
+                ChannelAttention(
+                    filters, reduction=reduction, window=window // coarsen, dimensions=dimensions
+                ),
             )
 
         def group() -> Residual:

@@ -1,17 +1,19 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from packages.network_contract import divisors
 from packages.rcan.model import RCAN, ChannelAttention
 from tests.exported import run_exported
 
 SMALL = {"groups": 2, "blocks": 2, "filters": 8, "reduction": 4, "window": 32}
 
 
-def network(**arguments: int) -> RCAN:
+def network(**arguments: Any) -> RCAN:
     torch.manual_seed(0)
     return RCAN(**(SMALL | arguments)).eval()
 
@@ -20,21 +22,26 @@ def image(*sides: int) -> Tensor:
     return torch.rand(2, 1, *sides, generator=torch.Generator().manual_seed(1))
 
 
-def convolutions(network: nn.Module) -> list[nn.Conv2d]:
-    return [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+Convolution = nn.Conv2d | nn.Conv3d
 
 
-def attentions(network: nn.Module) -> list[nn.Conv2d]:
+def convolutions(network: nn.Module) -> list[Convolution]:
+    return [module for module in network.modules() if isinstance(module, Convolution)]
+
+
+def attentions(network: nn.Module) -> list[Convolution]:
     """The last convolution of each channel attention, W₂."""
     found = [module for module in network.modules() if isinstance(module, ChannelAttention)]
     return [convolutions(attention)[-1] for attention in found]
 
 
-def counted(groups: int, blocks: int, filters: int, reduction: int, upscale: int) -> int:
+def counted(
+    groups: int, blocks: int, filters: int, reduction: int, upscale: int, dimensions: int
+) -> int:
     """Parameters of the published network for one colour, layer by layer."""
 
     def conv(before: int, after: int, side: int = 3) -> int:
-        return before * after * side**2 + after
+        return before * after * side**dimensions + after
 
     narrow = filters // reduction
     block = 2 * conv(filters, filters) + conv(filters, narrow, 1) + conv(narrow, filters, 1)
@@ -45,18 +52,27 @@ def counted(groups: int, blocks: int, filters: int, reduction: int, upscale: int
 
 
 @pytest.mark.parametrize(
-    ("shape", "factor", "millions"),
-    [((10, 20, 64, 16), 2, 15.44), ((5, 3, 32, 8), 1, 0.338)],  # Zhang et al.; Chen et al. in 2-D
+    ("shape", "factor", "dimensions", "millions"),
+    [  # Zhang et al.; Chen et al. in 2-D, and as published
+        ((10, 20, 64, 16), 2, 2, 15.44),
+        ((5, 3, 32, 8), 1, 2, 0.338),
+        ((5, 3, 32, 8), 1, 3, 1.003),
+    ],
 )
 def test_the_published_forms_have_as_many_parameters(
-    shape: tuple[int, int, int, int], factor: int, millions: float
+    shape: tuple[int, int, int, int], factor: int, dimensions: int, millions: float
 ) -> None:
     groups, blocks, filters, reduction = shape
     published = RCAN(
-        groups=groups, blocks=blocks, filters=filters, reduction=reduction, factor=factor
+        groups=groups,
+        blocks=blocks,
+        filters=filters,
+        reduction=reduction,
+        factor=factor,
+        dimensions=dimensions,
     )
     count = sum(parameter.numel() for parameter in published.parameters())
-    assert count == counted(*shape, factor)
+    assert count == counted(*shape, factor, dimensions)
     assert count / 1e6 == pytest.approx(millions, abs=0.005)
 
 
@@ -70,12 +86,13 @@ def shuffled(features: Tensor, factor: int) -> Tensor:
     return fine
 
 
-def by_the_paper(layers: Iterator[nn.Conv2d], image: Tensor, factors: list[int]) -> Tensor:
-    """RCAN as its equations have it, means over the whole patch."""
+def by_the_paper(layers: Iterator[Convolution], image: Tensor, factors: list[int]) -> Tensor:
+    """RCAN as its equations have it, means over the whole patch or each plane of it."""
 
     def conv(features: Tensor) -> Tensor:
         layer = next(layers)
-        return F.conv2d(features, layer.weight, layer.bias, padding=layer.kernel_size[0] // 2)
+        function = F.conv2d if features.ndim == 4 else F.conv3d
+        return function(features, layer.weight, layer.bias, padding=layer.kernel_size[0] // 2)
 
     first = conv(image)
     deep = first
@@ -83,7 +100,7 @@ def by_the_paper(layers: Iterator[nn.Conv2d], image: Tensor, factors: list[int])
         group = deep
         for _ in range(SMALL["blocks"]):
             x = conv(conv(group).clamp(min=0))
-            z = x.mean(dim=(2, 3), keepdim=True)
+            z = x.mean(dim=(-2, -1), keepdim=True)
             s = 1 / (1 + torch.exp(-conv(conv(z).clamp(min=0))))
             group = group + s * x
         deep = deep + conv(group)
@@ -100,6 +117,12 @@ def test_on_a_training_patch_it_is_the_published_network(factor: int, steps: lis
     torch.testing.assert_close(ours(image(32, 32)), expected)
 
 
+def test_on_a_patch_of_a_volume_each_plane_has_its_own_means() -> None:
+    ours = network(factor=1, dimensions=3)
+    expected = by_the_paper(iter(convolutions(ours)), image(3, 32, 32), [])
+    torch.testing.assert_close(ours(image(3, 32, 32)), expected)
+
+
 @pytest.mark.parametrize(
     ("factor", "coarsen"), [(1, 1), (1, 2), (1, 4), (2, 2), (3, 1), (3, 2), (4, 1)]
 )
@@ -108,6 +131,12 @@ def test_output_is_on_the_grid_that_it_states(factor: int, coarsen: int) -> None
     y, x = 2 * ours.divisor, 3 * ours.divisor
     assert ours(image(y, x)).shape == (2, 1, ours.factor * y, ours.factor * x)
     assert ours.factor == factor
+
+
+def test_of_volumes_planes_stay_as_many() -> None:
+    ours = network(factor=2, coarsen=2, dimensions=3)
+    assert divisors(ours) == {"z": 1, "y": 16, "x": 16}
+    assert ours(image(5, 16, 32)).shape == (2, 1, 5, 32, 64)
 
 
 def test_it_works_on_the_coarser_grid() -> None:
@@ -145,6 +174,30 @@ def test_a_tile_is_restored_as_in_the_whole_image() -> None:
         inside = (tile - whole[..., 320:])[..., 160:]
         errors.append((inside.square().mean().sqrt() / whole.std()).item())
     assert errors[0] < 1e-4 < 1e-3 < errors[1]
+
+
+@pytest.mark.parametrize("axis", [2, 3, 4])
+def test_a_tile_is_restored_as_in_the_whole_volume(axis: int) -> None:
+    """Along z it looks at a plane for each block, along y and x as far as its windows."""
+    ours = network(factor=1, dimensions=3, all_through_planes=False, window=8)
+    for attention in attentions(ours):
+        attention.weight.data *= 30
+    half, halo = (8, 4) if axis == 2 else (48, 40)
+    sides = [8, 16, 16]
+    sides[axis - 2] = half
+    wide = torch.cat([image(*sides), 3 * image(*sides), image(*sides)], dim=axis)
+    with torch.no_grad():
+        whole, tile = ours(wide), ours(wide.narrow(axis, half, 2 * half))
+    beside = tile - whole.narrow(axis, half, 2 * half)
+    inside = beside.narrow(axis, halo, 2 * half - halo)
+    assert inside.square().mean().sqrt() < 1e-4 * whole.std()
+    assert beside.abs().max() > 1e-3 * whole.std()
+
+
+def test_exported_of_volumes_it_takes_other_sizes() -> None:
+    ours, other = network(factor=2, coarsen=2, dimensions=3), image(3, 32, 48)
+    for given in run_exported(ours, image(4, 32, 16), other).values():
+        torch.testing.assert_close(given, ours(other))
 
 
 def test_exported_it_takes_other_sizes() -> None:
