@@ -10,7 +10,7 @@ from packages.network_contract import divisors
 from packages.rcan.model import RCAN, ChannelAttention
 from tests.exported import run_exported
 
-SMALL = {"groups": 2, "blocks": 2, "filters": 8, "reduction": 4, "window": 32}
+SMALL: dict[str, Any] = {"groups": 2, "blocks": 2, "filters": 8, "reduction": 4, "window": 32}
 
 
 def network(**arguments: Any) -> RCAN:
