@@ -235,6 +235,16 @@ def test_every_description_states_licence_authors_and_percentiles(name: str) -> 
     assert len(description["config"]["bioimageio"]["architecture_type"]) <= 32
 
 
+@pytest.mark.parametrize("name", ["care", "hazematching", "rcan"])
+def test_every_room_that_restores_volumes_describes_these(name: str) -> None:
+    description = model_named(name).description(volumes=True)
+    assert description["name"] == f"{model_named(name).description()['name']} of volumes"
+    assert "3d" in description["tags"]
+    (scaling,) = [s for s in description["inputs"][0]["preprocessing"] if s["id"] == "scale_range"]
+    assert scaling["kwargs"]["axes"] == ["channel", "z", "y", "x"]
+    assert model_named(name).documentation(volumes=True).startswith(f"# {description['name']}\n")
+
+
 def test_a_damaged_checkpoint_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     content = torch.load(checkpoint, weights_only=True)
     torch.save(content | {"weights": {"w": torch.tensor([float("nan")])}}, tmp_path / "weights.pt")
