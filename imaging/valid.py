@@ -5,6 +5,7 @@ and scanners leave a bright column. Percentiles of all pixels would land on them
 unmistakable is not guessed here: dark background, saturated structure and debris count.
 """
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ Rectangle = tuple[slice, slice]
 
 SEARCHED_PX = 2**24
 """Pixels of a plane that are looked at: of a larger one, which may not fit in memory, a part."""
-_BAND_PX = 2**24
+_PART_PX = (1024, 4096)  # rows and columns of it that are read at a time: whole chunks, mostly
 
 # Equal pixels in a row along the border, from which on they may be no data; and what is long
 # enough to be a straight edge of a field.
@@ -97,7 +98,7 @@ def thinned(plane: xr.DataArray) -> NDArray[Any]:
     Parameters
     ----------
     plane
-        (y, x); it may be lazy, and is read band by band.
+        (y, x); it may be lazy, and is read part by part.
 
     Returns
     -------
@@ -107,11 +108,13 @@ def thinned(plane: xr.DataArray) -> NDArray[Any]:
     step = max(1, math.ceil(math.sqrt(plane.size / SEARCHED_PX)))
     if step == 1:
         return plane.values
-    rows = max(_BAND_PX // plane.sizes["x"] // step, 1) * step
-    starts = range(0, plane.sizes["y"], rows)
-    # A view would keep its band in memory, and all of them are the whole plane.
-    bands = (plane.isel(y=slice(y, y + rows)).values[::step, ::step].copy() for y in starts)
-    return np.concatenate(list(bands))
+    kept = np.empty([-(-length // step) for length in plane.shape], plane.dtype)
+    for y, x in itertools.product(*map(range, (0, 0), plane.shape, _PART_PX)):
+        first = -(-y // step), -(-x // step)
+        part = plane[y : y + _PART_PX[0], x : x + _PART_PX[1]].values
+        part = part[first[0] * step - y :: step, first[1] * step - x :: step]
+        kept[first[0] : first[0] + part.shape[0], first[1] : first[1] + part.shape[1]] = part
+    return kept
 
 
 def find_valid(plane: NDArray[Any]) -> Valid | None:

@@ -1,7 +1,7 @@
 """Whether an image is like those that a package's model was trained on."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from imaging.known_images import LIKE, Judgement, KnownImages, best_windows, judge
 from imaging.remarks import Remark
 from imaging.resample import linear
-from imaging.valid import SEARCHED_PX
-from packages.counting import CountingPixels
+from imaging.valid import SEARCHED_PX, Mask, find_valid, thinned
 
 __all__ = ["Familiarity", "familiarity"]
 
@@ -108,21 +107,40 @@ def familiarity(known: KnownImages, image: xr.DataArray, grid: tuple[int, int]) 
     Familiarity
         From at most four windows with structure. Of a stack a few planes are looked at.
     """
-    found = _judged(known, image, grid)
+    lacking = [_lacking(plane) for plane in _planes(image)]
+    found = _judged(known, image, lacking, grid)
     if found is None or not found.is_strange:
         return Familiarity(None if found is None else True)
     # Clipping changes all else, too.
     groups = sorted(found.strangeness, key=lambda of: (of != "saturation", -found.strangeness[of]))
     strange = [group for group in groups if found.strangeness[group] > 1][:_NAMED]
     words = dict.fromkeys(_say(group, found) for group in strange)
-    return Familiarity(False, "; ".join([*_of_pixel_size(known, image, grid), *words]))
+    of_pixel_size = _of_pixel_size(known, image, lacking, grid)
+    return Familiarity(False, "; ".join([*of_pixel_size, *words]))
 
 
-def _judged(known: KnownImages, image: xr.DataArray, grid: tuple[int, int]) -> Judgement | None:
+def _lacking(plane: xr.DataArray) -> Mask | None:
+    """Tell which pixels of a plane, of a large one of every second (third, ...), do not count.
+
+    None where all do. Where the plane is constant, none does.
+    """
+    pixels = thinned(plane)
+    if pixels.min() == pixels.max():
+        return np.ones((1, 1), np.bool_)
+    valid = find_valid(pixels)
+    return None if valid is None else ~valid.pixels
+
+
+def _judged(
+    known: KnownImages,
+    image: xr.DataArray,
+    lacking: Sequence[Mask | None],
+    grid: tuple[int, int],
+) -> Judgement | None:
     usual = known.for_size(grid)
     if usual is None:
         return None
-    windows = best_windows(list(_candidates(image, grid, usual.side_px)))
+    windows = best_windows(list(_candidates(image, lacking, grid, usual.side_px)))
     return judge(usual, windows) if windows else None
 
 
@@ -138,10 +156,15 @@ def _say(group: str, found: Judgement) -> str:
     return words.low if deviation < 0 else words.high
 
 
-def _of_pixel_size(known: KnownImages, image: xr.DataArray, grid: tuple[int, int]) -> list[str]:
+def _of_pixel_size(
+    known: KnownImages,
+    image: xr.DataArray,
+    lacking: Sequence[Mask | None],
+    grid: tuple[int, int],
+) -> list[str]:
     """Say with which other pixel size the image would be known, if with any."""
     judged = {
-        factor: _judged(known, image, (round(grid[0] * factor), round(grid[1] * factor)))
+        factor: _judged(known, image, lacking, (round(grid[0] * factor), round(grid[1] * factor)))
         for factor in _FACTORS
     }
     fitting = {factor: of.worst for factor, of in judged.items() if of and not of.is_strange}
@@ -153,18 +176,15 @@ def _of_pixel_size(known: KnownImages, image: xr.DataArray, grid: tuple[int, int
 
 
 def _candidates(
-    image: xr.DataArray, grid: tuple[int, int], side_px: int
+    image: xr.DataArray, lacking: Sequence[Mask | None], grid: tuple[int, int], side_px: int
 ) -> Iterator[NDArray[np.floating]]:
     """Yield windows beside each other, of planes far apart, in which all pixels count."""
     corners = list(itertools.product(*(range(0, length - side_px + 1, side_px) for length in grid)))
-    for plane in _planes(image):
-        counting = CountingPixels(plane, grid)
+    for plane, mask in zip(_planes(image), lacking, strict=True):
         for y, x in (corners[i] for i in _spread(len(corners), _MOST_CANDIDATES)):
             region = slice(y, y + side_px), slice(x, x + side_px)
-            counts = counting.rows(0, region[0])
-            if counting.is_blank or (counts is not None and not counts[..., region[1]].all()):
-                continue
-            yield linear(plane, grid, region)
+            if mask is None or not linear(mask, grid, region).any():
+                yield linear(plane, grid, region)
 
 
 def _planes(image: xr.DataArray) -> Iterator[xr.DataArray]:

@@ -171,7 +171,7 @@ def test_a_large_plane_is_thinned_without_being_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(valid, "SEARCHED_PX", 64**2)
-    monkeypatch.setattr(valid, "_BAND_PX", 64 * 1024)
+    monkeypatch.setattr(valid, "_PART_PX", (100, 600))
     plane = np.arange(1024**2, dtype=np.uint32).reshape(1024, 1024)
     file = tmp_path / "plane.tif"
     images.write(file, xr.DataArray(plane, dims=("y", "x"), attrs={"pixel_size_um": {}}))
@@ -183,4 +183,4 @@ def test_a_large_plane_is_thinned_without_being_held(
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     np.testing.assert_array_equal(found, plane[::16, ::16])
-    assert peak < plane.nbytes / 4  # a band is a sixteenth
+    assert peak < plane.nbytes / 4  # a part is a seventeenth
