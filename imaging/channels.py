@@ -1,5 +1,7 @@
 """Which channel of an image is meant: one of them, or each by itself."""
 
+import re
+from keyword import iskeyword
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,6 +79,28 @@ def there(image: xr.DataArray) -> str:
         number if name == number else f"{number} ({name})"
         for number, name in zip(*_called(image), strict=True)
     )
+
+
+def identifiers(image: xr.DataArray) -> list[str]:
+    """Name the channels of an image as packages may.
+
+    Parameters
+    ----------
+    image
+        Axes out of b, c, z, y, x.
+
+    Returns
+    -------
+    list of str
+        Identifiers, all different: "DAPI_405" of "DAPI 405"; "channel_1" where the image names none
+        or several alike.
+    """
+    numbers, names = _called(image)
+    found = [re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") for name in names]
+    found = [n if n.isidentifier() and not iskeyword(n) else f"channel_{n}" for n in found]
+    if "channel_" in found or len(set(found)) < len(found):
+        return [f"channel_{number}" for number in numbers]
+    return found
 
 
 def one_channel(path: Path, image: xr.DataArray, wanted: str | None) -> xr.DataArray:

@@ -76,6 +76,8 @@ class Item:
         Files of what people marked and drew in it; None where there is none.
     region
         What of its pixels training is to take, by axis; the whole image where it is empty.
+    channel
+        Which of its channels training is to take, from 0; None of an image that has but one.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Item:
     region: dict[str, slice] = field(default_factory=dict[str, slice])
     level: int | None = None
     z_step_um: float | None = None
+    channel: int | None = None
 
     @property
     def of_repeat(self) -> "Item | None":

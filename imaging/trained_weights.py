@@ -27,8 +27,8 @@ def _numbers(values: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _image(image: Tensor) -> Tensor:
-    if image.ndim not in (2, 3) or not bool(image.isfinite().all()):
-        raise ValueError("it is no image of shape (y, x) or (z, y, x) of finite values")
+    if image.ndim not in (2, 3, 4) or not bool(image.isfinite().all()):
+        raise ValueError("it is no image of shape (y, x), (z, y, x) or (c, z, y, x), all finite")
     return image
 
 
@@ -39,6 +39,8 @@ Image = Annotated[Tensor, AfterValidator(_image)]
 @dataclass(frozen=True, eq=False, config=_WITH_TENSORS)
 class Example:
     """A validation image for the package's test; shape (y, x), or (z, y, x) of a volume.
+
+    Of channels that are restored together (c, z, y, x), each normalised by itself.
 
     Attributes
     ----------

@@ -118,6 +118,9 @@ class Request:
     axial_sigma_um
         Standard deviation, µm, of the blur along the optical axis, where planes degraded by it are
         learnt from; None where pairs are.
+    channels
+        Names of the channels of each image that are restored together; empty where each image has
+        one.
     """
 
     recipe: str
@@ -133,6 +136,7 @@ class Request:
     adapted_from: Lineage | None = None
     pixel_loss: str | None = None
     axial_sigma_um: float | None = None
+    channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, config=STRICT)

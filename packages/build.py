@@ -39,9 +39,10 @@ from packages.export import (
     save_torchscript,
 )
 from packages.measured_entries import add_measured
-from packages.models import Model, model_named
+from packages.models import Model, for_channels, model_named
 from packages.network_contract import (
     RestorationNetwork,
+    channels_in,
     divisors,
     factors,
     reaches_far,
@@ -159,8 +160,11 @@ def _furnish(
     title: str | None,
 ) -> dict[str, Any]:
     """Write every file of the package but rdf.yaml into a folder; return what that will say."""
-    volumes = trained.example.input.ndim == 3
+    volumes = trained.example.input.ndim > 2
+    together = trained.metadata.request.channels
     description = chosen.description(volumes=volumes)
+    if together:
+        for_channels(description, together)
     architecture = description.pop("architecture")["callable"]
     model_file = folder / "model.py"
     model_file.write_bytes(self_contained(chosen.model_file).encode())
@@ -169,17 +173,19 @@ def _furnish(
     _check(network, chosen)
     step, finer = divisors(network), factors(network)
     ours = _without_a_field(metadata, trained)
+    names = list(together) or chosen.channels()
     example = trained.example.input.numpy()
+    example = example if together else example[None]  # channels first
     remainder: float | None = None
     try:
         if reaches_far(network):
-            scene = _half_empty(normalise(_fitted(example, _SCENE[example.ndim], step)))
+            scene = _half_empty(_normalised(_fitted(example, _SCENE[len(step)], step)))
             halo, remainder = measure_effective_halo(
-                network, torch.from_numpy(scene)[None, None], step, finer
+                network, torch.from_numpy(scene)[None], step, finer
             )
             ours["tiles_tolerance"] = TILES_TOLERANCE
         else:
-            halo = measure_halo(network, step, finer)
+            halo = measure_halo(network, step, finer, channels_in(network))
     except ValueError as error:
         raise UserError(
             f"'{chosen.name}' with these settings cannot be packaged, for an image could not be "
@@ -188,15 +194,15 @@ def _furnish(
     # The format wants something left when the halo is cropped. The halo is a multiple of the step,
     # so that blocks of any program begin where pooling, grid and noise do.
     smallest = {axis: 2 * halo[axis] + step[axis] for axis in step}
-    tested = _TEST_STEPS[example.ndim]
+    tested = _TEST_STEPS[len(step)]
     example = _fitted(example, {a: smallest[a] + tested * step[a] for a in step}, step)
-    prepared = torch.from_numpy(normalise(example))[None, None]
+    prepared = torch.from_numpy(_normalised(example))[None]
     with torch.no_grad():
         restored = network(prepared)
-    if restored.shape[1] != len(chosen.channels()):
+    if restored.shape[1] != len(names):
         raise UserError(
             f"{chosen.model_file}: the network gives {restored.shape[1]} channel(s), and rdf.yaml "
-            f"names {len(chosen.channels())} ({', '.join(chosen.channels())}): correct one of them."
+            f"names {len(names)} ({', '.join(names)}): correct one of them."
         )
     tiles_error: float | None = None
     if remainder is not None:
@@ -215,17 +221,18 @@ def _furnish(
     varying = {0: "batch"} | dict(enumerate(step, start=2))
     save_onnx(network, prepared, folder / "model.onnx", axes=varying)
 
-    np.save(folder / "test-input.npy", example[None, None])
+    np.save(folder / "test-input.npy", example[None])
     np.save(folder / "test-output.npy", restored.numpy())
     if size_um := _pixel_size_um(metadata, step):
         ours["pixel_size_um"] = size_um
-    mean = restored[0, 0].numpy()
+    mean = restored[0, : len(example)].numpy()
     for side, image, times in (("input", example, dict.fromkeys(step, 1)), ("output", mean, finer)):
         sizes = {axis: size / times[axis] for axis, size in size_um.items()}
-        sample = xr.DataArray(image, dims=tuple(step), attrs={"pixel_size_um": sizes})
+        sample = xr.DataArray(image, dims=("c", *step), attrs={"pixel_size_um": sizes})
+        sample = sample.assign_coords(c=names) if together else sample[0]
         images.write(folder / f"sample-{side}.tif", sample)
     field, finer_field = trained.example.input, trained.example.target
-    draw_cover(folder / "cover.png", _seen(example, field), _seen(mean, finer_field))
+    draw_cover(folder / "cover.png", _seen(example[0], field), _seen(mean[0], finer_field))
 
     parts = (
         tell_data(chosen, description, metadata, title, volumes=volumes),
@@ -233,7 +240,7 @@ def _furnish(
             step=step,
             halo=halo,
             smallest=smallest,
-            channels=chosen.channels(),
+            channels=names,
             factors=finer,
             tiles_error=tiles_error,
         ),
@@ -340,12 +347,17 @@ def _seen(image: NDArray[np.float32], field: Tensor) -> NDArray[np.float32]:
 def _fitted(
     image: NDArray[np.float32], smallest: Mapping[str, int], step: Mapping[str, int]
 ) -> NDArray[np.float32]:
-    """Reflect an image up to the next size that the package allows."""
-    missing: list[tuple[int, int]] = []
-    for length, axis in zip(image.shape, step, strict=True):
+    """Reflect an image, channels first, up to the next size that the package allows."""
+    missing: list[tuple[int, int]] = [(0, 0)]
+    for length, axis in zip(image.shape[1:], step, strict=True):
         wanted = max(smallest[axis], math.ceil(length / step[axis]) * step[axis])
         missing.append((0, wanted - length))
     return np.pad(image, missing, mode="symmetric")
+
+
+def _normalised(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Normalise an image, channels first, each by itself."""
+    return np.stack([normalise(channel) for channel in image])
 
 
 def _half_empty(image: NDArray[np.float32]) -> NDArray[np.float32]:

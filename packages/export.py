@@ -134,7 +134,7 @@ def save_onnx(network: nn.Module, example: Tensor, path: Path, *, axes: Mapping[
 
 @torch.no_grad()
 def measure_halo(
-    network: nn.Module, divisors: Mapping[str, int], factors: Mapping[str, int]
+    network: nn.Module, divisors: Mapping[str, int], factors: Mapping[str, int], channels: int = 1
 ) -> dict[str, int]:
     """Measure how far an output pixel can depend on the input.
 
@@ -144,11 +144,14 @@ def measure_halo(
     Parameters
     ----------
     network
-        Shape (batch, 1, y, x) in, (batch, channels, factor · y, factor · x) out, or with z before.
+        Shape (batch, channels, y, x) in, (batch, any number, factor · y, factor · x) out, or with
+        z before.
     divisors
         Sides are multiples of these, by axis in the network's order; a cell of these sides is lit.
     factors
         Pixels of the output along one of the input, by axis.
+    channels
+        That the network takes.
 
     Returns
     -------
@@ -174,7 +177,8 @@ def measure_halo(
     cells = dict.fromkeys(divisors, 3)
     while max(cells.values()) <= 129:
         starts = {axis: cells[axis] // 2 * side for axis, side in divisors.items()}
-        image = torch.zeros(1, 1, *(cells[a] * side for a, side in divisors.items())).double()
+        sides = [cells[axis] * side for axis, side in divisors.items()]
+        image = torch.zeros(1, channels, *sides).double()
         lit = tuple(slice(starts[a], starts[a] + side) for a, side in divisors.items())
         image[..., *lit] = 1.0
         changed = (twin(image) - twin(torch.zeros_like(image)))[0].abs().amax(dim=0)

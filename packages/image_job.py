@@ -9,7 +9,7 @@ from typing import Any
 import xarray as xr
 
 from imaging import images
-from imaging.channels import Chosen, choose
+from imaging.channels import ALL, Chosen, choose
 from imaging.cli import UserError
 from imaging.datasets import Item
 from imaging.formats.header import OmeZarrVersion, Storage
@@ -231,7 +231,12 @@ class ImageJob:
         """Compare an image with those that the model was trained on, channel by channel."""
         if self._known is None:
             return Told()
-        found = [(one.name, familiarity(self._known, one.image, shape)) for one in chosen]
+        single = [
+            of_channel
+            for one in chosen
+            for of_channel in (choose(one.image, ALL) if "c" in one.image.dims else [one])
+        ]
+        found = [(one.name, familiarity(self._known, one.image, shape)) for one in single]
         remarks = [(f"{name} {channel}".strip(), of.remarks) for channel, of in found]
         return Told(remarks, sum(of.is_known is True for _, of in found))
 

@@ -1,5 +1,6 @@
 """A folder with an rdf.yaml is a model: one model, its description and its reference weights."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,26 @@ def for_volumes(description: dict[str, Any], otherwise: dict[str, Any]) -> dict[
     for name, said in otherwise.pop("config", {}).items():
         entries[name] = entries[name] | said if isinstance(said, dict) else said
     return description | otherwise
+
+
+def for_channels(description: dict[str, Any], names: Sequence[str]) -> None:
+    """Describe a network of one channel as one of several, each normalised by itself.
+
+    Parameters
+    ----------
+    description
+        Content of rdf.yaml; it is changed.
+    names
+        Of the channels, which the network takes and gives.
+    """
+    for tensor in (*description["inputs"], *description["outputs"]):
+        for axis in tensor["axes"]:
+            if axis["type"] == "channel":
+                axis["channel_names"] = list(names)
+        for step in (*tensor.get("preprocessing", ()), *tensor.get("postprocessing", ())):
+            along = step.get("kwargs", {}).get("axes", [])
+            if "channel" in along:
+                along.remove("channel")
 
 
 def _axes(tensor: dict[str, Any]) -> list[str]:

@@ -88,6 +88,19 @@ class AddsPlanes(RestoresVolumes, Protocol):
     factor_z: int
 
 
+@runtime_checkable
+class SeesChannels(RestorationNetwork, Protocol):
+    """A network that takes channels of an image together and restores each of them.
+
+    Attributes
+    ----------
+    channels
+        How many.
+    """
+
+    channels: int
+
+
 class StatesStd(RestorationNetwork, Protocol):
     """A network with a standard deviation at each pixel: rdf.yaml names a channel "std".
 
@@ -161,6 +174,22 @@ def factors(network: nn.Module) -> dict[str, int]:
     plane = cast(RestorationNetwork, network).factor
     z = network.factor_z if isinstance(network, AddsPlanes) else 1
     return {axis: z if axis == "z" else plane for axis in divisors(network)}
+
+
+def channels_in(network: nn.Module) -> int:
+    """Return how many channels of an image a network takes.
+
+    Parameters
+    ----------
+    network
+        A `RestorationNetwork`.
+
+    Returns
+    -------
+    int
+        1 unless it says otherwise.
+    """
+    return network.channels if isinstance(network, SeesChannels) else 1
 
 
 def reaches_far(network: nn.Module) -> bool:

@@ -131,10 +131,19 @@ class Package:
     @property
     def channels(self) -> list[str]:
         """Names of the output's channels; the output's own name where it has no channel axis."""
-        for axis in self.output.axes:
-            if isinstance(axis, v0_5.ChannelAxis):
-                return [str(name) for name in axis.channel_names]
-        return [str(self.output.id)]
+        return _channels(self.output)
+
+    @property
+    def restores_channels(self) -> bool:
+        """Whether it gives the several channels that it takes."""
+        return len(self.channels) > 1 and self.channels == _channels(self.input)
+
+
+def _channels(tensor: v0_5.InputTensorDescr | v0_5.OutputTensorDescr) -> list[str]:
+    for axis in tensor.axes:
+        if isinstance(axis, v0_5.ChannelAxis):
+            return [str(name) for name in axis.channel_names]
+    return [str(tensor.id)]
 
 
 @contextmanager

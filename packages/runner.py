@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from imaging.channels import there
+from imaging.channels import identifiers, there
 from imaging.cli import UserError, counted
 from packages.counting import CountingPixels
 from packages.network import Network
@@ -158,7 +158,10 @@ class Runner:
         sizes = {
             d: geometry[d].output_length(n) if d in geometry else n for d, n in on_grid.items()
         }
-        sizes["c"] = len(self.package.channels)
+        channels = self.package.channels
+        if self.package.restores_channels and "c" in image.coords:
+            channels = [str(name) for name in image.coords["c"].values]
+        sizes["c"] = len(channels)
         dims = tuple(d for d in "bczyx" if d in sizes)
         pixel_size_um = {
             d: size * given[d] / on_grid[d] / float(geometry[d].scale if d in geometry else 1)
@@ -166,7 +169,7 @@ class Runner:
             if d in given
         }
         shape = tuple(sizes[d] for d in dims)
-        return Layout(dims, shape, pixel_size_um, self.package.channels, grid)
+        return Layout(dims, shape, pixel_size_um, channels, grid)
 
     def _measure(self, samples: Sequence[Sample]) -> list[Measured]:
         """Measure what shares a scale with each sample."""
@@ -216,4 +219,10 @@ class Runner:
                     if expected == 1
                     else "give an image of just the channels it was trained on, in their order."
                 )
+            )
+        own, named = self.package.channels, identifiers(image)
+        if self.package.restores_channels and own != named and sorted(own) == sorted(named):
+            raise UserError(
+                f"The image has the channels {', '.join(named)} and the package was trained on "
+                f"{', '.join(own)}: bring them into that order."
             )

@@ -145,13 +145,21 @@ def _load(item: Item, ndim: int) -> tuple[list[Pair], list[int]]:
         raise UserError(f"{item.input} has no target: training needs pairs.")
     degraded = images.read(item.input)
     truth = images.read(item.target)
-    _refuse_channels(item.input, degraded, item.target, truth)
+    if item.channel is None:
+        _refuse_channels(item.input, degraded, item.target, truth)
     factor = factor_between(item.input, degraded.sizes, item.target, truth.sizes)
     region = tuple(item.region.get(str(dim), slice(None)) for dim in degraded.dims)
-    numbers = np.arange(math.prod(degraded.shape[:-ndim])).reshape(degraded.shape[:-ndim])
     planes, truths = (np.asarray(image.values, np.float32) for image in (degraded, truth))
+    dims = degraded.dims
     del degraded, truth
     planes, truths, region = cut_to_counting(item.input, planes, truths, region)
+    if item.channel is not None:  # not before: what counts must do so in all channels
+        c = dims.index("c")
+        of_channel = (*(slice(None),) * c, item.channel)
+        planes, truths = planes[of_channel], truths[of_channel]
+        region = (*region[:c], *region[c + 1 :])
+    outside = planes.shape[:-ndim]
+    numbers = np.arange(math.prod(outside)).reshape(outside)
     low1, low2, high1, high2 = np.percentile(
         without_blank(planes), [*LOW_PERCENTILES, *HIGH_PERCENTILES]
     )

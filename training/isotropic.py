@@ -7,12 +7,14 @@ to learn from with the planes themselves. The run folder is that of any training
 
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from imaging import images
+from imaging.channels import ALL, choose
 from imaging.cli import UserError, console
 from imaging.dataset_facts import FEWEST_PLANES, Split
 from imaging.datasets import Dataset, Item, open_dataset
@@ -25,14 +27,15 @@ from simulation.fitting.photon_transfer import transfer_of_images
 from simulation.microscope import read_microscope
 from simulation.psf import fwhm_um
 from training.axial import FWHM_PER_SIGMA, AxialDegradation, measure_sigma_px, sigma_between
-from training.axial_patches import AxialPatches
-from training.data import Pair, load_pairs
+from training.axial_patches import AxialPatches, Channel
+from training.data import Pair
 from training.devices import default_precision, open_fabric
 from training.division import describe_division, split_items
 from training.know import note_trained
-from training.metadata import cut_example, versions
+from training.metadata import cut_window, find_example, versions
 from training.pixel_sizes import find_pixel_size_um, find_z_step_um
 from training.recipes.isotropic import RECIPE
+from training.registered import brightest, load_registered, shared_channels
 from training.run import (
     measure_reached,
     refuse_another,
@@ -77,6 +80,7 @@ def isotropic(
     microscope: Path | None = None,
     pixel_size: float | None = None,
     z_step: float | None = None,
+    channels: Literal["together"] | None = None,
 ) -> Path:
     """Learn from stacks how to restore them to planes as far apart as their pixels.
 
@@ -98,9 +102,12 @@ def isotropic(
     refuse_preset(RECIPE.presets, preset)
     refuse_nothing_to_resume(out, resume=resume)
     given = None if psf_fwhm is None and microscope is None else _given_um(psf_fwhm, microscope)
-    dataset = _open(data, pixel_size, z_step)
+    dataset = _open(data, pixel_size, z_step, channels)
+    names = shared_channels(dataset) if channels else ()
     grid = _grid(dataset)
     settings = _fitted(RECIPE.presets[preset](grid.factor), dataset, grid)
+    if names:
+        settings = replace(settings, network=settings.network | {"channels": len(names)})
     sigma_um = _measured_um(dataset, grid) if given is None else given
     request = Request(
         recipe=RECIPE.model,
@@ -112,20 +119,23 @@ def isotropic(
         data=dataset.name,
         data_sha256=sha256(data),
         axial_sigma_um=round(sigma_um, 4),
+        channels=names,
     )
     refuse_another(out, request, resume=resume)
     parts = split_items(dataset)
     if division := describe_division(dataset, parts):
         console.print(division, highlight=False, soft_wrap=True)
     remarks = inspect_dataset(open_dataset(data))
-    training, calibration = (load_pairs(parts[part], remarks) for part in ("train", "calibration"))
+    count = len(names) or 1
+    training, calibration = (
+        load_registered(parts[part], count, remarks) for part in ("train", "calibration")
+    )
     remarks.say()
-    degradation = _degradation(training, grid, sigma_um)
-    _say_what_is_learnt(grid, sigma_um, given is None)
-    looked_at = _images(training, calibration, parts, degradation, settings)
+    degradations = [_degradation(pairs, grid, sigma_um) for pairs in training]
+    _say_what_is_learnt(grid, sigma_um, given is None, names)
+    looked_at = _images(training, calibration, parts, degradations, settings)
     patches = AxialPatches(
-        training,
-        degradation,
+        _channels(training, degradations),
         size_px=settings.patch_px,
         batch_size=settings.batch_size,
         seed=seed,
@@ -161,7 +171,9 @@ def _given_um(psf_fwhm: tuple[float, float] | None, microscope: Path | None) -> 
     return sigma_between(lateral, axial)
 
 
-def _open(data: Path, pixel_size_um: float | None, z_step_um: float | None) -> Dataset:
+def _open(
+    data: Path, pixel_size_um: float | None, z_step_um: float | None, channels: str | None
+) -> Dataset:
     """Open stacks whose planes are their own targets; refuse what is no stack."""
     told = {"x": pixel_size_um, "y": pixel_size_um, "z": z_step_um}
     for axis, size in told.items():
@@ -179,10 +191,11 @@ def _open(data: Path, pixel_size_um: float | None, z_step_um: float | None) -> D
                     f"{_OPTIONS[axis]} says {size:g}: leave that out, or correct the file (in "
                     "Fiji: Image > Properties)."
                 )
-        if "c" in sizes:
+        if "c" in sizes and channels is None:
             raise UserError(
                 f"{item.input} has {sizes['c']} channels: save the one you need as a file of its "
-                "own (in Fiji: Image > Color > Split Channels)."
+                "own (in Fiji: Image > Color > Split Channels), or restore registered channels "
+                "with --channels together."
             )
         if "b" in sizes:
             raise UserError(
@@ -237,9 +250,7 @@ def _fitted(usual: Settings, dataset: Dataset, grid: _Grid) -> Settings:
     """Return settings whose patches fit into the planes and are whole numbers of coarse cells."""
     cell = RECIPE.architecture(**usual.network).divisor * grid.factor
     sides = [
-        side
-        for item in dataset.items
-        for side in images.read(item.input, lazy=True).isel(z=0).shape
+        side for item in dataset.items for side in images.read(item.input, lazy=True).shape[-2:]
     ]
     patch_px = min(usual.patch_px, min(sides)) // cell * cell
     if patch_px == 0:
@@ -252,10 +263,12 @@ def _fitted(usual: Settings, dataset: Dataset, grid: _Grid) -> Settings:
 
 def _measured_um(dataset: Dataset, grid: _Grid) -> float:
     """Measure the blur along the axis on the stacks themselves, µm."""
-    stacks = [images.read(item.input).values for item in dataset.items]
-    for item, stack in zip(dataset.items, stacks, strict=True):
-        if stack.min() == stack.max():
+    stacks: list[NDArray[np.generic]] = []
+    for item in dataset.items:
+        of_channels = [of.image.values for of in choose(images.read(item.input), ALL)]
+        if any(stack.min() == stack.max() for stack in of_channels):
             raise UserError(f"{item.input} is constant: nothing can be learnt from it.")
+        stacks += of_channels
     sigma_px = measure_sigma_px(stacks, grid.z_step_um / grid.pixel_um)
     if sigma_px is None:
         raise UserError(
@@ -273,30 +286,43 @@ def _degradation(training: list[Pair], grid: _Grid, sigma_um: float) -> AxialDeg
     return AxialDegradation(sigma_um * grid.factor / grid.z_step_um, grid.factor, noise)
 
 
+def _channels(by_channel: list[list[Pair]], degradations: list[AxialDegradation]) -> list[Channel]:
+    return [Channel(*of) for of in zip(by_channel, degradations, strict=True)]
+
+
 def _images(
-    training: list[Pair],
-    calibration: list[Pair],
+    training: list[list[Pair]],
+    calibration: list[list[Pair]],
     parts: dict[Split, tuple[Item, ...]],
-    degradation: AxialDegradation,
+    degradations: list[AxialDegradation],
     settings: Settings,
 ) -> Images:
-    crops = AxialPatches(
-        calibration, degradation, size_px=settings.patch_px, batch_size=_FIXED_CROPS, seed=0
-    )
+    channels = _channels(calibration, degradations)
+    crops = AxialPatches(channels, size_px=settings.patch_px, batch_size=_FIXED_CROPS, seed=0)
     # Whole stacks: of one that is divided, the validation planes alone are too few for a package.
     whole = tuple(replace(item, region={}) for item in parts["validation"][:1])
-    example = cut_example(load_pairs(whole, volumes=True))
     return Images(
-        training,
+        [pair for pairs in training for pair in pairs],
         [],
-        calibration,
+        [pair for pairs in calibration for pair in pairs],
         parts["validation"],
         crops.batch(0),
-        Example(torch.from_numpy(example.input), torch.from_numpy(example.normalised_input)),
+        _example(load_registered(whole, len(channels), volumes=True)),
     )
 
 
-def _say_what_is_learnt(grid: _Grid, sigma_um: float, measured: bool) -> None:
+def _example(by_channel: list[list[Pair]]) -> Example:
+    """Cut the window with most structure; of several channels it is (c, z, y, x)."""
+    index, window = find_example([brightest(of) for of in zip(*by_channel, strict=True)])
+    cut = [cut_window(pairs[index], window) for pairs in by_channel]
+    sides = ([of.input for of in cut], [of.normalised_input for of in cut])
+    image, normalised = (torch.from_numpy(np.stack(side)) for side in sides)
+    return Example(image, normalised) if len(cut) > 1 else Example(image[0], normalised[0])
+
+
+def _say_what_is_learnt(
+    grid: _Grid, sigma_um: float, measured: bool, channels: tuple[str, ...]
+) -> None:
     console.print(
         f"Along z the PSF is taken to be wider by a blur of {FWHM_PER_SIGMA * sigma_um:.3g} µm, "
         "full width at half maximum"
@@ -306,7 +332,8 @@ def _say_what_is_learnt(grid: _Grid, sigma_um: float, measured: bool) -> None:
             if measured
             else ""
         )
-        + f". Each plane becomes {grid.factor}, {grid.z_step_um / grid.factor:.4g} µm apart.",
+        + f". Each plane becomes {grid.factor}, {grid.z_step_um / grid.factor:.4g} µm apart."
+        + (f" Channels restored together: {', '.join(channels)}." if channels else ""),
         highlight=False,
         soft_wrap=True,
     )

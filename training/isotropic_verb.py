@@ -1,6 +1,7 @@
 """The verb that learns isotropic restoration."""
 
 from pathlib import Path
+from typing import Literal
 
 
 def isotropic(
@@ -16,6 +17,7 @@ def isotropic(
     microscope: Path | None = None,
     pixel_size: float | None = None,
     z_step: float | None = None,
+    channels: Literal["together"] | None = None,
 ) -> None:
     """Learn from stacks, without any truth, to restore them to planes as close as their pixels.
 
@@ -53,6 +55,9 @@ def isotropic(
     z_step
         Distance of planes in micrometres, where the files do not state it; what they state without
         it.
+    channels
+        "together": one network sees all channels of each stack, which must be registered, and
+        restores all of them; stacks of several channels are refused without it.
     """
     from training.isotropic import isotropic
 
@@ -68,4 +73,5 @@ def isotropic(
         microscope=microscope,
         pixel_size=pixel_size,
         z_step=z_step,
+        channels=channels,
     )

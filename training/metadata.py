@@ -1,6 +1,7 @@
 """Metadata of a run: how its weights were trained, what they reach, what they cost."""
 
 import itertools
+import math
 import platform
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +24,7 @@ from imaging.training_metadata import (
     TrainingData,
 )
 from packages.care.model import as_planes
-from packages.network_contract import divisors
+from packages.network_contract import channels_in, divisors
 from training.counting import finer
 from training.data import Batch, Pair
 from training.loop import State
@@ -112,7 +113,7 @@ def mean_absolute_errors(network: nn.Module, fixed: Batch) -> dict[str, float]:
     Parameters
     ----------
     network
-        Restores; its first channel is compared.
+        Restores; as many of its first channels are compared as the truth has.
     fixed
         Crops with their truth.
 
@@ -125,7 +126,7 @@ def mean_absolute_errors(network: nn.Module, fixed: Batch) -> dict[str, float]:
     device = next(network.parameters()).device
     target = fixed.target.to(device)
     seen = fixed.input.to(device)
-    restored = as_planes(network(seen)[:, :1])
+    restored = as_planes(network(seen)[:, : target.shape[1]])
     target = as_planes(target)
     unrestored = F.interpolate(
         as_planes(seen), target.shape[-2:], mode="bilinear", align_corners=False
@@ -150,13 +151,23 @@ def cut_example(pairs: Sequence[Pair]) -> Pair:
         At most 256 pixels a side of its input, of a volume 128 and 32 planes; the mean of the
         normalised truth, held between 0 and 1, is largest in it.
     """
-    windows = [(pair, window) for pair in pairs for window in _windows(pair.input.shape)]
+    index, window = find_example(pairs)
+    return cut_window(pairs[index], window)
 
-    def structure(candidate: tuple[Pair, tuple[slice, ...]]) -> float:
-        pair, window = candidate
-        return float(pair.target[finer(window, pair.factor)].clip(0, 1).mean())
 
-    pair, window = max(windows, key=structure)
+def find_example(pairs: Sequence[Pair]) -> tuple[int, tuple[slice, ...]]:
+    """Find the window that `cut_example` cuts: in which pair, and where in its input."""
+    windows = [(i, window) for i, pair in enumerate(pairs) for window in _windows(pair.input.shape)]
+
+    def structure(candidate: tuple[int, tuple[slice, ...]]) -> float:
+        i, window = candidate
+        return float(pairs[i].target[finer(window, pairs[i].factor)].clip(0, 1).mean())
+
+    return max(windows, key=structure)
+
+
+def cut_window(pair: Pair, window: tuple[slice, ...]) -> Pair:
+    """Cut a window, in pixels of its input, out of a pair."""
     target = pair.target[finer(window, pair.factor)]
     return replace(pair, input=np.array(pair.input[window]), target=np.array(target))
 
@@ -183,8 +194,9 @@ def _inference_cost(network: nn.Module, device: torch.device) -> InferenceCost:
 
     Attention over a whole megapixel would fit into no memory.
     """
-    image = torch.zeros(1, 1, *_COST[len(divisors(network))], device=device)
-    windows = 2**20 / image.numel()
+    sides = _COST[len(divisors(network))]
+    image = torch.zeros(1, channels_in(network), *sides, device=device)
+    windows = 2**20 / math.prod(sides)
     network(image)
     with Measure(device) as cost:
         network(image)

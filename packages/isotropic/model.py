@@ -22,16 +22,25 @@ class Isotropic(nn.Module):
     ----------
     factor_z
         Planes of the restored stack along one of the stack that it takes.
+    channels
+        Registered channels of the stack, all of which are seen to restore each.
     depth, filters, kernel_size
         Of the network, as for CARE's `UNet`.
     """
 
     def __init__(
-        self, *, factor_z: int, depth: int = 2, filters: int = 32, kernel_size: int = 3
+        self,
+        *,
+        factor_z: int,
+        channels: int = 1,
+        depth: int = 2,
+        filters: int = 32,
+        kernel_size: int = 3,
     ) -> None:
         super().__init__()
         self.of_slices = UNet(
-            channels_out=factor_z,
+            channels_in=channels,
+            channels_out=channels * factor_z,
             depth=depth,
             filters=filters,
             kernel_size=kernel_size,
@@ -40,6 +49,7 @@ class Isotropic(nn.Module):
         self.of_slices.pooled = (1, 2)
         self.factor = 1
         self.factor_z = factor_z
+        self.channels = channels
         self.divisor = self.of_slices.divisor  # sides of the input must be multiples of this
         self.divisor_z = 1
 
@@ -49,8 +59,8 @@ class Isotropic(nn.Module):
         Parameters
         ----------
         image
-            Normalised stack, shape (batch, 1, z, y, x), or slices, (batch, 1, z, x); x and y are
-            multiples of `divisor`.
+            Normalised stack, shape (batch, channels, z, y, x), or slices, (batch, channels, z, x);
+            x and y are multiples of `divisor`.
 
         Returns
         -------
@@ -59,11 +69,12 @@ class Isotropic(nn.Module):
         """
         if image.ndim == 4:
             return self.restore_slices(image)
-        batch, _, planes, rows, columns = image.shape
-        xz = image.permute(0, 3, 1, 2, 4).reshape(batch * rows, 1, planes, columns)
-        xz = self.restore_slices(xz).reshape(batch, rows, 1, self.factor_z * planes, columns)
-        yz = image.permute(0, 4, 1, 2, 3).reshape(batch * columns, 1, planes, rows)
-        yz = self.restore_slices(yz).reshape(batch, columns, 1, self.factor_z * planes, rows)
+        batch, channels, planes, rows, columns = image.shape
+        finer = self.factor_z * planes
+        xz = image.permute(0, 3, 1, 2, 4).reshape(batch * rows, channels, planes, columns)
+        xz = self.restore_slices(xz).reshape(batch, rows, channels, finer, columns)
+        yz = image.permute(0, 4, 1, 2, 3).reshape(batch * columns, channels, planes, rows)
+        yz = self.restore_slices(yz).reshape(batch, columns, channels, finer, rows)
         return (xz.permute(0, 2, 3, 1, 4) + yz.permute(0, 2, 3, 4, 1)) / 2
 
     def restore_slices(self, slices: Tensor) -> Tensor:
@@ -72,14 +83,15 @@ class Isotropic(nn.Module):
         Parameters
         ----------
         slices
-            Normalised, shape (batch, 1, z, x).
+            Normalised, shape (batch, channels, z, x).
 
         Returns
         -------
         Tensor
-            Shape (batch, 1, factor_z · z, x).
+            Shape (batch, channels, factor_z · z, x).
         """
-        finer = self.of_slices(slices).permute(0, 2, 1, 3).flatten(1, 2)[:, None]
+        finer = self.of_slices(slices).unflatten(1, (self.channels, self.factor_z))
+        finer = finer.transpose(2, 3).flatten(2, 3)
         return finer + F.interpolate(
             slices, scale_factor=[float(self.factor_z), 1.0], mode="bilinear", align_corners=False
         )

@@ -5,7 +5,7 @@ import pytest
 
 from simulation.fitting.photon_transfer import Transfer
 from training.axial import AxialDegradation
-from training.axial_patches import AxialPatches
+from training.axial_patches import AxialPatches, Channel
 from training.data import Array, Pair
 
 FACTOR, SIDE = 2, 16
@@ -15,7 +15,7 @@ SILENT = Transfer(np.zeros(1), np.zeros(1), np.zeros(1), slope=0.0, dark_varianc
 def patches(plane: Array, noise: Transfer = SILENT) -> AxialPatches:
     pair = Pair("a", plane, plane, lows=(10.0, 10.0), highs=(110.0, 110.0))
     degradation = AxialDegradation(1.5, FACTOR, noise)
-    return AxialPatches([pair], degradation, size_px=SIDE, batch_size=6, seed=0)
+    return AxialPatches([Channel([pair], degradation)], size_px=SIDE, batch_size=6, seed=0)
 
 
 def test_inputs_are_targets_with_rows_blurred_and_sampled() -> None:
