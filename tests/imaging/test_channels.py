@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from imaging.channels import one_channel
+from imaging.channels import identifiers, one_channel
 from imaging.cli import UserError
 from tests.small_images import image
 
@@ -29,3 +29,22 @@ def test_an_image_of_one_channel_is_taken_whatever_is_wanted() -> None:
 def test_channels_are_listed_where_none_is_meant(wanted: str | None) -> None:
     with pytest.raises(UserError, match=r"a\.tif.*give --channel one of 1 \(DAPI\), 2 \(GFP\)\."):
         one_channel(PATH, two_channels(), wanted)
+
+
+NAMED = {
+    "kept": (["DAPI", "GFP"], ["DAPI", "GFP"]),
+    "spaces and signs": (["DAPI 405", "α-GFP"], ["DAPI_405", "GFP"]),
+    "numbers": (["405", "class"], ["channel_405", "channel_class"]),
+    "alike": (["GFP 1", "GFP-1"], ["channel_1", "channel_2"]),
+    "nothing left": (["+", "GFP"], ["channel_1", "channel_2"]),
+}
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_names_become_identifiers(case: str) -> None:
+    names, expected = NAMED[case]
+    assert identifiers(two_channels().assign_coords(c=names)) == expected
+
+
+def test_channels_without_names_are_numbered() -> None:
+    assert identifiers(two_channels().drop_vars("c")) == ["channel_1", "channel_2"]

@@ -68,3 +68,22 @@ def test_exported_it_takes_stacks_of_any_size(network: Isotropic, volume: torch.
         expected = network(volume)
     for given in run_exported(network, torch.rand(1, 1, 3, 4, 6), volume).values():
         torch.testing.assert_close(given, expected, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_channels_keep_their_places_and_each_is_seen_for_all(volume: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    network = Isotropic(factor_z=FACTOR, channels=2, depth=1, filters=4).eval()
+    both = torch.cat([volume, 1 - volume], dim=1)
+    restored = network(both)
+    assert restored.shape == (2, 2, FACTOR * 5, 8, 12)
+    # The second channel tells of the first, too.
+    assert not torch.allclose(
+        network(both * torch.tensor([1.0, 0.0]).view(1, 2, 1, 1, 1)), restored
+    )
+    for parameter in network.parameters():
+        nn.init.zeros_(parameter)
+    alone = Isotropic(factor_z=FACTOR, depth=1, filters=4).eval()
+    for parameter in alone.parameters():
+        nn.init.zeros_(parameter)
+    torch.testing.assert_close(network(both)[:, 1:], alone(1 - volume))

@@ -107,7 +107,13 @@ def test_what_was_told_counts(tmp_path: Path) -> None:
 REFUSED: dict[str, tuple[str, tuple[int, ...], dict[str, float], dict[str, Any], str]] = {
     "plane": ("yx", (40, 40), SIZE_UM, {}, r"has 1 plane\(s\) along z"),
     "few": ("zyx", (7, 40, 40), SIZE_UM, {}, r"has 7 plane\(s\) along z: .* at least 8"),
-    "channels": ("czyx", (2, 8, 40, 40), SIZE_UM, {}, "has 2 channels: save the one"),
+    "channels": (
+        "czyx",
+        (2, 8, 40, 40),
+        SIZE_UM,
+        {},
+        "has 2 channels: save the one .*--channels together",
+    ),
     "times": ("bzyx", (2, 8, 40, 40), SIZE_UM, {}, "2 time points or positions"),
     "step": ("zyx", (8, 40, 40), {"y": 0.2, "x": 0.2}, {}, "how far apart .* give --z-step"),
     "pixels": ("zyx", (8, 40, 40), {"z": 0.4}, {}, "how large its pixels are: give --pixel-size"),
@@ -124,6 +130,7 @@ REFUSED: dict[str, tuple[str, tuple[int, ...], dict[str, float], dict[str, Any],
         {"psf_fwhm": (0.5, 1.0), "microscope": Path("m.toml")},
         "not both",
     ),
+    "one channel": ("zyx", (8, 40, 40), SIZE_UM, {"channels": "together"}, "has one channel"),
     "resume": ("zyx", (8, 40, 40), SIZE_UM, {"resume": True}, "no training to resume"),
 }
 
@@ -160,3 +167,56 @@ def test_blur_that_stacks_do_not_tell_must_be_told(tmp_path: Path) -> None:
     file = write(tmp_path / "a.tif", planes.astype(np.float32))
     with pytest.raises(UserError, match=r"cannot be measured on it.*--psf-fwhm"):
         isotropic(data=file, out=tmp_path / "run", steps=1)
+
+
+@pytest.fixture(scope="module")
+def channels() -> xr.DataArray:
+    """Two registered channels of one structure."""
+    one = stack(12, 40, 48)
+    noise = np.random.default_rng(1).normal(0, 3, one.shape).astype(np.float32)
+    dims, attributes = ("c", "z", "y", "x"), {"pixel_size_um": SIZE_UM}
+    return xr.DataArray(
+        np.stack([one, 300 + 2 * one + noise]), {"c": ["DAPI", "GFP"]}, dims, attrs=attributes
+    )
+
+
+@pytest.fixture(scope="module")
+def of_channels(channels: xr.DataArray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("channels")
+    images.write(folder / "both.tif", channels)
+    weights = isotropic(
+        data=folder / "both.tif",
+        out=folder / "run",
+        steps=1,
+        psf_fwhm=(0.3, 0.9),
+        channels="together",
+    )
+    return build("isotropic", checkpoint=weights.parent, out=folder / "isotropic.zip")
+
+
+def test_a_package_restores_registered_channels(
+    of_channels: Path, channels: xr.DataArray, tmp_path: Path
+) -> None:
+    images.write(tmp_path / "a.tif", channels.assign_coords(c=["DAPI 405", "GFP"]))
+    predict_file(of_channels, tmp_path / "a.tif", tmp_path / "restored.ome.tif")
+    restored = images.read(tmp_path / "restored.ome.tif")
+    assert dict(restored.sizes) == {"c": 2, "z": 24, "y": 40, "x": 48}
+    assert list(restored.coords["c"].values) == ["DAPI 405", "GFP"]
+    # Each in its own relative units: the two show one structure.
+    assert float(np.corrcoef(*restored.values.reshape(2, -1))[0, 1]) > 0.9
+
+
+def test_channels_in_another_order_are_refused(
+    of_channels: Path, channels: xr.DataArray, tmp_path: Path
+) -> None:
+    images.write(tmp_path / "a.tif", channels.isel(c=[1, 0]))
+    with pytest.raises(UserError, match=r"GFP, DAPI and the package was trained on DAPI, GFP"):
+        predict_file(of_channels, tmp_path / "a.tif", tmp_path / "restored.ome.tif")
+
+
+def test_another_number_of_channels_is_refused(
+    of_channels: Path, channels: xr.DataArray, tmp_path: Path
+) -> None:
+    images.write(tmp_path / "a.tif", channels.isel(c=0, drop=True))
+    with pytest.raises(UserError, match=r"has 1 channel and the package takes 2"):
+        predict_file(of_channels, tmp_path / "a.tif", tmp_path / "restored.ome.tif")
