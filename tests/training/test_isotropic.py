@@ -203,7 +203,7 @@ def test_a_package_restores_registered_channels(
     assert dict(restored.sizes) == {"c": 2, "z": 24, "y": 40, "x": 48}
     assert list(restored.coords["c"].values) == ["DAPI 405", "GFP"]
     # Each in its own relative units: the two show one structure.
-    assert float(np.corrcoef(*restored.values.reshape(2, -1))[0, 1]) > 0.9
+    assert float(np.corrcoef(restored.values.reshape(2, -1))[0, 1]) > 0.9
 
 
 def test_channels_in_another_order_are_refused(

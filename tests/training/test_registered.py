@@ -83,6 +83,6 @@ def test_nothing_is_learnt_where_each_plane_is_blank_in_some_channel(tmp_path: P
 def test_structure_of_any_channel_is_seen() -> None:
     one, other = (
         Pair("a", image, image, lows=(0.0, 0.0), highs=(1.0, 1.0))
-        for image in (np.float32([[1, 5]]), np.float32([[3, 2]]))
+        for image in (np.array([[1, 5]], np.float32), np.array([[3, 2]], np.float32))
     )
     np.testing.assert_array_equal(brightest([one, other]).target, [[3, 5]])
