@@ -6,9 +6,7 @@ from simulation.structures.grid import TARGET_FWHM_UM, Grid, Specimen, entry
 from simulation.structures.rasterise import add_ball, add_points, perlin_noise, resolved
 
 _SECTION_UM = 0.3
-"""Thickness of a volume that holds as many granules per area as an image does."""
-_POINT_SECTION_UM = 1.5
-"""The same of the most points: about as deep as a microscope sees them."""
+"""Thickness of a volume that holds as many of them per area as an image does."""
 
 
 def granules(grid: Grid, rng: np.random.Generator) -> Specimen:
@@ -23,8 +21,7 @@ def granules(grid: Grid, rng: np.random.Generator) -> Specimen:
     typical_um = rng.uniform(0.08, 0.16)
     crowd = perlin_noise(grid, 4.0, rng)
     geometry = {"granules": list[dict[str, object]]()}
-    count = _count(grid, rng.uniform(1.0, 4.0), _SECTION_UM, rng)
-    for place in rng.uniform(0, grid.sides_um, (count, len(grid.shape))):
+    for place in rng.uniform(0, grid.sides_um, (_count(grid, rng, 1.0, 4.0), len(grid.shape))):
         voxel = tuple((place / grid.steps_um).astype(int))
         radius_um = float(np.clip(rng.lognormal(np.log(typical_um), 0.3), 0.04, 0.35))
         brightness = float(rng.lognormal(-0.3, 0.35))
@@ -38,14 +35,9 @@ def granules(grid: Grid, rng: np.random.Generator) -> Specimen:
 def points(grid: Grid, rng: np.random.Generator) -> Specimen:
     """Draw point sources anywhere, of different brightness, on a dark ground.
 
-    In a volume there are from such as lie alone, though enough for percentiles of the truth to see
-    them, to as many as an image has in its depth of focus. The geometry has each source as
-    `points`, with the brightness of its peak.
+    The geometry has each source as `points`, with the brightness of its peak.
     """
-    most = 2.0
-    density = most * 10 ** rng.uniform(-1.2, 0) if grid.is_volume else rng.uniform(0.4, most)
-    count = _count(grid, density, _POINT_SECTION_UM, rng)
-    places = rng.uniform(0, grid.sides_um, (count, len(grid.shape)))
+    places = rng.uniform(0, grid.sides_um, (_count(grid, rng, 0.4, 2.0), len(grid.shape)))
     brightness = rng.lognormal(-0.2, 0.4, len(places))
     image = np.zeros(grid.shape)
     add_points(image, grid, places, brightness)
@@ -56,7 +48,7 @@ def points(grid: Grid, rng: np.random.Generator) -> Specimen:
     return Specimen(resolved(image, grid), {"points": written})
 
 
-def _count(grid: Grid, density: float, section_um: float, rng: np.random.Generator) -> int:
-    """Draw how many there are of a density per µm² of a section; one at least."""
-    sections = grid.sides_um[0] / section_um if grid.is_volume else 1.0
-    return max(int(rng.poisson(density * grid.area_um2 * sections)), 1)
+def _count(grid: Grid, rng: np.random.Generator, fewest: float, most: float) -> int:
+    """Draw a number from a density between two, per µm²; one at least."""
+    sections = grid.sides_um[0] / _SECTION_UM if grid.is_volume else 1.0
+    return max(int(rng.poisson(rng.uniform(fewest, most) * grid.area_um2 * sections)), 1)

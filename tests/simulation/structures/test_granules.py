@@ -36,13 +36,3 @@ def test_density_of_points_is_that_of_the_range() -> None:
     counts = [len(points(grid, np.random.default_rng(s)).geometry["points"]) for s in range(12)]
     assert min(counts) / grid.area_um2 > 0.4 * 0.85
     assert max(counts) / grid.area_um2 < 2 * 1.15
-
-
-def test_points_in_depth_lie_alone_or_crowd_a_depth_of_focus_as_in_an_image() -> None:
-    grid = Grid((20, 200, 200), 0.05, z_step_um=0.5)
-    counts = [len(points(grid, np.random.default_rng(s)).geometry["points"]) for s in range(40)]
-    per_section = np.array(counts) / grid.area_um2 / (20 * 0.5 / 1.5)
-    assert per_section.min() > 2 * 10**-1.2 * 0.7
-    assert per_section.max() < 2 * 1.15
-    # Log-uniform: half of them lie below the geometric mean of the ends.
-    assert np.median(per_section) == pytest.approx(2 * 10**-0.6, rel=0.35)
