@@ -41,7 +41,7 @@ OPTIONAL = {
         "error_input",
         "late_fall",
     ),
-    *("also", "adapted_from", "pixel_loss", "calibration", "trust_mask", "known"),
+    *("also", "adapted_from", "channels", "pixel_loss", "calibration", "trust_mask", "known"),
     *("measured_with", "samples"),
 }
 
