@@ -65,10 +65,11 @@ def finding(summary: Summary, sources: int) -> str:
     for column in summary.measured:
         if column.metric in summary.best:
             led.setdefault(summary.best[column.metric], []).append(column.label)
-    if not led and sources < _fewest_sources():
+    if not led and sources < (fewest := _fewest_sources(len(summary.tests))):
         return (
-            f"{counted(sources, 'source')} cannot show that anybody is ahead: the paired test asks "
-            f"for {_fewest_sources()} at least, and for more where many are compared."
+            f"{counted(sources, 'source')} cannot show that anybody is ahead: corrected for "
+            f"{counted(len(summary.tests), 'comparison')}, the paired test asks for {fewest} at "
+            "least."
         )
     if not led:
         return "No package or control leads beyond chance in any metric."
@@ -80,9 +81,12 @@ def finding(summary: Summary, sources: int) -> str:
     )
 
 
-def _fewest_sources() -> int:
-    """Return how many differences of one sign are beyond chance in a signed-rank test."""
-    return math.ceil(math.log2(2 / SIGNIFICANT))
+def _fewest_sources(tests: int) -> int:
+    """Return how many differences of one sign are beyond chance in signed-rank tests.
+
+    n of them have p = 2 / 2ⁿ, and Holm's correction multiplies the least p by the number of tests.
+    """
+    return math.floor(math.log2(2 * max(tests, 1) / SIGNIFICANT)) + 1
 
 
 def caption(summary: Summary, sources: int) -> str:

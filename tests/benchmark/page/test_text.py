@@ -1,6 +1,7 @@
 import hashlib
 
 import pandas as pd
+import pytest
 
 from benchmark.comparison.summary import summarise
 from benchmark.page import text
@@ -23,6 +24,29 @@ def test_who_lacks_an_image_stands_last_without_a_place() -> None:
     packages = [records.package(name) for name in ("lacking", "a", "b")]
     found = summarise(packages, table, ABSENT, {image: image for image in images})
     assert text.ranks(found)[1] == [("b", "1"), ("a", "2"), ("lacking", "–")]
+
+
+@pytest.mark.parametrize(("metrics", "fewest"), [(1, 6), (2, 7), (3, 7), (4, 8)])
+def test_too_few_sources_for_all_comparisons_are_told(metrics: int, fewest: int) -> None:
+    def found(sources: int) -> str:
+        table = pd.DataFrame(
+            [
+                (name, "d", f"{i:02}", metric, level + i % 3)
+                for name, level in (("a", 0.2), ("b", 0.3))
+                for i in range(sources)
+                for metric in ("si_psnr_a", "psnr", "ssim", "pearson")[:metrics]
+            ],
+            columns=["package", "dataset", "image", "metric", "value"],
+        )
+        packages = [records.package(name) for name in ("a", "b")]
+        of = {image: image for image in table.image}
+        return text.finding(summarise(packages, table, ABSENT, of), sources)
+
+    assert found(fewest).startswith(f"b leads beyond chance in {metrics} of {metrics} metrics")
+    assert found(fewest - 1) == (
+        f"{fewest - 1} sources cannot show that anybody is ahead: corrected for {metrics} "
+        f"comparison{'s' if metrics > 1 else ''}, the paired test asks for {fewest} at least."
+    )
 
 
 def test_a_dataset_is_introduced_with_its_part_pixels_and_truth() -> None:
