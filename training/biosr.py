@@ -1,5 +1,6 @@
 """BioSR as it is on disk, made a dataset of pairs of wide-field and SIM images."""
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,10 +47,9 @@ def import_biosr(
     wanted = None if levels is None else parse_levels(levels)
     name, place = find_structure(folder, structure)
     found = of_cells(place, name) if is_cells(place) else of_crops(place, name)
-    chosen = _of_levels(found, wanted, place)
-    pixel_um, target_um = _pixel_sizes(chosen)
-    parts = _divide(chosen, place)
-    kept = [recording for recording in chosen if recording.name in parts]
+    parts = _divide(found, place)
+    kept = _of_levels([each for each in found if each.name in parts], wanted, place)
+    pixel_um, target_um = _pixel_sizes(kept)
     _say_absent(kept)
     with progress() as bars:
         files = sorted({file for recording in kept for file in (recording.raw, recording.target)})
@@ -88,8 +88,9 @@ def import_biosr(
                     },
                 ),
             )
-    counts = [f"{list(parts.values()).count(part)} {part}" for part in SPLITS]
-    division = f" ({', '.join(counts)})" if any(parts.values()) else ""
+    of_kept = [parts[recording.name] for recording in kept]
+    counts = [f"{of_kept.count(part)} {part}" for part in SPLITS]
+    division = f" ({', '.join(counts)})" if any(of_kept) else ""
     console.print(
         f"{counted(len(kept), 'pair')} of {pixel_um:.4g} and {target_um:.4g} µm pixels{division} "
         f"are in {out}",
@@ -155,7 +156,8 @@ def _pixel_sizes(recordings: Sequence[Recording]) -> tuple[float, float]:
     Raises
     ------
     UserError
-        A file is cut off, sizes differ, or the SIM image is no whole multiple or several planes.
+        A file is cut off, sizes or numbers of raw frames differ, or the SIM image is no whole
+        multiple or several planes.
     """
     first = recordings[0]
     raw, target = (images.read(file, lazy=True) for file in (first.raw, first.target))
@@ -169,6 +171,12 @@ def _pixel_sizes(recordings: Sequence[Recording]) -> tuple[float, float]:
                 raise UserError(
                     f"{file} has {_shape(image)} pixels, but {of_known} {_shape(known)}: import "
                     "images of one size, and others by themselves."
+                )
+            if file == recording.raw and (frames := _frames(image)) != _frames(known):
+                raise UserError(
+                    f"{file} holds {counted(frames, 'plane')}, but {of_known} {_frames(known)}: "
+                    "the mean of fewer raw frames is another wide-field image, so copy it again or "
+                    "remove it."
                 )
             if file == recording.target and image.ndim > 2:
                 raise UserError(f"{file} holds several planes: a SIM image has one.")
@@ -234,6 +242,10 @@ def _write(folder: Path, recording: Recording, pixel_um: float, target_um: float
 
 def _in_plane(image: xr.DataArray) -> dict[str, int]:
     return {axis: image.sizes[axis] for axis in _PLANE}
+
+
+def _frames(image: xr.DataArray) -> int:
+    return image.size // math.prod(_in_plane(image).values())
 
 
 def _shape(image: xr.DataArray) -> str:

@@ -92,10 +92,11 @@ def find_structure(folder: Path, structure: str | None) -> tuple[str, Path]:
     if not folder.is_dir():
         raise UserError(f"{folder} is a file: give the folder of BioSR, or of a structure of it.")
     if is_cells(folder) or is_cut(folder):
-        own = _called(folder.name)
+        called = folder.resolve().name  # of ".", too
+        own = _called(called)
         if wanted and own and own != wanted:
             raise UserError(f"{folder} holds {own}, not {wanted}: leave --structure out.")
-        return own or wanted or folder.name, folder
+        return own or wanted or called, folder
     found = {
         name: inner
         for inner in sorted(folder.iterdir())

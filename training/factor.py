@@ -79,12 +79,17 @@ def factor_between(
     factor = round(max(factors))
     if stacks[0] != stacks[1] or factors != {factor} or not 1 <= factor <= FINEST:
         raise UserError(
-            f"{file} is {dict(sizes)} but {target} is {dict(target_sizes)}: the two images of a "
+            f"{file} has {_said(sizes)} but {target} {_said(target_sizes)}: the two images of a "
             f"pair must have the same size, or the target 2 to {FINEST} times as many pixels along "
-            "y and x."
+            "y and x, a whole number."
         )
     return factor
 
 
 def _lengths(sizes: Mapping[Any, int], *, outside: Iterable[str]) -> list[int]:
     return [length for axis, length in sizes.items() if axis not in outside]
+
+
+def _said(sizes: Mapping[Any, int]) -> str:
+    lengths = " x ".join(str(length) for length in sizes.values())
+    return f"{lengths} pixels ({', '.join(str(axis) for axis in sizes)})"

@@ -45,9 +45,10 @@ def verb_of(name: str) -> Callable[..., None]:
         Parameters
         ----------
         data
-            Dataset with input/ and target/, of equal file names and pixels. Parts that its
-            dataset.toml does not name are every fifth source; of fewer than three sources each is
-            divided into blocks of its images, planes or field. Without it, cells are simulated
+            Dataset with input/ and target/, of equal file names; targets have the pixels of their
+            inputs, or 2 to 4 times as fine ones. Parts that its dataset.toml does not name are
+            every fifth source; of fewer than three sources each is divided into blocks of its
+            images, planes or field. Without it, cells are simulated
             in OUT/data, and dendrites in OUT/dendrites, which are trained on, too.
         also
             Further datasets, of the same pixels, whose training images are trained on, too; the

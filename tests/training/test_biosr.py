@@ -217,6 +217,28 @@ def test_cells_of_another_size(tubes: Path, tmp_path: Path) -> None:
     refused(tubes, tmp_path / "out", "level_02.mrc has 8 x 8 pixels, but .* 16 x 16")
 
 
+def test_raw_frames_that_are_missing(tubes: Path, tmp_path: Path) -> None:
+    file = tubes / "Cell_006" / "RawSIMData_level_02.mrc"
+    write_priism(file, raw(6, 2, frames=7), RAW_UM)
+    refused(tubes, tmp_path / "out", "level_02.mrc holds 7 planes, but .*level_01.mrc 9: the mean")
+
+
+def test_cells_that_are_left_out_are_not_looked_at(tubes: Path, tmp_path: Path) -> None:
+    unused = tubes / "Cell_051"
+    (unused / "RawSIMData_level_02.mrc").unlink()
+    write_priism(unused / "RawSIMData_level_01.mrc", raw(51, 1, side=8), RAW_UM)
+    made = import_biosr(tubes, tmp_path / "out", levels="1..2")
+    assert len(list((made / "input").iterdir())) == 6
+
+
+def test_the_folder_that_one_is_in(
+    tubes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tubes)
+    made = open_dataset(import_biosr(Path(), tmp_path / "out"))
+    assert made.facts.protocol == of_biosr("Microtubules")
+
+
 def test_a_target_that_is_no_whole_multiple(tmp_path: Path) -> None:
     cell = write_cell(tmp_path / "MT", 1)
     write_priism(cell / "SIM_gt.mrc", sim(1, side=12), SIM_UM, reconstructed=True)

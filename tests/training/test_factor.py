@@ -37,7 +37,7 @@ def test_planes_are_not_taken_for_finer_pixels(tmp_path: Path) -> None:
 def test_targets_that_are_not_whole_times_as_fine_are_refused(
     tmp_path: Path, target: tuple[int, ...]
 ) -> None:
-    with pytest.raises(UserError, match=r"input.0\.tif is .* or the target 2 to 4 times as many"):
+    with pytest.raises(UserError, match=r"input.0\.tif has .* or the target 2 to 4 times as many"):
         find_factor(dataset(tmp_path, ((6, 8), target)))
 
 
