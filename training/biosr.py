@@ -14,8 +14,15 @@ from imaging.cli import UserError, command_line, console, counted, progress
 from imaging.dataset_facts import SPLITS, Facts, ImageFacts, Split, write_facts
 from imaging.files import sha256_of_all
 from imaging.pixel_sizes import are_unlike
-from imaging.protocol import of_biosr
-from training.biosr_files import Recording, find_structure, is_cells, of_cells, of_crops
+from imaging.protocol import Protocol, of_biosr
+from training.biosr_files import (
+    Recording,
+    find_structure,
+    is_cells,
+    is_of_biosr,
+    of_cells,
+    of_crops,
+)
 from training.factor import factor_between
 
 PIXEL_SIZE_UM = 0.0626
@@ -76,7 +83,7 @@ def import_biosr(
                     pixel_size_um=pixel_um,
                     target_pixel_size_um=target_um,
                     registration="approximate",
-                    protocol=of_biosr(name) if all(each.cell for each in kept) else None,
+                    protocol=_protocol(name, kept),
                     provenance=provenance,
                     images={
                         recording.name: ImageFacts(
@@ -213,6 +220,20 @@ def _divide(recordings: Sequence[Recording], place: Path) -> dict[str, Split | N
             soft_wrap=True,
         )
     return {recording.name: recording.part for recording in recordings if recording.part}
+
+
+def _protocol(name: str, recordings: Sequence[Recording]) -> Protocol | None:
+    """Return what fixes a comparison; None of crops, and where no structure is told."""
+    if not all(recording.cell for recording in recordings):
+        return None
+    if not is_of_biosr(name):
+        console.print(
+            f"'{name}' is no structure of BioSR, so dataset.toml states no protocol: give "
+            "--structure for numbers that compare with others'.",
+            soft_wrap=True,
+        )
+        return None
+    return of_biosr(name)
 
 
 def _say_absent(recordings: Sequence[Recording]) -> None:

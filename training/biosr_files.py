@@ -77,7 +77,8 @@ def find_structure(folder: Path, structure: str | None) -> tuple[str, Path]:
     Returns
     -------
     name, folder
-        As BioSR calls it, and where it is.
+        As BioSR calls it, or as the folder is called where that is no name of BioSR's, and where it
+        is.
 
     Raises
     ------
@@ -116,6 +117,11 @@ def find_structure(folder: Path, structure: str | None) -> tuple[str, Path]:
     if name not in found:
         raise UserError(f"{folder} holds no {name}, only {', '.join(found)}: choose another.")
     return name, found[name]
+
+
+def is_of_biosr(name: str) -> bool:
+    """Tell whether a structure is one that BioSR names."""
+    return name in _FOLDERS.values()
 
 
 def is_cells(folder: Path) -> bool:

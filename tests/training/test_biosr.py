@@ -239,6 +239,16 @@ def test_the_folder_that_one_is_in(
     assert made.facts.protocol == of_biosr("Microtubules")
 
 
+def test_a_folder_of_another_name_states_no_protocol(
+    tubes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    renamed = tubes.rename(tmp_path / "mine")
+    assert open_dataset(import_biosr(renamed, tmp_path / "out")).facts.protocol is None
+    assert "'mine' is no structure of BioSR" in capsys.readouterr().out
+    told = import_biosr(renamed, tmp_path / "told", structure="MT")
+    assert open_dataset(told).facts.protocol == of_biosr("Microtubules")
+
+
 def test_a_target_that_is_no_whole_multiple(tmp_path: Path) -> None:
     cell = write_cell(tmp_path / "MT", 1)
     write_priism(cell / "SIM_gt.mrc", sim(1, side=12), SIM_UM, reconstructed=True)
