@@ -40,6 +40,17 @@ def test_the_published_network_has_the_published_number_of_parameters() -> None:
     assert counted == pytest.approx(1.93e6, rel=1e-3)
 
 
+def test_an_output_pixel_sees_the_windows_around_it() -> None:
+    network = tiny(groups=1).double()
+    seen = torch.rand(1, 1, 128, 128, dtype=torch.float64, requires_grad=True)
+    network(seen)[0, 0, 128, 128].backward()
+    assert seen.grad is not None
+    rows = seen.grad[0, 0].abs().amax(dim=1).nonzero()
+    # The last convolution sees features of rows 63 and 64, that before it 62 to 65, whose weights
+    # lie between the centres of windows at 56, 64 and 72: rows 48 to 79. Three convolutions more.
+    assert (int(rows.min()), int(rows.max())) == (48 - 3, 79 + 3)
+
+
 def amplitudes_of(windows: NDArray[np.float32]) -> NDArray[np.float64]:
     transform = np.fft.fftshift(np.fft.fft2(windows), axes=(-2, -1))
     return np.abs(transform) ** 0.8
