@@ -15,12 +15,13 @@ from imaging.pixel_sizes import are_unlike
 from imaging.trained_weights import TrainedWeights
 from imaging.training_metadata import CalibrationResult, SamplingOptions
 from imaging.trust_mask import PROMISED, TrustMask
-from packages.network_contract import states_std
+from packages.network_contract import factors, states_std
 from packages.options import with_options
 from packages.posterior import Calibration
 from training.calibration_fit import calibrate
 from training.data import Pair, load_pairs
 from training.division import split_items
+from training.factor import find_factor
 from training.pixel_sizes import find_pixel_size_um
 from training.recipe import Recipe
 from training.restored import restore
@@ -48,8 +49,9 @@ def recalibrate(
     Raises
     ------
     UserError
-        A number of samples or steps that the model cannot do, unusable data, of other pixels or too
-        few to calibrate anything, or a file that exists.
+        A number of samples or steps that the model cannot do, unusable data, of other pixels,
+        finer than what the model restores or coarser, or too few to calibrate anything, or a file
+        that exists.
     """
     if out.exists():
         raise UserError(f"{out} exists: choose another name, so that no weights are lost.")
@@ -57,6 +59,7 @@ def recalibrate(
     network, trained = _network(weights, trained, SamplingOptions(samples, steps))
     dataset = open_dataset(data)
     refuse_other_pixels(weights, trained.metadata.data.pixel_size_um, dataset)
+    _refuse_other_factor(weights, network, dataset)
     volumes = trained.metadata.request.settings.patch_planes is not None
     parts = split_items(dataset, volumes=volumes)
     remarks = inspect_dataset(dataset)
@@ -172,6 +175,15 @@ def refuse_other_pixels(weights: Path, learnt_um: float | None, dataset: Dataset
         raise UserError(
             f"{dataset.path} has pixels of {size_um:g} µm and {weights} was trained on "
             f"{learnt_um:g} µm: calibrate on images of that size (in Fiji: Image > Scale)."
+        )
+
+
+def _refuse_other_factor(weights: Path, network: nn.Module, dataset: Dataset) -> None:
+    factor, own = find_factor(dataset), factors(network)["y"]
+    if factor != own:
+        raise UserError(
+            f"The targets of {dataset.path} have {factor} times as many pixels along y and x as "
+            f"its inputs, and what {weights} restores {own} times: calibrate on pairs of that kind."
         )
 
 

@@ -120,3 +120,16 @@ def test_images_of_other_pixels_are_refused(weights: Path, tmp_path: Path) -> No
     coarse = simulate(tmp_path / "coarse", images=6, size=64, seed=3, pixel_size=0.16)
     with pytest.raises(UserError, match=r"pixels of 0\.16 µm and .* trained on 0\.08 µm"):
         recalibrate(weights, data=coarse, out=tmp_path / "again.pt")
+
+
+@pytest.mark.parametrize(("own", "of_data"), [(1, 2), (4, 2), (2, 1)])
+def test_targets_of_another_factor_are_refused(own: int, of_data: int, tmp_path: Path) -> None:
+    arguments = NETWORK | {"factor": own}
+    weights = save(tmp_path / "weights.pt", "hdn", arguments, HDN.architecture(**arguments))
+    pixel_um = 0.08 / of_data  # of the targets: inputs are as the weights know them
+    data = simulate(
+        tmp_path / "made", images=6, size=128, seed=3, factor=of_data, pixel_size=pixel_um
+    )
+    with pytest.raises(UserError, match=f"have {of_data} times .* restores {own} times: calibrate"):
+        recalibrate(weights, data=data, out=tmp_path / "again.pt")
+    assert not (tmp_path / "again.pt").exists()
