@@ -24,9 +24,10 @@ from docs.examples.isotropic_volume import (
     BRIGHT_PERCENTILE,
     EVERY,
     FACTOR,
-    MARGIN_PX,
     PIXEL_UM,
+    network_of,
     recorded,
+    specimen,
 )
 from imaging.bootstrap import estimate_mean
 from imaging.cli import console, counted
@@ -34,9 +35,6 @@ from imaging.cli import run as run_app
 from imaging.datasets import new_dataset
 from imaging.images import read, write
 from imaging.normalise import normalise
-from imaging.trained_weights import TrainedWeights
-from packages.isotropic.model import Isotropic
-from simulation.structures import STRUCTURES, Grid
 
 app = App(name="python -m docs.examples.isotropic_channels", result_action="return_value")
 
@@ -76,10 +74,7 @@ def make(
     with new_dataset(out) as folder:
         for i in range(volumes):
             rng = np.random.default_rng((seed, i))
-            shape = (FACTOR * planes, size, size)
-            grid = Grid(tuple(side + 2 * MARGIN_PX for side in shape), PIXEL_UM, PIXEL_UM)
-            specimen = STRUCTURES[structure](grid, rng).image.astype(np.float64)
-            seen, truth = recorded(specimen)
+            seen, truth = recorded(specimen(structure, planes, size, rng))
             light = np.maximum(seen, 0) / float(np.percentile(seen, BRIGHT_PERCENTILE))
             counts = np.stack([rng.poisson(light * n + BACKGROUND_PHOTONS) for n in photons])
             both = xr.DataArray(
@@ -115,7 +110,7 @@ def score(data: Path, together: Path, dim: Path, bright: Path, /) -> None:
         Run folders of `python -m training isotropic` on both channels and on each.
     """
     torch.set_num_threads(1)
-    jointly, *alone = (_network(folder) for folder in (together, dim, bright))
+    jointly, *alone = (network_of(folder) for folder in (together, dim, bright))
     psnr = METRICS["si_psnr_a"]
     files = sorted((data / "truth").iterdir())
     gains: dict[str, list[float]] = {name: [] for name in CHANNELS}
@@ -146,13 +141,6 @@ def score(data: Path, together: Path, dim: Path, bright: Path, /) -> None:
             f"{found.low:+.2f} to {found.high:+.2f}",
             highlight=False,
         )
-
-
-def _network(run: Path) -> Isotropic:
-    trained = TrainedWeights.read(run, model="isotropic")
-    network = Isotropic(**trained.metadata.request.settings.network)  # pyright: ignore[reportArgumentType]  # checked when read
-    network.load_state_dict(trained.weights)
-    return network.eval()
 
 
 if __name__ == "__main__":

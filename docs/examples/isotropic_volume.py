@@ -80,10 +80,7 @@ def make(
     with new_dataset(out) as folder:
         for i in range(volumes):
             rng = np.random.default_rng((seed, i))
-            shape = (FACTOR * planes, size, size)
-            grid = Grid(tuple(side + 2 * MARGIN_PX for side in shape), PIXEL_UM, PIXEL_UM)
-            specimen = STRUCTURES[structure](grid, rng).image.astype(np.float64)
-            seen, truth = recorded(specimen)
+            seen, truth = recorded(specimen(structure, planes, size, rng))
             bright = float(np.percentile(seen, BRIGHT_PERCENTILE))
             counts = rng.poisson(np.maximum(seen, 0) / bright * photons + BACKGROUND_PHOTONS)
             for part, image, step in (
@@ -113,10 +110,7 @@ def score(data: Path, weights: Path, /) -> None:
         Run folder of `python -m training isotropic`, or its weights.pt.
     """
     torch.set_num_threads(1)
-    trained = TrainedWeights.read(weights, model="isotropic")
-    network = Isotropic(**trained.metadata.request.settings.network)  # pyright: ignore[reportArgumentType]  # checked when read
-    network.load_state_dict(trained.weights)
-    network.eval()
+    network = network_of(weights)
     psnr = METRICS["si_psnr_a"]
     gains: list[float] = []
     sources: list[str] = []
@@ -188,6 +182,21 @@ def power(volume: NDArray[np.floating], axis: int, step_um: float, edges: Volume
     density = power.reshape(-1, len(frequencies)).mean(axis=0)
     sampled = (edges[:-1] + edges[1:]) / 2
     return np.interp(sampled, frequencies, density)
+
+
+def network_of(weights: Path) -> Isotropic:
+    """Return the network of a run folder, or of its weights.pt, in evaluation mode."""
+    trained = TrainedWeights.read(weights, model="isotropic")
+    network = Isotropic(**trained.metadata.request.settings.network)  # pyright: ignore[reportArgumentType]  # checked when read
+    network.load_state_dict(trained.weights)
+    return network.eval()
+
+
+def specimen(structure: str, planes: int, size: int, rng: np.random.Generator) -> Volume:
+    """Draw a structure on the fine grid, with a margin from where light comes."""
+    shape = (FACTOR * planes, size, size)
+    grid = Grid(tuple(side + 2 * MARGIN_PX for side in shape), PIXEL_UM, PIXEL_UM)
+    return STRUCTURES[structure](grid, rng).image.astype(np.float64)
 
 
 def recorded(specimen: Volume) -> tuple[Volume, Volume]:
